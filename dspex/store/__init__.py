@@ -1,0 +1,32 @@
+"""What outlives a process: LM responses, data, programs, outcomes and runs, behind one database URL.
+
+SQLite by default (one file that all processes of a host share), PostgreSQL for many hosts. Importing this room is
+cheap: SQLAlchemy is loaded by the store's own threads at the first use (``dspex.store.sql``).
+"""
+
+from dspex.store.datasets import DatasetRef, Datasets
+from dspex.store.jsonable import to_jsonable
+from dspex.store.ledger import Bill, Held, Hit, Ledger, LedgerEntry, Won
+from dspex.store.outcomes import Failure, Outcome, Outcomes
+from dspex.store.programs import Programs
+from dspex.store.runs import RunRecord, Runs
+from dspex.store.store import Store
+
+__all__ = [
+    "Bill",
+    "DatasetRef",
+    "Datasets",
+    "Failure",
+    "Held",
+    "Hit",
+    "Ledger",
+    "LedgerEntry",
+    "Outcome",
+    "Outcomes",
+    "Programs",
+    "RunRecord",
+    "Runs",
+    "Store",
+    "Won",
+    "to_jsonable",
+]

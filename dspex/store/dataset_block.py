@@ -1,0 +1,63 @@
+"""How rows are packed: lines of JSON, compressed, a block at a time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dspex.errors import UsageError
+from dspex.store.jsonable import decode, encode, to_jsonable
+
+MAX_ROWS = 128
+MAX_BYTES = 128 * 1024
+"""A block ends at so many rows or at so many bytes of JSON, so that huge rows do not make huge blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows `start` to `start + count`."""
+
+    start: int
+    count: int
+    body: bytes
+
+
+def row_line(row: Any, number: int) -> bytes:
+    """A row as one line of JSON.
+
+    Raises:
+        UsageError: naming the row and the field.
+    """
+    value = dict(row) if isinstance(row, Mapping) else to_jsonable(row, f"row {number}")
+    if not isinstance(value, dict):
+        raise UsageError(f"Row {number} is not an object with named fields: it is a {type(row).__name__}.")
+    return encode(value, f"row {number}")
+
+
+def pack(lines: Iterable[bytes]) -> Iterator[Block]:
+    """Blocks of the lines, in order."""
+    start, size, held = 0, 0, []
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if len(held) >= MAX_ROWS or size >= MAX_BYTES:
+            yield _block(start, held)
+            start, size, held = start + len(held), 0, []
+    if held:
+        yield _block(start, held)
+
+
+def unpack(body: bytes) -> list[bytes]:
+    """The lines of a block."""
+    return zlib.decompress(body).split(b"\n")
+
+
+def row_of(line: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = decode(line)
+    return row
+
+
+def _block(start: int, lines: list[bytes]) -> Block:
+    return Block(start, len(lines), zlib.compress(b"\n".join(lines), 1))

@@ -1,0 +1,125 @@
+"""The ledger: every finished LM call, kept under the hash of its request. It is a cache, a lock and the bill.
+
+A caller claims a key. It gets the recorded answer (`Hit`), or the right to call (`Won`: it must `record` or `release`),
+or word that somebody else is calling just now (`Held`: ask again a little later). A claim belongs to a process, which
+beats every second while it holds claims; the claims of one that has not beaten for three seconds are void.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dspex.store.gather import Gather
+from dspex.store.ledger_work import LedgerWork
+from dspex.store.memory import RecentEntries
+
+if TYPE_CHECKING:
+    from dspex.store.database import Database
+
+MEMORY_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A finished LM call. `cost_usd` is None where the price is unknown; `run_id` is the run that paid."""
+
+    key: str
+    model: str
+    response: bytes
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    latency_s: float
+    run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The call is in the ledger."""
+
+    entry: LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """The caller is the one to call, and must then `record` or `release`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else is calling: ask again a little later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a run's calls came to. `repeated` of the `calls` were paid for although the ledger had got their answer
+    from elsewhere meanwhile (their process had been taken for dead)."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    repeated: int = 0
+
+
+class Ledger:
+    """The ledger's face: every method may be awaited on any event loop. All raise `StoreError` (`StoreFullError`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._recent = RecentEntries(MEMORY_BYTES)
+        self._work = LedgerWork(database, self._recent)
+        self._gather = Gather("dspex-ledger", self._work)
+
+    async def claim(self, key: str) -> Hit | Won | Held:
+        """The answer to the call `key`, or who is to make it. A claim won by a waiter that is cancelled is released."""
+        entry = self._recent.get(key)
+        if entry is not None:
+            return Hit(entry)
+        answer: Hit | Won | Held = await self._gather.ask("claim", key)
+        return answer
+
+    async def lookup(self, key: str) -> LedgerEntry | None:
+        """The recorded call, without claiming anything."""
+        entry: LedgerEntry | None = self._recent.get(key) or await self._gather.ask("lookup", key)
+        return entry
+
+    async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Keep a finished call for good and give up its claim, in one transaction.
+
+        The first record of a key stands. Returns the one that stands: another's, if this process had been taken for
+        dead and its claim went to somebody who was faster. Use that one, so that a retry sees the same answer.
+        """
+        standing: LedgerEntry = await self._gather.ask("record", entry)
+        return standing
+
+    async def release(self, key: str) -> None:
+        """Give a claim up, because the call failed."""
+        await self._gather.ask("release", key)
+
+    async def bill(self, run_id: str) -> Bill:
+        """What the calls that `run_id` paid for came to."""
+        return await self._bill(run_id)
+
+    async def bill_total(self) -> Bill:
+        """What all calls in this store came to."""
+        return await self._bill(None)
+
+    async def _bill(self, run_id: str | None) -> Bill:
+        def read() -> Bill:
+            from dspex.store.sql.bill import bill
+
+            return self._database.query(lambda connection: bill(connection, run_id))
+
+        return await self._database.run(read)
+
+    def close(self) -> None:
+        """Release the claims held and end the thread."""
+        self._gather.close()
+
+    def after_fork(self) -> None:
+        """In a forked child: it is another owner, without claims and without a thread yet."""
+        self._recent.forget_lock()
+        self._work = LedgerWork(self._database, self._recent)
+        self._gather = Gather("dspex-ledger", self._work)

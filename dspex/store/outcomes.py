@@ -1,0 +1,110 @@
+"""What became of each example in each step of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dspex.store.jsonable import encode
+
+if TYPE_CHECKING:
+    from dspex.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of example `index`.
+
+    `error` is None if the program ran; `passed` is the metric's verdict on a trace where a step asks for one; `demos`
+    are what the trace taught each predictor, by name. `lm_calls` were paid for, `lm_calls_from_ledger` were not.
+    """
+
+    index: int
+    score: float | None = None
+    error: str | None = None
+    passed: bool | None = None
+    demos: dict[str, dict[str, Any]] | None = None
+    prediction: dict[str, Any] | None = None
+    lm_calls: int = 0
+    lm_calls_from_ledger: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An example on which the program itself failed."""
+
+    path: str
+    index: int
+    error: str
+
+
+class Outcomes:
+    """Outcomes by run, path (the step, such as ``"baseline"`` or ``"trial/3"``) and index of the example."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, run_id: str, path: str, outcomes: Sequence[Outcome]) -> None:
+        """Keep `outcomes`, over earlier ones of the same examples."""
+        if not outcomes:
+            return
+        rows = [_row(run_id, path, outcome) for outcome in {o.index: o for o in outcomes}.values()]
+
+        def write() -> None:
+            from dspex.store.sql.outcomes import upsert
+
+            self._database.transact(lambda connection: upsert(connection, rows))
+
+        await self._database.run(write)
+
+    async def done(self, run_id: str, path: str, start: int, stop: int) -> list[Outcome]:
+        """The outcomes there are of examples `start` to `stop` (not included), by index."""
+
+        def read() -> list[Outcome]:
+            from dspex.store.sql.outcomes import between
+
+            return self._database.query(lambda connection: between(connection, run_id, path, start, stop))
+
+        return await self._database.run(read)
+
+    async def at(self, run_id: str, path: str, indices: Sequence[int]) -> list[Outcome]:
+        """The outcomes there are of the examples at `indices`, by index."""
+
+        def read() -> list[Outcome]:
+            from dspex.store.sql.outcomes import at
+
+            return self._database.query(lambda connection: at(connection, run_id, path, sorted(set(indices))))
+
+        return await self._database.run(read)
+
+    async def failures(self, run_id: str, limit: int) -> list[Failure]:
+        """The first `limit` examples on which the program failed, by path and index."""
+
+        def read() -> list[Failure]:
+            from dspex.store.sql.outcomes import failures
+
+            return self._database.query(lambda connection: failures(connection, run_id, limit))
+
+        return await self._database.run(read)
+
+
+def _row(run_id: str, path: str, outcome: Outcome) -> dict[str, Any]:
+    where = f"{path}/{outcome.index}"
+    return {
+        "run_id": run_id,
+        "path": path,
+        "idx": outcome.index,
+        "score": None if outcome.score is None else float(outcome.score),
+        "error": None if outcome.error is None else storable_text(outcome.error),
+        "passed": outcome.passed,
+        "demos": None if outcome.demos is None else encode(outcome.demos, f"{where} demos"),
+        "prediction": None if outcome.prediction is None else encode(outcome.prediction, f"{where} prediction"),
+        "lm_calls": outcome.lm_calls,
+        "lm_calls_from_ledger": outcome.lm_calls_from_ledger,
+    }
+
+
+def storable_text(text: str) -> str:
+    """`text` without what a database's text cannot hold: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,80 @@
+"""Records of runs, local and durable: what `dspex runs list` shows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dspex.errors import UsageError
+from dspex.store.jsonable import encode
+
+if TYPE_CHECKING:
+    from dspex.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run. Times are Unix seconds; scores are None until known; `workflow_id` is None for a local run."""
+
+    run_id: str
+    status: str
+    optimizer: str | None
+    program: str | None
+    score: float | None
+    baseline: float | None
+    workflow_id: str | None
+    started_at: float
+    updated_at: float
+    finished_at: float | None
+    result: dict[str, Any] | None
+
+
+_FIELDS = frozenset(
+    ("optimizer", "program", "score", "baseline", "workflow_id", "started_at", "finished_at", "result"),
+)
+
+
+class Runs:
+    """Run records by id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def upsert(self, run_id: str, status: str, **fields: Any) -> None:
+        """Set `status` and the given `fields` of a run, leaving its other fields; make its record if there is none.
+
+        Fields: `optimizer`, `program`, `score`, `baseline`, `workflow_id`, `started_at` (now, unless given),
+        `finished_at`, `result` (JSON).
+        """
+        unknown = sorted(set(fields) - _FIELDS)
+        if unknown:
+            raise UsageError(f"A run has no field {', '.join(unknown)}. Fields: {', '.join(sorted(_FIELDS))}")
+        values = {**fields, "status": status, "updated_at": time.time()}
+        if fields.get("result") is not None:
+            values["result"] = encode(fields["result"], "result")
+
+        def write() -> None:
+            from dspex.store.sql.runs import upsert
+
+            self._database.transact(lambda connection: upsert(connection, run_id, values))
+
+        await self._database.run(write)
+
+    async def get(self, run_id: str) -> RunRecord | None:
+        def read() -> RunRecord | None:
+            from dspex.store.sql.runs import get
+
+            return self._database.query(lambda connection: get(connection, run_id))
+
+        return await self._database.run(read)
+
+    async def list(self, limit: int = 100, status: str | None = None) -> list[RunRecord]:
+        """The latest runs first, optionally only those of one `status`."""
+
+        def read() -> list[RunRecord]:
+            from dspex.store.sql.runs import latest
+
+            return self._database.query(lambda connection: latest(connection, limit, status))
+
+        return await self._database.run(read)
