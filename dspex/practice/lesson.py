@@ -1,0 +1,176 @@
+"""What the examples and the instruction of one prompt teach, prepared so that a query is answered quickly."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dspex.practice import propose
+from dspex.practice.ballot import Ballot, Index
+from dspex.practice.evidence import read_evidence
+from dspex.practice.prompt import Frame, OutputField, read_inputs
+from dspex.practice.rules import labels_named, spoken
+from dspex.practice.schema import STRING, choices, fill, fits, in_range, parse, resolve
+from dspex.practice.text import carries_meaning, features, stem, words
+
+_THINKING = re.compile(r"reason|rationale|explanation|thought|thinking|discussion|analysis|justification")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*(\+|-|\*|x|/|plus|minus|times|divided by)\s*(-?\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LONGEST_LABEL = 60
+_LIKE = 0.12
+"""How similar to an example a query must be for an example's free text to be given again."""
+_SPREAD = 0.05
+"""How far scores vary at temperature 1."""
+
+
+class Lesson:
+    """One prompt's head and examples, learnt."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._task = frame.task
+        self._demos = frame.demos
+        self._index = Index([features(demo.text) for demo in frame.demos])
+        self._ballots = {field.name: ballot for field in frame.task.outputs if (ballot := self._ballot(field))}
+
+    def answer(self, asked: str, temperature: float, seed: int) -> dict[str, Any]:
+        """A value for every output field. The same arguments give the same answer."""
+        inputs = read_inputs(asked, self._task)
+        query = "\n".join(inputs.values())
+        found = features(query)
+        similarities = self._index.similarities(found)
+        chance = random.Random(seed) if temperature > 0 else None
+        values: dict[str, Any] = {}
+        for field in self._task.outputs:
+            ballot = self._ballots.get(field.name)
+            if ballot is not None:
+                scores = ballot.scores(found, similarities)
+                values[field.name] = ballot.labels[_choose(scores, temperature, chance)]
+            else:
+                values[field.name] = None
+        for field in self._task.outputs:
+            if field.name not in self._ballots:
+                values[field.name] = self._compose(field, inputs, query, similarities, values, chance)
+        return values
+
+    def _ballot(self, field: OutputField) -> Ballot | None:
+        schema = resolve(field.schema, field.schema)
+        given = [demo.outputs.get(field.name) for demo in self._demos]
+        labels = choices(schema)
+        if labels is None and propose.wanted(field.name):
+            return None
+        if labels is None:
+            labels = self._labels_seen(field, given)
+        if not labels:
+            return None
+        instruction = f"{self._task.instruction}\n{field.description}"
+        return Ballot(labels, instruction, ["" if value is None else str(value) for value in given])
+
+    def _labels_seen(self, field: OutputField, given: Sequence[Any]) -> list[Any]:
+        """The answers that examples and instruction have shown, where they are few words and no reasoning."""
+        if _THINKING.search(field.name) or resolve(field.schema, field.schema).get("type") in ("array", "object"):
+            return []
+        shown = [parse(value, field.schema) for value in given if value is not None]
+        if any(isinstance(value, str) and len(value) > _LONGEST_LABEL for value in shown):
+            return []
+        labels = list(dict.fromkeys(value for value in shown if value is not None))
+        if fits("", field.schema) and all(isinstance(label, str) for label in labels):
+            names = {*self._task.inputs, *(output.name for output in self._task.outputs)}
+            labels += [name for name in labels_named(self._task.instruction, sorted(names)) if name not in labels]
+        return labels
+
+    def _compose(
+        self,
+        field: OutputField,
+        inputs: Mapping[str, str],
+        query: str,
+        similarities: Sequence[float],
+        values: Mapping[str, Any],
+        chance: random.Random | None,
+    ) -> Any:
+        """A value for a field that has no labels to choose from."""
+        if propose.wanted(field.name):
+            return self._propose(field, inputs, chance)
+        nearest = max(range(len(similarities)), key=similarities.__getitem__, default=-1)
+        if fits("", field.schema) and _THINKING.search(field.name):
+            text = self._reason(query, values, nearest)
+            return text if fits(text, field.schema) else fill(field.schema, lambda: text)
+        if nearest >= 0 and similarities[nearest] >= _LIKE:
+            again = parse(self._demos[nearest].outputs.get(field.name), field.schema)
+            if again is not None:
+                return again
+        return _invent(field, inputs, query)
+
+    def _propose(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
+        text = propose.write(field.name, read_evidence(inputs), inputs, chance)
+        if fits(text, field.schema):
+            return text
+        names = parse(next((value for name, value in inputs.items() if name.endswith("names")), ""), {"type": "array"})
+        advice = {str(name): text for name in names or []}
+        return advice if advice and fits(advice, field.schema) else fill(field.schema, lambda: text)
+
+    def _reason(self, query: str, values: Mapping[str, Any], nearest: int) -> str:
+        decided = [(name, value) for name, value in values.items() if value is not None]
+        said = {stem(word): word for word in words(query) if carries_meaning(word)}
+        if not decided:
+            return f"It is about {', '.join(list(said.values())[:3]) or 'nothing that I know'}."
+        name, value = decided[-1]
+        known = {stem(word) for word in words(spoken(str(value)))}
+        if nearest >= 0:
+            known |= {stem(word) for word in words(self._demos[nearest].text)}
+        shared = [f'"{word}"' for root, word in said.items() if root in known][:3]
+        why = f"The words {', '.join(shared)} point" if shared else "Of all that is offered, the whole points most"
+        return f"{why} to {value} as the {name}."
+
+
+def _choose(scores: Sequence[float], temperature: float, chance: random.Random | None) -> int:
+    if chance is not None:
+        spread = _SPREAD * temperature
+        scores = [score - spread * math.log(-math.log(chance.random() or 0.5)) for score in scores]
+    return max(range(len(scores)), key=scores.__getitem__)
+
+
+def _invent(field: OutputField, inputs: Mapping[str, str], query: str) -> Any:
+    """A value of the right type from the query alone."""
+    schema = resolve(field.schema, field.schema)
+    if schema.get("type") in ("integer", "number"):
+        return in_range(schema, _number(query))
+    if schema.get("type") == "boolean":
+        asked = {stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)}
+        return any(stem(word) in asked for word in words(query))
+    if fits("", schema) or schema == STRING:
+        return _quote(inputs, query)
+    said = iter([word for word in words(query) if carries_meaning(word)])
+    return fill(field.schema, lambda: next(said, "") or field.name)
+
+
+def _number(query: str) -> float:
+    found = _SUM.search(query)
+    if found:
+        return _calculate(float(found[1][:15]), found[2], float(found[3][:15]))
+    numbers = _NUMBER.findall(query)
+    return float(numbers[-1][:15]) if numbers else 0.0
+
+
+def _calculate(left: float, sign: str, right: float) -> float:
+    if sign in ("+", "plus"):
+        return left + right
+    if sign in ("-", "minus"):
+        return left - right
+    if sign in ("/", "divided by"):
+        return left / right if right else 0.0
+    return left * right
+
+
+def _quote(inputs: Mapping[str, str], query: str) -> str:
+    """The sentence of the inputs that has most in common with the shortest of them, as the likely question."""
+    question = min(inputs.values(), key=len, default="")
+    others = "\n".join(value for value in inputs.values() if value != question) or query
+    sentences = [sentence.strip() for sentence in _SENTENCE.split(others) if sentence.strip()][:200]
+    if not sentences:
+        return question or "I do not know."
+    asked = {stem(word) for word in words(question) if carries_meaning(word)}
+    return max(sentences, key=lambda sentence: len(asked.intersection(map(stem, words(sentence)))))
