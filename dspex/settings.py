@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any
 
@@ -103,6 +103,16 @@ def context(**values: Any) -> Iterator[None]:
         yield
     finally:
         _overrides.reset(token)
+
+
+def override(name: str, value: Any) -> Token[Mapping[str, Any]]:
+    """Override one setting until `restore`: `context` for hot paths, without its checks."""
+    return _overrides.set({**_overrides.get(), name: value})
+
+
+def restore(token: Token[Mapping[str, Any]]) -> None:
+    """Undo `override`."""
+    _overrides.reset(token)
 
 
 def reset() -> None:

@@ -1,0 +1,82 @@
+"""Callbacks: the user's own code, told when a part of dspex starts and ends.
+
+Subclass `BaseCallback`, override what you want to hear of, and pass an instance as ``callbacks=[...]`` to a module, LM,
+adapter, tool or `Evaluate`, or to `dspex.configure` for all of them. Names are DSPy's (``dspy.utils.callback``).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
+
+from dspex.settings import settings
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["module", "lm", "adapter_format", "adapter_parse", "tool", "evaluate", "compile"]
+
+ACTIVE_CALL_ID: ContextVar[str | None] = ContextVar("dspex_active_call_id", default=None)
+"""The id of the innermost call that callbacks were told of: the parent of the next one."""
+
+
+class BaseCallback:
+    """Hears of every start (`call_id`, `instance`, `inputs`) and end (`call_id`, `outputs`, `exception`)."""
+
+    def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_module_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+    def on_adapter_format_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_adapter_format_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+    def on_adapter_parse_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_adapter_parse_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+    def on_tool_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_tool_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+    def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_evaluate_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+    def on_compile_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
+    def on_compile_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None: ...
+
+
+class Call:
+    """A call that callbacks hear of; whoever makes it sets `outputs`."""
+
+    outputs: Any = None
+
+
+def callbacks_for(instance: Any) -> Sequence[Any]:
+    """Who listens to `instance`: its own callbacks and the configured ones. Mostly nobody: check before `announced`."""
+    own = getattr(instance, "callbacks", None)
+    everywhere = settings.callbacks
+    if not own:
+        return everywhere or ()
+    return [*(everywhere or ()), *own]
+
+
+@contextmanager
+def announced(kind: Kind, instance: Any, inputs: Mapping[str, Any], callbacks: Sequence[Any]) -> Iterator[Call]:
+    """Tell `callbacks` of the call inside the block. A callback that fails is logged and changes nothing."""
+    call_id = uuid.uuid4().hex
+    call, failure = Call(), None
+    _tell(callbacks, f"on_{kind}_start", call_id=call_id, instance=instance, inputs=dict(inputs))
+    token = ACTIVE_CALL_ID.set(call_id)
+    try:
+        yield call
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        ACTIVE_CALL_ID.reset(token)
+        _tell(callbacks, f"on_{kind}_end", call_id=call_id, outputs=call.outputs, exception=failure)
+
+
+def _tell(callbacks: Sequence[Any], hook: str, **what: Any) -> None:
+    for callback in callbacks:
+        try:
+            getattr(callback, hook)(**what)
+        except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and must not fail the call
+            logger.warning("Callback %r failed in %s: %s: %s", callback, hook, type(error).__name__, error)

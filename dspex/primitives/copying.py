@@ -1,0 +1,47 @@
+"""Deep copies of programs.
+
+Demos and everything else a program holds are copied; LMs, which stand for a connection and a history, and signatures,
+which never change, are shared.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dspex.primitives.module import Module
+
+logger = logging.getLogger(__name__)
+
+_STAYS_BEHIND = ("history", "callbacks")
+
+
+def copy_module(module: Module, memo: dict[int, Any]) -> Module:
+    """Copy `module`; `memo` is `copy.deepcopy`'s."""
+    copied = type(module).__new__(type(module))
+    memo[id(module)] = copied
+    own = copied.__dict__
+    for name, value in module.__dict__.items():
+        own[name] = [] if name in _STAYS_BEHIND else _copy_attribute(module, name, value, memo)
+    return copied
+
+
+def _copy_attribute(module: Module, name: str, value: Any, memo: dict[int, Any]) -> Any:
+    if _is_lm(value):
+        return value
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception as error:  # noqa: BLE001 - an object of the user's may refuse to be copied in any way it likes
+        logger.warning(
+            "%s.%s cannot be copied (%s: %s): the copy shares it.",
+            type(module).__name__, name, type(error).__name__, error,
+        )  # fmt: skip
+        return value
+
+
+def _is_lm(value: Any) -> bool:
+    from dspex.clients import BaseLM
+
+    return isinstance(value, BaseLM)

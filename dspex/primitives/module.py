@@ -1,0 +1,293 @@
+"""`Module`: a program, and each of its parts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from dspex.bridge import run_sync, wait_for
+from dspex.callback import announced, callbacks_for
+from dspex.errors import UsageError
+from dspex.primitives import program_file
+from dspex.primitives.copying import copy_module
+from dspex.primitives.parameter import Parameter, Predictor
+from dspex.primitives.prediction import Prediction
+from dspex.primitives.program_state import apply_state
+from dspex.primitives.traversal import parameters_of, sub_modules_of
+from dspex.primitives.usage import track_usage
+from dspex.settings import override, restore, settings
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from dspex.primitives.example import Example
+
+
+class ProgramMeta(type):
+    """Gives every module what `Module` needs, even when its ``__init__`` does not call ``super().__init__()``."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        module: Any = cls.__new__(cls, *args, **kwargs)  # type: ignore[arg-type]
+        if isinstance(module, cls):
+            module.__dict__.update(_compiled=False, callbacks=[], history=[])
+            cls.__init__(module, *args, **kwargs)
+        return module
+
+
+class Module(metaclass=ProgramMeta):
+    """A program: predictors, submodules, and the code in `forward` that uses them.
+
+    A subclass defines ``forward`` (plain synchronous code, which runs concurrently all the same) or ``aforward``, or
+    both. Call it as ``program(...)`` or ``await program.acall(...)``; both work whichever is defined.
+    """
+
+    _compiled: bool
+    callbacks: list[Any]
+    history: list[dict[str, Any]]
+
+    def __init__(self, callbacks: list[Any] | None = None) -> None:
+        self.callbacks = callbacks or []
+
+    # Calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program from synchronous code."""
+        if _is_watched(self):
+            return self._watched(args, kwargs)
+        token = override("caller_modules", [*(settings.caller_modules or ()), self])
+        try:
+            return self._run(args, kwargs)
+        finally:
+            restore(token)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program from asynchronous code."""
+        if _is_watched(self):
+            return await self._awatched(args, kwargs)
+        token = override("caller_modules", [*(settings.caller_modules or ()), self])
+        try:
+            return await self._arun(args, kwargs)
+        finally:
+            restore(token)
+
+    def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if _nearest(self, "forward", "aforward") == "aforward":
+            return wait_for(self.aforward(*args, **kwargs))  # type: ignore[attr-defined]
+        return self.forward(*args, **kwargs)  # type: ignore[attr-defined]
+
+    async def _arun(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if _nearest(self, "aforward", "forward") == "aforward":
+            return await self.aforward(*args, **kwargs)  # type: ignore[attr-defined]
+        return await run_sync(self.forward, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def _watched(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        with ExitStack() as stack:
+            finish = self._watch(stack, args, kwargs)
+            return finish(self._run(args, kwargs))
+
+    async def _awatched(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        with ExitStack() as stack:
+            finish = self._watch(stack, args, kwargs)
+            return finish(await self._arun(args, kwargs))
+
+    def _watch(self, stack: ExitStack, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[Any], Any]:
+        """Set up callbacks and the usage tracker for one call; what is returned takes the call's result."""
+        listeners = callbacks_for(self)
+        call = None
+        if listeners:
+            inputs = {"args": args, "kwargs": kwargs}
+            call = stack.enter_context(announced("module", self, inputs, listeners))
+        token = override("caller_modules", [*(settings.caller_modules or ()), self])
+        stack.callback(restore, token)
+        tracker = stack.enter_context(track_usage()) if _starts_tracking() else None
+
+        def finish(result: Any) -> Any:
+            if tracker is not None and isinstance(result, Prediction):
+                result.set_lm_usage(tracker.get_total_tokens())
+            if call is not None:
+                call.outputs = result
+            return result
+
+        return finish
+
+    # Parts
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """The parameters with their paths; those of compiled (frozen) submodules are left out."""
+        return [(path, parameter) for path, parameter, _ in parameters_of(self)]
+
+    def parameters(self) -> list[Parameter]:
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_predictors(self) -> list[tuple[str, Any]]:
+        """The predictors with their paths, in program order."""
+        return [(path, part) for path, part in self.named_parameters() if isinstance(part, Predictor)]
+
+    def predictors(self) -> list[Any]:
+        return [predictor for _, predictor in self.named_predictors()]
+
+    def predictor_name(self, predictor: Any) -> str | None:
+        """The path of `predictor`, as found in a trace; None when it is no (unfrozen) part of this program."""
+        return next((path for path, part in self.named_predictors() if part is predictor), None)
+
+    def named_sub_modules(self, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Any]]:
+        """This module and all under it that are a `type_`, with their paths."""
+        return sub_modules_of(self, type_, skip_compiled)
+
+    def map_named_predictors(self, func: Callable[[Any], Any]) -> Self:
+        """Replace each predictor with ``func(predictor)``; returns this module."""
+        for _, part, place in list(parameters_of(self)):
+            if isinstance(part, Predictor):
+                replacement = func(part)
+                if replacement is not part:
+                    place(replacement)
+        return self
+
+    def set_lm(self, lm: Any) -> None:
+        """Give every predictor this LM."""
+        for predictor in self.predictors():
+            predictor.lm = lm
+
+    def get_lm(self) -> Any:
+        """The LM that all predictors share.
+
+        Raises:
+            UsageError: they have different LMs, or there is no predictor.
+        """
+        lms = {id(predictor.lm): predictor.lm for predictor in self.predictors()}
+        if len(lms) != 1:
+            raise UsageError(f"The program's predictors use {len(lms)} different LMs, so there is no one LM to return.")
+        return next(iter(lms.values()))
+
+    # Copies
+
+    def deepcopy(self) -> Self:
+        """An independent copy. LMs and signatures are shared; demos and all else are copied."""
+        return copy_module(self, {})  # type: ignore[return-value]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy_module(self, memo)  # type: ignore[return-value]
+
+    def reset_copy(self) -> Self:
+        """A copy without demos, traces and LMs of its own."""
+        copied = self.deepcopy()
+        for parameter in copied.parameters():
+            parameter.reset()  # type: ignore[attr-defined]
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("history", "callbacks")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"history": [], "callbacks": [], **state})
+
+    # Saving
+
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        """The state of every parameter by path, as values that JSON can hold."""
+        return {path: part.dump_state(json_mode=json_mode) for path, part in self.named_parameters()}  # type: ignore[attr-defined]
+
+    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Any:
+        """Take over `state`, all of it or, when anything in it does not fit, nothing.
+
+        `allow_unsafe_lm_state` keeps endpoint URLs and imports LM classes that the state names: for trusted files only.
+
+        Raises:
+            UsageError: the state does not fit; names the predictor and the field.
+        """
+        apply_state(self, state, allow_unsafe_lm_state=allow_unsafe_lm_state)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        save_program: bool = False,
+        modules_to_serialize: list[ModuleType] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Save the state to a ``.json`` or ``.pkl`` file or, with `save_program`, code and all to a folder.
+
+        The file is written whole or not at all. `metadata` is kept in the file under ``metadata["dspex"]``.
+
+        Raises:
+            UsageError: the path is wrong, or the program holds something that cannot be saved.
+            StoreFullError: the disk has no room.
+        """
+        if save_program:
+            program_file.save_program(self, path, modules_to_serialize, metadata)
+        else:
+            program_file.save_state(self, path, metadata)
+
+    def load(
+        self, path: str | os.PathLike[str], allow_pickle: bool = False, allow_unsafe_lm_state: bool = False
+    ) -> None:
+        """Load a state that `save` (or DSPy's) wrote. See `load_state`; `allow_pickle` admits ``.pkl`` files."""
+        state = program_file.read_state(path, allow_pickle=allow_pickle)
+        try:
+            self.load_state(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
+        except UsageError as error:
+            raise UsageError(f"{os.fspath(path)} does not fit this program: {error}") from error
+
+    # Looking
+
+    def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
+        """Print the last `n` LM calls that this module made."""
+        from dspex.clients.history import print_history
+
+        print_history(self.history, n, file=file)
+
+    def batch(
+        self,
+        examples: Sequence[Example],
+        num_threads: int | None = None,
+        max_errors: int | None = None,
+        return_failed_examples: bool = False,
+        provide_traceback: bool | None = None,
+        disable_progress_bar: bool = False,
+        timeout: float = 120,
+        straggler_limit: int = 3,
+    ) -> Any:
+        """Run the program on many examples at once; results are in the order of `examples`, None for a failed one.
+
+        Rate limits and other troubles of the provider are waited out. `num_threads` is the number of examples in
+        flight. `timeout` and `straggler_limit` are DSPy's and have no effect: no example waits for another.
+
+        Returns:
+            The predictions or, with `return_failed_examples`, (predictions, failed examples, their errors).
+
+        Raises:
+            BatchInterrupted: `max_errors` examples failed.
+        """
+        from dspex.predict.parallel import Parallel
+
+        parallel = Parallel(
+            num_threads=num_threads,
+            max_errors=max_errors,
+            return_failed_examples=return_failed_examples,
+            provide_traceback=provide_traceback,
+            disable_progress_bar=disable_progress_bar,
+        )
+        return parallel([(self, example.inputs()) for example in examples])
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{path} = {predictor}" for path, predictor in self.named_predictors())
+
+
+def _is_watched(module: Module) -> bool:
+    """Whether a call has to do more than run: mostly not, and then it must cost nothing."""
+    return bool(module.callbacks or settings.callbacks or settings.track_usage)
+
+
+def _starts_tracking() -> bool:
+    return bool(settings.track_usage) and settings.usage_tracker is None
+
+
+def _nearest(module: Module, first: str, second: str) -> str:
+    """Which of the two methods is defined closest to `module`: on itself, or in the most derived class."""
+    for namespace in (module.__dict__, *(cls.__dict__ for cls in type(module).__mro__)):
+        if first in namespace:
+            return first
+        if second in namespace:
+            return second
+    raise UsageError(f"{type(module).__name__} is a Module without a `forward` method, so it cannot be called.")

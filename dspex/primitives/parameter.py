@@ -1,0 +1,27 @@
+"""What an optimizer may change and a saved program holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Parameter:
+    """A part of a program with state of its own, which `Module.named_parameters` lists and `Module.save` keeps.
+
+    A subclass has `reset()`, `dump_state(json_mode=True)` and `load_state(state)`.
+    """
+
+
+class Predictor(Parameter):
+    """A parameter that prompts a language model: its signature, its demos, its LM. `Predict` is one."""
+
+    signature: Any
+    demos: list[Any]
+    lm: Any
+
+    def read_state(self, state: Any, *, where: str, allow_unsafe_lm_state: bool = False) -> dict[str, Any]:
+        """Check `state` and return the attributes it stands for; changes nothing.
+
+        `where` names the predictor in the error messages.
+        """
+        raise NotImplementedError

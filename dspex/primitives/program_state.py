@@ -1,0 +1,39 @@
+"""Load a program's state, all of it or nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dspex.errors import UsageError
+from dspex.primitives.parameter import Parameter, Predictor
+
+if TYPE_CHECKING:
+    from dspex.primitives.module import Module
+
+
+def apply_state(module: Module, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool) -> None:
+    """Check all of `state` against the parameters of `module`, then change them.
+
+    Raises:
+        UsageError: a parameter has no state, or one that does not fit; nothing has been changed.
+    """
+    parameters = module.named_parameters()
+    missing = [path for path, _ in parameters if path not in state]
+    if missing:
+        there = ", ".join(path for path in state if path != "metadata") or "nothing"
+        raise UsageError(f"there is no state for predictor {', '.join(missing)}. It holds: {there}.")
+    changes = [_checked(path, part, state[path], allow_unsafe_lm_state) for path, part in parameters]
+    for change in changes:
+        change()
+
+
+def _checked(path: str, part: Parameter, state: Any, allow_unsafe_lm_state: bool) -> Callable[[], object]:
+    if isinstance(part, Predictor):
+        attributes = part.read_state(state, where=path, allow_unsafe_lm_state=allow_unsafe_lm_state)
+        return partial(part.__dict__.update, attributes)
+    load: Any = copy.deepcopy(part).load_state  # type: ignore[attr-defined]
+    load(state)  # a trial on a copy
+    return partial(part.load_state, state)  # type: ignore[attr-defined]
