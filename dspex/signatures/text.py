@@ -1,0 +1,128 @@
+"""Reading signatures written as text: ``"question, context: list[str] -> answer: bool"``.
+
+The text is cut at the arrow, the commas and the colons that stand outside brackets and quotes; the types between them
+are read by `type_names.parse_type`. Nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from dspex.errors import UsageError
+from dspex.signatures.field import Role
+from dspex.signatures.type_names import Names, is_type, parse_type
+
+_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
+
+
+class FieldText(NamedTuple):
+    """One field as the text gives it; `type` is None where the text names none."""
+
+    role: Role
+    name: str
+    type: Any
+
+
+def parse_signature_text(text: str, names: Names) -> list[FieldText]:
+    """The fields of a signature text, in order, inputs first.
+
+    Raises:
+        UsageError: saying what is wrong, and where in the text.
+    """
+    inputs, outputs = _cut_at_arrow(text)
+    fields = [*_side(text, "input", inputs, names), *_side(text, "output", outputs, names)]
+    _refuse_duplicates(text, fields)
+    if not any(field.role == "output" for field in fields):
+        raise _error(text, "there is no output field after '->'", "Name what is to be produced: 'question -> answer'.")
+    return fields
+
+
+def _cut_at_arrow(text: str) -> tuple[str, str]:
+    arrows = [index for index, token in _outside_brackets(text) if token == "->"]
+    if len(arrows) != 1:
+        found = "there is no '->'"
+        if arrows:
+            found = f"there are {len(arrows)} '->', at characters " + ", ".join(str(index + 1) for index in arrows)
+        raise _error(text, f"{found}, and there must be exactly one '->'", "Write 'inputs -> outputs'.")
+    return text[: arrows[0]], text[arrows[0] + 2 :]
+
+
+def _side(text: str, role: Role, side: str, names: Names) -> Iterator[FieldText]:
+    parts = _cut(side, ",")
+    if not parts[-1].strip():
+        parts.pop()  # nothing there, or a trailing comma
+    for number, part in enumerate(parts, start=1):
+        where = f"{role} field {number}"
+        if not part.strip():
+            raise _error(text, f"{where} is empty", "Remove the extra comma.")
+        yield _field(text, role, where, part)._replace(type=_type(text, where, part, names))
+
+
+def _field(text: str, role: Role, where: str, part: str) -> FieldText:
+    name = _cut(part, ":")[0].strip()
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise _error(text, f"{where}, {name!r}, is not a name", "Write 'name' or 'name: type', separated by commas.")
+    if name.startswith("_"):
+        raise _error(text, f"{where}, {name!r}, starts with an underscore", "Rename the field.")
+    return FieldText(role, name, None)
+
+
+def _type(text: str, where: str, part: str, names: Names) -> Any:
+    name, *rest = _cut(part, ":")
+    if not rest:
+        return None
+    spelled = ":".join(rest)
+    if any(token == "=" for _, token in _outside_brackets(spelled)):
+        raise _error(text, f"{where}, {name.strip()!r}, has a default", "Give defaults in a class-based signature.")
+    try:
+        found = parse_type(spelled, names)
+    except UsageError as error:
+        raise _error(text, f"the type of {where}, {name.strip()!r}, cannot be read", str(error)) from None
+    if not is_type(found):
+        raise _error(text, f"the type of {where}, {name.strip()!r}, is not a type but {found!r}", "Name a type.")
+    return found
+
+
+def _refuse_duplicates(text: str, fields: list[FieldText]) -> None:
+    seen: set[str] = set()
+    for field in fields:
+        if field.name in seen:
+            raise _error(text, f"the field name {field.name!r} is used twice", "Names must be distinct.")
+        seen.add(field.name)
+
+
+def _cut(text: str, separator: str) -> list[str]:
+    """Split at `separator` where it stands outside brackets and quotes."""
+    parts, start = [], 0
+    for index, token in _outside_brackets(text):
+        if token == separator:
+            parts.append(text[start:index])
+            start = index + len(separator)
+    return [*parts, text[start:]]
+
+
+def _outside_brackets(text: str) -> Iterator[tuple[int, str]]:
+    """Positions and characters outside brackets and quotes; the arrow is one token."""
+    depth, quote, index = 0, "", 0
+    while index < len(text):
+        character = text[index]
+        if quote:
+            index += character == "\\"  # skip what is escaped
+            quote = "" if character == quote else quote
+        elif character in _QUOTES and depth:
+            quote = character
+        elif character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth -= 1
+        elif depth <= 0:
+            token = "->" if text.startswith("->", index) else character
+            yield index, token
+            index += len(token) - 1
+        index += 1
+
+
+def _error(text: str, what: str, remedy: str) -> UsageError:
+    return UsageError(f"In the signature {text!r}: {what}. {remedy}")
