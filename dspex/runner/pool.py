@@ -1,0 +1,48 @@
+"""Many pieces of work at once, a bounded number of them in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+async def run_concurrently(jobs: Iterable[Callable[[], Coroutine[Any, Any, R]]], limit: int) -> AsyncIterator[R]:
+    """Run `jobs`, at most `limit` of them at a time, and yield their results as they finish, in any order.
+
+    A job is started when there is room for it, so memory does not grow with their number, and a slow one holds up
+    nobody. A consumer that is slower than the jobs slows them down. When a job raises, or the consumer stops
+    (use `contextlib.aclosing`), those in flight are cancelled and waited for.
+    """
+    waiting = iter(jobs)
+    unclaimed: set[asyncio.Task[R]] = set()
+    finished: asyncio.Queue[asyncio.Task[R]] = asyncio.Queue()
+    try:
+        while True:
+            for job in _take(waiting, max(limit, 1) - len(unclaimed)):
+                task = asyncio.create_task(job())
+                unclaimed.add(task)
+                task.add_done_callback(finished.put_nowait)
+            if not unclaimed:
+                return
+            task = await finished.get()
+            unclaimed.discard(task)
+            yield task.result()
+    finally:
+        await _cancel(unclaimed)
+
+
+def _take(waiting: Iterable[Any], count: int) -> Iterable[Any]:
+    for _ in range(count):
+        try:
+            yield next(waiting)  # type: ignore[call-overload]
+        except StopIteration:
+            return
+
+
+async def _cancel(tasks: set[asyncio.Task[R]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
