@@ -25,6 +25,10 @@ ATTEMPTS = 4
 """How often a transaction is tried that lost its connection, or a deadlock."""
 
 
+_inherited: list[Engine] = []
+"""Engines of the parents of forked processes: kept, so that nothing here ever closes their connections."""
+
+
 class Database:
     """One engine, made at the first use in the thread that uses it; the schema is made with it where it is missing."""
 
@@ -61,7 +65,7 @@ class Database:
     def after_fork(self) -> None:
         """In a forked child: its parent's connections and threads are not its own."""
         if self._engine is not None:
-            self._engine.dispose(close=False)
+            _inherited.append(self._engine)
         self._begin_anew()
 
     def _begin_anew(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dspex.errors import StoreError
@@ -21,65 +22,83 @@ BATCH_BYTES = 1024 * 1024
 
 
 def write_dataset(
-    database: Database, rows: Iterable[Any], inputs: Sequence[str] | None, broken_off: threading.Event
+    database: Database, rows: Iterable[Any], inputs: list[str] | None, broken_off: threading.Event
 ) -> DatasetRef:
-    """Write `rows` under a number that nobody can see, then make it the dataset of that content.
-
-    A dataset small enough for one batch is hashed before anything is written.
-    """
-    from dspex.store.sql import datasets as sql
-
-    keys = None if inputs is None else list(inputs)
-    digest = hashlib.sha256(encode(keys) + b"\n")
-    count = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal count
-        for row in rows:
-            line = row_line(row, count)
-            digest.update(line + b"\n")
-            count += 1
-            yield line
-
-    number: int | None = None
-    batch: list[Block] = []
+    """Write `rows` under a number that nobody looks up, then make it the dataset of that content."""
+    content = _Content(rows, inputs)
+    draft = _Draft(database)
     try:
-        for block in pack(lines()):
-            batch.append(block)
-            if sum(len(b.body) for b in batch) >= BATCH_BYTES:
-                if broken_off.is_set():
-                    raise StoreError("Writing the dataset was broken off.")
-                if number is None:
-                    number = database.transact(lambda connection: sql.begin(connection, time.time()))
-                _write(database, number, batch)
-                batch = []
-        ref = DatasetRef(sha=digest.hexdigest(), rows=count, inputs=keys)
-        if number is None and database.query(lambda connection: sql.find(connection, ref.sha)):
-            return ref
-        if number is None:
-            number = database.transact(lambda connection: sql.begin(connection, time.time()))
-        _write(database, number, batch)
-        written: int = number
-        database.transact(lambda connection: sql.finish(connection, written, ref))
+        for block in pack(content.lines()):
+            if broken_off.is_set():
+                raise StoreError("Writing the dataset was broken off.")
+            draft.add(block)
+        ref = content.ref()
+        draft.publish(ref)
     except BaseException:
-        if number is not None:
-            _forget(database, number)
+        draft.discard()
         raise
     return ref
 
 
-def _write(database: Database, number: int, batch: Sequence[Block]) -> None:
-    if batch:
+class _Content:
+    """Rows on their way through, counted and hashed."""
+
+    def __init__(self, rows: Iterable[Any], inputs: list[str] | None) -> None:
+        self._rows = rows
+        self._inputs = inputs
+        self._count = 0
+        self._digest = hashlib.sha256(encode(inputs) + b"\n")
+
+    def lines(self) -> Iterator[bytes]:
+        for row in self._rows:
+            line = row_line(row, self._count)
+            self._digest.update(line + b"\n")
+            self._count += 1
+            yield line
+
+    def ref(self) -> DatasetRef:
+        return DatasetRef(sha=self._digest.hexdigest(), rows=self._count, inputs=self._inputs)
+
+
+class _Draft:
+    """A dataset in the making. Nothing is written of one that fits into a batch, until its address is known."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._number: int | None = None
+        self._batch: list[Block] = []
+        self._bytes = 0
+
+    def add(self, block: Block) -> None:
+        self._batch.append(block)
+        self._bytes += len(block.body)
+        if self._bytes >= BATCH_BYTES:
+            self._write()
+
+    def publish(self, ref: DatasetRef) -> None:
         from dspex.store.sql import datasets as sql
 
-        database.transact(lambda connection: sql.add_blocks(connection, number, batch))
+        if self._number is None and self._database.query(lambda connection: sql.find(connection, ref.sha)):
+            return
+        number = self._write()
+        self._database.transact(lambda connection: sql.finish(connection, number, ref))
 
+    def discard(self) -> None:
+        """Remove what was written; what cannot be removed now, a later put sweeps out."""
+        from dspex.store.sql import datasets as sql
 
-def _forget(database: Database, number: int) -> None:
-    """Best effort: what cannot be removed now is swept out by a later put."""
-    import contextlib
+        number = self._number
+        if number is not None:
+            with contextlib.suppress(StoreError):
+                self._database.transact(lambda connection: sql.forget(connection, number))
 
-    from dspex.store.sql import datasets as sql
+    def _write(self) -> int:
+        from dspex.store.sql import datasets as sql
 
-    with contextlib.suppress(StoreError):
-        database.transact(lambda connection: sql.forget(connection, number))
+        if self._number is None:
+            self._number = self._database.transact(lambda connection: sql.begin(connection, time.time()))
+        number, batch = self._number, self._batch
+        if batch:
+            self._database.transact(lambda connection: sql.add_blocks(connection, number, batch))
+        self._batch, self._bytes = [], 0
+        return number

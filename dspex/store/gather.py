@@ -18,6 +18,7 @@ from dspex.errors import StoreError
 WINDOW_S = 0.001
 """How long a batch waits for more requests, once requests come together at all."""
 MAX_BATCH = 512
+CLOSE_S = 10.0
 
 
 class Request:
@@ -98,13 +99,13 @@ class Gather:
         self._put(Request(kind, what, None, None))
 
     def close(self) -> None:
-        """Do what is queued, then end the thread. Blocks until it has ended."""
+        """Do what is queued, then end the thread. Blocks until it has ended, but not on a database that hangs."""
         with self._lock:
             self._closing = True
             thread = self._thread
         self._wake.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(CLOSE_S)
 
     def _put(self, request: Request) -> None:
         if self._thread is None or self._closing:

@@ -1,7 +1,8 @@
 """Python values as JSON values, for rows, demos and predictions.
 
 What JSON has no word for becomes what a reader would expect (see `to_jsonable`); what cannot be data (a function, an
-open file) is refused with the path of the field that holds it. The types named here are recognized without importing them.
+open file) is refused with the path of the field that holds it. The types named here are recognized without
+importing them.
 """
 
 from __future__ import annotations

@@ -91,13 +91,16 @@ class LedgerWork:
                 self._in_one_go(work, [request])
 
     def _record(self, requests: list[Request]) -> None:
-        entries = {r.what.key: r.what for r in reversed(requests)}
+        entries: dict[str, LedgerEntry] = {}
+        again = [r for r in requests if entries.setdefault(r.what.key, r.what) is not r.what]
         standing = self._database.transact(lambda connection: self.sql.record(connection, list(entries.values())))
         for request in requests:
-            entry: LedgerEntry = standing.get(request.what.key, entries[request.what.key])
+            entry = standing.get(request.what.key, entries[request.what.key])
             request.answer = entry
             self._held.discard(entry.key)
             self._recent.add(entry)
+        if again:  # another answer to a call of this very batch: only the bill hears of it
+            self._record(again)
 
     def _release(self, requests: list[Request]) -> None:
         keys = sorted({r.what for r in requests})

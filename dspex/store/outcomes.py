@@ -17,7 +17,8 @@ class Outcome:
     """What became of example `index`.
 
     `error` is None if the program ran; `passed` is the metric's verdict on a trace where a step asks for one; `demos`
-    are what the trace taught each predictor, by name. `lm_calls` were paid for, `lm_calls_from_ledger` were not.
+    are what the trace taught each predictor, by name. A step may make several `attempts`, of which some fail with
+    `errors`. `lm_calls` were paid for, `lm_calls_from_ledger` were not.
     """
 
     index: int
@@ -28,6 +29,8 @@ class Outcome:
     prediction: dict[str, Any] | None = None
     lm_calls: int = 0
     lm_calls_from_ledger: int = 0
+    attempts: int = 1
+    errors: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ def _row(run_id: str, path: str, outcome: Outcome) -> dict[str, Any]:
         "prediction": None if outcome.prediction is None else encode(outcome.prediction, f"{where} prediction"),
         "lm_calls": outcome.lm_calls,
         "lm_calls_from_ledger": outcome.lm_calls_from_ledger,
+        "attempts": outcome.attempts,
+        "errors": encode([storable_text(error) for error in outcome.errors], f"{where} errors"),
     }
 
 

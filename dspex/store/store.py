@@ -25,8 +25,8 @@ class Store:
     """LM responses, data, programs, outcomes and runs behind one database URL.
 
     Every method of its parts may be awaited on any event loop of the process; the database is worked on by the store's
-    own threads. Nothing is connected, and no table made, before the first use. Failures are `StoreError`s: `StoreFullError`
-    when there is no room, `NotInStoreError` for what another store must hold.
+    own threads. Nothing is connected, and no table made, before the first use. Failures are `StoreError`s:
+    `StoreFullError` when there is no room, `NotInStoreError` for what another store must hold.
     """
 
     def __init__(self, url: str | os.PathLike[str] | None = None) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from dspex.errors import UsageError
 from dspex.settings import settings
@@ -25,40 +26,53 @@ class StoreUrl:
     shown: str
     dialect: Literal["sqlite", "postgresql"]
     file: Path | None = None
+    make_directory: bool = False
+    """Whether the file's directory may be made: nobody chose that of the default store, so nobody mistyped it."""
 
 
 def resolve(url: str | os.PathLike[str] | None = None) -> StoreUrl:
     """The store to use: `url`, else ``settings.store``, else ``DSPEX_STORE``, else the user's own file.
 
-    A plain path stands for an SQLite file.
+    A plain path stands for an SQLite file. Cheap enough to be asked for every LM call.
 
     Raises:
         UsageError: for a database that the store does not work with.
     """
     chosen = url or settings.store or os.environ.get(ENVIRONMENT_VARIABLE)
-    if not chosen:
-        return _sqlite_file(default_file())
-    text = os.fspath(chosen)
-    scheme, separator, rest = text.partition("://")
+    around = (_working_directory(), os.environ.get("HOME"), os.environ.get("XDG_DATA_HOME"))
+    return _resolved(os.fspath(chosen) if chosen else None, around)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it has been removed; only a relative path would need it
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _resolved(chosen: str | None, _around: tuple[str | None, ...]) -> StoreUrl:
+    """`_around` is what a relative path or the user's directory is relative to: part of the question."""
+    if chosen is None:
+        return _default()
+    scheme, separator, rest = chosen.partition("://")
     if not separator:
-        return _sqlite_file(Path(text))
+        return _sqlite_file(Path(chosen))
     if scheme in _SQLITE:
-        return _sqlite_url(rest, text)
+        return _sqlite_url(rest, chosen)
     if scheme in _POSTGRESQL:
-        return StoreUrl(f"postgresql+psycopg://{rest}", _without_password(text), "postgresql")
+        return StoreUrl(f"postgresql+psycopg://{rest}", _without_password(chosen), "postgresql")
     raise UsageError(
         f"The store cannot be {scheme}: it is an SQLite file (a path, or sqlite:///path) or PostgreSQL "
         "(postgresql://user:password@host/database)."
     )
 
 
-def default_file() -> Path:
-    """The store of a user who has named none; its directory is made here, because nobody chose it."""
+def _default() -> StoreUrl:
     import platformdirs
 
-    directory = Path(platformdirs.user_data_dir("dspex", appauthor=False))
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory / "store.db"
+    file = Path(platformdirs.user_data_dir("dspex", appauthor=False)) / "store.db"
+    return replace(_sqlite_file(file), make_directory=True)
 
 
 def _sqlite_url(rest: str, text: str) -> StoreUrl:
@@ -79,5 +93,6 @@ def _without_password(url: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     secret = f"{name}:***" if ":" in user else name
-    # Drivers also take a password among the query's parameters, so none of those are shown.
-    return urlunsplit((parts.scheme, f"{secret}{at}{host}", parts.path, "", ""))
+    # Drivers take a password among the query's parameters too, so only those are shown that say where the server is.
+    where = urlencode([(key, value) for key, value in parse_qsl(parts.query) if key in ("host", "port")], safe="/")
+    return urlunsplit((parts.scheme, f"{secret}{at}{host}", parts.path, where, ""))

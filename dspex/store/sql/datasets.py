@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from dspex.store.dataset_block import MAX_ROWS, Block, row_of, unpack
@@ -41,7 +42,8 @@ def begin(connection: Connection, now: float) -> int:
 
 def add_blocks(connection: Connection, number: int, batch: Sequence[Block]) -> None:
     rows = [{"dataset": number, "start": b.start, "count": b.count, "body": b.body} for b in batch]
-    connection.execute(insert(blocks), rows)
+    new: Any = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(blocks)
+    connection.execute(new.on_conflict_do_nothing(), rows)  # sent again after a lost connection, they may be there
 
 
 def finish(connection: Connection, number: int, ref: DatasetRef) -> None:

@@ -22,6 +22,8 @@ _SCHEMA_LOCK = 0x647370657801
 """PostgreSQL's advisory lock under which one process makes the tables."""
 _NO_ROOM_BYTES = 256 * 1024
 _READING = "dspex_reading"
+_OLDEST_SQLITE = (3, 35)
+"""Has RETURNING."""
 
 
 def make_engine(url: StoreUrl) -> Engine:
@@ -44,12 +46,25 @@ def reader(engine: Engine) -> Engine:
 
 def _sqlite(url: StoreUrl) -> Engine:
     assert url.file is not None
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError(f"This Python has SQLite {sqlite3.sqlite_version}; the store needs 3.35 or later.")
+    if url.make_directory:
+        _make_directory(url.file.parent)
     if not url.file.parent.is_dir():
         raise StoreError(f"The store {url.shown} cannot be opened: there is no directory {url.file.parent}.")
     engine = create_engine(url.sqlalchemy, connect_args={"timeout": BUSY_S}, pool_size=8)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The store's directory {directory} cannot be made ({error.strerror}). Name a store with DSPEX_STORE."
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -65,7 +80,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
                 raise
             time.sleep(0.01)
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -16384")
 
 
 def _begin_sqlite(connection: Connection) -> None:

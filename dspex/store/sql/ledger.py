@@ -1,7 +1,8 @@
 """Claims and entries in SQL. Every method takes a whole batch and needs the same few statements whatever its size.
 
 Two processes may do any of this at once. On SQLite one waits for the other's transaction; on PostgreSQL the order of
-the statements makes it safe, as noted where it matters. Keys come sorted, so that two batches never wait for each other.
+the statements makes it safe, as noted where it matters. Keys come sorted, so that two batches never wait for each
+other.
 """
 
 from __future__ import annotations

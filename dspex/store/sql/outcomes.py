@@ -15,7 +15,18 @@ from dspex.store.sql.schema import outcomes
 
 _c = outcomes.c
 _KEY = [_c.run_id, _c.path, _c.idx]
-_OUTCOME = [_c.idx, _c.score, _c.error, _c.passed, _c.demos, _c.prediction, _c.lm_calls, _c.lm_calls_from_ledger]
+_OUTCOME = [
+    _c.idx,
+    _c.score,
+    _c.error,
+    _c.passed,
+    _c.demos,
+    _c.prediction,
+    _c.lm_calls,
+    _c.lm_calls_from_ledger,
+    _c.attempts,
+    _c.errors,
+]
 
 
 def upsert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -54,7 +65,7 @@ def _read(
 
 
 def _outcome(row: Row[*tuple[Any, ...]]) -> Outcome:
-    index, score, error, passed, demos, prediction, lm_calls, from_ledger = row
+    index, score, error, passed, demos, prediction, lm_calls, from_ledger, attempts, errors = row
     return Outcome(
         index=index,
         score=score,
@@ -64,4 +75,6 @@ def _outcome(row: Row[*tuple[Any, ...]]) -> Outcome:
         prediction=None if prediction is None else decode(prediction),
         lm_calls=lm_calls,
         lm_calls_from_ledger=from_ledger,
+        attempts=attempts,
+        errors=tuple(decode(errors)),
     )

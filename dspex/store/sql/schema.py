@@ -111,6 +111,8 @@ outcomes = Table(
     Column("prediction", LargeBinary),
     Column("lm_calls", Integer, nullable=False),
     Column("lm_calls_from_ledger", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("errors", LargeBinary, nullable=False),
 )
 
 _failed = outcomes.c.error.is_not(None)
