@@ -1,0 +1,78 @@
+"""A provider's answer in OpenAI's shape, and the outputs that a caller of the LM gets from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Answer(dict[str, Any]):
+    """An answer as a dict whose keys are attributes too: ``answer.choices[0].message.content``, as SDKs have it."""
+
+    cache_hit = False
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _attributes(self[name])
+        except KeyError:
+            raise AttributeError(f"The answer has no {name!r}; it has: {', '.join(self)}") from None
+
+
+def _attributes(value: Any) -> Any:
+    if type(value) is dict:
+        return Answer(value)
+    return [_attributes(one) for one in value] if isinstance(value, list) else value
+
+
+def field(thing: Any, name: str, default: Any = None) -> Any:
+    """`name` of a dict or of an object: users' own LMs answer with either."""
+    return thing.get(name, default) if isinstance(thing, dict) else getattr(thing, name, default)
+
+
+def outputs(answer: Any, logprobs: bool = False) -> list[Any]:
+    """One output a choice: a string, or where any choice has more to it, dicts with ``text`` and what there is of
+    ``reasoning_content``, ``logprobs``, ``tool_calls``."""
+    found = [_output(choice, logprobs) for choice in field(answer, "choices") or []]
+    return [output["text"] for output in found] if all(len(output) == 1 for output in found) else found
+
+
+def _output(choice: Any, logprobs: bool) -> dict[str, Any]:
+    message = field(choice, "message")
+    content = field(choice, "text") if message is None else field(message, "content")
+    calls = field(message, "tool_calls")
+    output = {"text": _text(content, empty=None if calls else "")}
+    if reasoning := field(message, "reasoning_content"):
+        output["reasoning_content"] = reasoning
+    if logprobs:
+        output["logprobs"] = field(choice, "logprobs")
+    if calls:
+        output["tool_calls"] = calls
+    return output
+
+
+def _text(content: Any, empty: str | None) -> Any:
+    """The text of a message: an empty one is the model's own answer, ``""``, not a fault of the provider."""
+    if content is None:
+        return empty
+    if isinstance(content, list):
+        return "".join(str(field(part, "text") or "") for part in content)
+    return content
+
+
+def usage_of(answer: Any) -> dict[str, Any]:
+    """The usage that the answer reports, as a plain dict; empty if it reports none."""
+    usage = field(answer, "usage")
+    if usage is None:
+        return {}
+    if isinstance(usage, dict):
+        return dict(usage)
+    dump = getattr(usage, "model_dump", None)
+    return dict(dump()) if dump is not None else dict(vars(usage))
+
+
+def tokens(usage: dict[str, Any]) -> tuple[int, int]:
+    """Prompt and completion tokens; 0 where they are not reported."""
+    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and value > 0 else 0

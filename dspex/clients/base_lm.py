@@ -1,0 +1,185 @@
+"""What every language model has in common: how it is called, what it keeps of its calls, how it is copied and saved."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from dspex.bridge import wait_for
+from dspex.callback import announced, callbacks_for
+from dspex.clients.answer import field, outputs, usage_of
+from dspex.clients.history import print_history, record_history, stamp
+from dspex.clients.secrets import public
+from dspex.settings import settings
+
+CLASS_KEY = "_dspy_lm_class"
+"""Where a saved LM names its class: DSPy's key, so that DSPy loads our programs and we load its."""
+
+Message = dict[str, Any]
+
+
+class BaseLM:
+    """A language model. `LM` calls providers over HTTP; a subclass of your own implements `forward` or `aforward`.
+
+    ``forward(prompt=None, messages=None, **kwargs)`` returns OpenAI's chat completion shape, as objects or dicts. It
+    may block: it runs in a thread, unless the class says ``blocking = False``. Inside a run its answers are recorded
+    in the ledger like all others, each under its place in the run, so that an interrupted run does not ask again.
+    """
+
+    blocking = True
+
+    def __init__(
+        self,
+        model: str,
+        model_type: str = "chat",
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        cache: bool = True,
+        callbacks: Sequence[Any] | None = None,
+        num_retries: int = 3,
+        **kwargs: Any,
+    ) -> None:
+        self.model = model
+        self.model_type = model_type
+        self.cache = cache
+        self.callbacks = list(callbacks or ())
+        self.num_retries = num_retries
+        self.kwargs: dict[str, Any] = self._get_initial_kwargs(temperature=temperature, max_tokens=max_tokens, **kwargs)
+        self.history: list[dict[str, Any]] = []
+
+    def __call__(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:
+        """Ask the model: a list of one output a choice, strings or dicts (see `dspex.clients.answer.outputs`)."""
+        return wait_for(self.acall(prompt, messages, **kwargs))
+
+    async def acall(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:
+        """Ask the model, asynchronously."""
+        callbacks = callbacks_for(self)
+        if not callbacks:
+            return await self._ask(prompt, messages, kwargs)
+        inputs = {"prompt": prompt, "messages": messages, "kwargs": public(kwargs)}
+        with announced("lm", self, inputs, callbacks) as call:
+            call.outputs = await self._ask(prompt, messages, kwargs)
+        return list(call.outputs)
+
+    def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
+        """Answer in OpenAI's chat completion shape. For subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} implements neither forward nor aforward")
+
+    async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
+        """Answer in OpenAI's chat completion shape, asynchronously. For subclasses; by default it calls `forward`."""
+        from dspex.clients.custom import call_forward
+
+        return await call_forward(self, prompt, messages, kwargs)
+
+    def copy(self, **changes: Any) -> Any:
+        """A copy with a history of its own and with `changes` to its attributes or request parameters.
+
+        None takes a parameter away: ``lm.copy(rollout_id=1, temperature=1.0)``, ``lm.copy(rollout_id=None)``.
+        """
+        new = copy.copy(self)
+        new.history, new.callbacks, new.kwargs = [], list(self.callbacks), dict(self.kwargs)
+        for name, value in changes.items():
+            known = hasattr(self, name)
+            if known:
+                setattr(new, name, value)
+            if name in new.kwargs or not known:
+                if value is None:
+                    new.kwargs.pop(name, None)
+                else:
+                    new.kwargs[name] = value
+        return new
+
+    def dump_state(self) -> dict[str, Any]:
+        """What it takes to build this LM again, but for its key."""
+        return {
+            CLASS_KEY: f"{type(self).__module__}.{type(self).__qualname__}",
+            "model": self.model,
+            "model_type": self.model_type,
+            "cache": self.cache,
+            "num_retries": self.num_retries,
+            **public(self.kwargs),
+        }
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any], *, allow_custom_lm_class: bool = False) -> BaseLM:
+        """Build the LM that `dump_state` described, also one that DSPy saved.
+
+        Raises:
+            ValueError: it is of a class of the user's, and `allow_custom_lm_class` does not allow to import it.
+        """
+        from dspex.clients.lm_state import load_lm
+
+        if cls is BaseLM:
+            return load_lm(state, allow_custom_lm_class)
+        return cls(**{name: value for name, value in state.items() if name != CLASS_KEY})
+
+    def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
+        """Print this LM's last `n` calls."""
+        print_history(self.history, n, file)
+
+    def update_history(self, entry: dict[str, Any]) -> None:
+        record_history(self, entry)
+
+    @property
+    def supports_function_calling(self) -> bool:
+        return False
+
+    @property
+    def supports_reasoning(self) -> bool:
+        return False
+
+    @property
+    def supports_response_schema(self) -> bool:
+        return False
+
+    @property
+    def supported_params(self) -> set[str]:
+        return set()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r})"
+
+    def _get_initial_kwargs(
+        self, *, temperature: float | None, max_tokens: int | None, **kwargs: Any
+    ) -> dict[str, Any]:
+        return {"temperature": temperature, "max_tokens": max_tokens, **kwargs}
+
+    async def _ask(self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]) -> list[Any]:
+        from dspex.clients.custom import ask_custom
+
+        reply, cost = await ask_custom(self, prompt, messages, kwargs)
+        return self._keep(prompt, messages, kwargs, reply, cost)
+
+    def _keep(
+        self,
+        prompt: str | None,
+        messages: list[Message] | None,
+        kwargs: dict[str, Any],
+        reply: Any,
+        cost: float | None,
+    ) -> list[Any]:
+        """Note the call in the history and the usage tracker, and give its outputs."""
+        found = outputs(reply, bool(kwargs.get("logprobs", self.kwargs.get("logprobs"))))
+        tracker, quiet = settings.usage_tracker, settings.disable_history
+        if tracker is None and quiet:
+            return found
+        usage = {} if getattr(reply, "cache_hit", False) else usage_of(reply)
+        if tracker is not None and usage:
+            tracker.add_usage(self.model, usage)
+        if not quiet:
+            entry = {
+                "prompt": prompt,
+                "messages": messages,
+                "kwargs": public({**self.kwargs, **kwargs}),
+                "response": reply,
+                "outputs": found,
+                "usage": usage,
+                "cost": cost,
+                **stamp(),
+                "model": self.model,
+                "response_model": field(reply, "model"),
+                "model_type": self.model_type,
+            }
+            self.update_history(entry)
+        return found

@@ -1,0 +1,107 @@
+"""Calls to language models of the user's own: subclasses of `BaseLM` that implement `forward` or `aforward`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dspex.bridge import run_sync
+from dspex.clients.answer import Answer, tokens, usage_of
+from dspex.clients.scope import CallScope, Usage, current_scope
+from dspex.errors import Blame, blame
+
+if TYPE_CHECKING:
+    from dspex.clients.base_lm import BaseLM
+
+_THREADS = 64
+
+
+async def call_forward(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+    """Run the synchronous `forward` of a user's LM, in a thread if it may block."""
+    if not lm.blocking:
+        return await run_sync(lm.forward, prompt, messages, **kwargs)
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads(), lambda: context.run(lm.forward, prompt, messages, **kwargs))
+
+
+async def ask_custom(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[Any, float | None]:
+    """The answer of a user's LM and what it cost, if that is known. Counted in the scope in force."""
+    scope = current_scope()
+    if scope is None:
+        return await lm.aforward(prompt, messages, **kwargs), None
+    try:
+        return await _counted(lm, prompt, messages, kwargs, scope)
+    except Exception as error:
+        if scope.failure is None and blame(error) is not Blame.PROGRAM:
+            scope.failure = error
+        raise
+
+
+async def _counted(
+    lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope
+) -> tuple[Any, float | None]:
+    from dspex.clients.ledger import ledger_in_force
+
+    ledger = ledger_in_force() if scope.run_id is not None else None
+    key = _key(lm, prompt, messages, kwargs, scope) if ledger is not None else None
+    found = await ledger.lookup(key) if ledger is not None and key is not None else None
+    if found is not None:
+        scope.usage.calls_from_ledger += 1
+        reply = Answer(orjson.loads(found.response))
+        reply.cache_hit = True
+        return reply, found.cost_usd
+    started = time.perf_counter()
+    reply = await lm.aforward(prompt, messages, **kwargs)
+    prompt_tokens, completion_tokens = tokens(usage_of(reply))
+    scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens))
+    if ledger is not None and key is not None:
+        from dspex.store.ledger import LedgerEntry
+
+        body, latency = orjson.dumps(_plain(reply), default=str), time.perf_counter() - started
+        entry = LedgerEntry(key, lm.model, body, prompt_tokens, completion_tokens, None, latency, scope.run_id)
+        await ledger.record(entry)
+    return reply, None
+
+
+def _key(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:
+    """By the call's place in the run: a model of the user's own need not answer twice alike.
+
+    None if the request cannot be told from another one (it holds what is not JSON): then it is not recorded.
+    """
+    from dspex.clients.request import encode_messages, encode_params, seal
+    from dspex.errors import UsageError
+
+    place = scope.next_uncached_key()
+    name = f"{type(lm).__module__}.{type(lm).__qualname__}"
+    try:
+        params = encode_params({"model": lm.model, "params": {**lm.kwargs, **kwargs}})
+        _, digest = encode_messages(messages or [{"role": "user", "content": prompt}])
+    except UsageError:
+        return None
+    return seal(b"", digest, params).key(name, salt=place)
+
+
+def _plain(thing: Any) -> Any:
+    """An answer in objects (an SDK's, or a user's namespace) as dicts and lists."""
+    if isinstance(thing, Mapping):
+        return {str(name): _plain(value) for name, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [_plain(value) for value in thing]
+    if thing is None or isinstance(thing, (str, int, float, bool)):
+        return thing
+    if hasattr(thing, "model_dump"):
+        return thing.model_dump(mode="json")
+    return _plain(vars(thing)) if hasattr(thing, "__dict__") else str(thing)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="dspex-lm")

@@ -1,0 +1,68 @@
+"""Building an LM from the state that it, or DSPy's, dumped."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dspex.clients.base_lm import BaseLM
+
+BUILTIN = "dspy.clients.lm.LM"
+_OURS = {None, BUILTIN, "dspy.LM", "dspex.clients.lm.LM"}
+_ENGINES = ("engine", "async_engine", "prompt_cache")
+
+
+def load_lm(state: dict[str, Any], allow_custom_lm_class: bool) -> BaseLM:
+    """The LM of `state`. A state without a class is an `LM`'s.
+
+    Raises:
+        ValueError: the class is the user's own and `allow_custom_lm_class` is false.
+        ImportError: it cannot be imported.
+        TypeError: it is no `BaseLM`.
+    """
+    from dspex.clients.base_lm import CLASS_KEY, BaseLM
+    from dspex.clients.lm import LM
+
+    path = state.get(CLASS_KEY)
+    if path in _OURS:
+        return LM.load_state(state)
+    if not allow_custom_lm_class:
+        raise ValueError(
+            f"The saved LM is of the class {path}, which loading would import. If the file is trusted, allow it with "
+            "allow_unsafe_lm_state=True."
+        )
+    found = _import_class(str(path))
+    if not issubclass(found, BaseLM):
+        raise TypeError(f"{path} is not a subclass of dspex.BaseLM")
+    return found.load_state(state)
+
+
+def lm_arguments(state: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `LM` in a saved state, also in one of DSPy's with things that are its own."""
+    from dspex.clients.base_lm import CLASS_KEY
+
+    arguments = {name: value for name, value in state.items() if name != CLASS_KEY and name not in _ENGINES}
+    if "max_completion_tokens" in arguments:
+        tokens = arguments.pop("max_completion_tokens")
+        arguments.setdefault("max_tokens", tokens)
+    return arguments
+
+
+def _import_class(path: str) -> type:
+    """The class at a dotted path: a module, then a class, perhaps inside others."""
+    parts = path.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:end])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+                raise
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part, None)
+        if not isinstance(found, type):
+            raise ImportError(f"There is no class {path}")
+        return found
+    raise ImportError(f"There is no module for the class {path}")

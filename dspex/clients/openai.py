@@ -1,0 +1,196 @@
+"""OpenAI's wire format: what is sent, what comes back, and what its errors mean.
+
+A wire format is one object with three verbs (`Wire`), so another provider's format is another file like this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import orjson
+
+from dspex.clients.answer import Answer
+from dspex.clients.request import Encoded, encode_messages, encode_params, seal
+from dspex.clients.retry import retry_after
+from dspex.clients.secrets import names_a_secret
+from dspex.clients.transport import RawResponse
+from dspex.errors import (
+    ContextWindowExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMError,
+    LMInvalidRequestError,
+    LMRateLimitError,
+    LMServerError,
+    LMTimeoutError,
+    LMUnexpectedError,
+    LMUnsupportedModelError,
+)
+
+
+class Wire(Protocol):
+    """How one provider's API is spoken. `path` follows the base URL."""
+
+    path: str
+
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+        """The body to send, and its digest. `params` may hold some that are the client's own (`rollout_id`, keys)."""
+        ...
+
+    def headers(self, key: str | None) -> dict[str, str]: ...
+
+    def decode(self, body: bytes) -> Answer:
+        """The answer in OpenAI's shape.
+
+        Raises:
+            LMError: `body` is an error, or no answer at all (`LMUnexpectedError`).
+        """
+        ...
+
+    def error(self, response: RawResponse) -> LMError:
+        """What an answer with an error status means, in the provider's own words."""
+        ...
+
+
+# For the client, not for the provider (some are litellm's, which DSPy's users pass).
+_NOT_SENT = frozenset(
+    {
+        "rollout_id",
+        "cache",
+        "num_retries",
+        "timeout",
+        "api_base",
+        "base_url",
+        "api_version",
+        "custom_llm_provider",
+        "drop_params",
+        "extra_body",
+        "stream",
+    }
+)
+
+
+class _OpenAI:
+    """What chat and text completions have in common."""
+
+    path: str
+
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+        sent = {
+            name: value
+            for name, value in params.items()
+            if value is not None and name not in _NOT_SENT and not names_a_secret(name)
+        }
+        sent.update(params.get("extra_body") or {})
+        sent["model"] = model
+        return self._encode(messages, sent)
+
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+        raise NotImplementedError
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "User-Agent": "dspex"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+    def decode(self, body: bytes) -> Answer:
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise LMUnexpectedError(f"The answer is not JSON ({error}): {_excerpt(body)}") from None
+        if isinstance(data, dict) and data.get("error"):
+            raise _error_inside(data["error"], body)
+        if not _is_answer(data):
+            raise LMUnexpectedError(f"The answer holds no completion: {_excerpt(body)}")
+        return Answer(data)
+
+    def error(self, response: RawResponse) -> LMError:
+        words, code = _words(response.body)
+        message = f"{response.status}: {words}"
+        status = response.status
+        if status == 429 and code != "insufficient_quota":
+            return LMRateLimitError(message, status=status, retry_after=retry_after(response.headers))
+        if status >= 500 or status in (409, 425):
+            return LMServerError(message, status=status, retry_after=retry_after(response.headers))
+        if 300 <= status < 400:
+            return LMUnsupportedModelError(f"{message} (moved to {response.headers.get('Location')})", status=status)
+        if status < 300:
+            return LMUnexpectedError(message, status=status)
+        return _refusal(status, code, words)(message, status=status)
+
+
+class _Chat(_OpenAI):
+    path = "/chat/completions"
+
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+        encoded, digest = encode_messages(messages)
+        return seal(b'{"messages":[%b],' % encoded, digest, encode_params(sent))
+
+
+class _Text(_OpenAI):
+    path = "/completions"
+
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+        _, digest = encode_messages(messages)
+        sent["prompt"] = "\n\n".join(str(message.get("content") or "") for message in messages)
+        return seal(b"{", digest, encode_params(sent))
+
+
+OPENAI_CHAT: Wire = _Chat()
+OPENAI_TEXT: Wire = _Text()
+
+
+def _is_answer(data: Any) -> bool:
+    choices = data.get("choices") if isinstance(data, dict) else None
+    return (
+        isinstance(choices, list)
+        and bool(choices)
+        and all(isinstance(one, dict) and (isinstance(one.get("message"), dict) or "text" in one) for one in choices)
+    )
+
+
+def _error_inside(error: Any, body: bytes) -> LMError:
+    """A 200 that holds an error (some proxies answer so): by its code if that is a status, else not an answer."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) and 400 <= code < 600:
+        return OPENAI_CHAT.error(RawResponse(code, {}, body))
+    return LMUnexpectedError(f"The answer is an error: {_words(body)[0]}")
+
+
+_TOO_LONG = re.compile(r"context.{0,3}(length|window)|prompt is too long|too many tokens|maximum.{0,20}tokens", re.I)
+
+
+def _refusal(status: int, code: str, words: str) -> type[LMError]:
+    """The class of a 4xx that is about the request or the account."""
+    if status in (401, 403):
+        return LMAuthError
+    if status in (402, 429):
+        return LMBillingError
+    if status == 408:
+        return LMTimeoutError
+    if code == "context_length_exceeded" or (status in (400, 413, 422) and _TOO_LONG.search(words)):
+        return ContextWindowExceededError
+    if status == 404 or code == "model_not_found":
+        return LMUnsupportedModelError
+    return LMInvalidRequestError
+
+
+def _words(body: bytes) -> tuple[str, str]:
+    """The provider's own message and its error code."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _excerpt(body), ""
+    error = data.get("error", data) if isinstance(data, dict) else data
+    if not isinstance(error, dict):
+        return str(error), ""
+    words = error.get("message") or error.get("detail") or error.get("error")
+    return (str(words) if words else _excerpt(body)), str(error.get("code") or error.get("type") or "")
+
+
+def _excerpt(body: bytes) -> str:
+    text = body[:500].decode(errors="replace").strip()
+    return text if text else "(empty)"

@@ -1,0 +1,222 @@
+"""The way of a call: single flight, ledger claim, concurrency limit, retry, HTTP, ledger record.
+
+Nobody gets an answer that is not in the ledger yet, so no paid answer can be lost: not to a crash of its reader, not to
+a cancelled caller, not to a full disk (then it waits in memory until there is room, for up to a minute).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dspex.clients.answer import Answer, tokens, usage_of
+from dspex.clients.limiter import Gate
+from dspex.clients.loops import PerLoop
+from dspex.clients.openai import Wire
+from dspex.clients.pricing import cost_usd
+from dspex.clients.retry import with_retries
+from dspex.clients.scope import CallScope, Usage, current_scope
+from dspex.clients.secrets import Secret, scrub
+from dspex.clients.single_flight import Flight, SingleFlight
+from dspex.clients.transport import Transport
+from dspex.errors import Blame, LMError, LMRateLimitError, StoreError, blame
+from dspex.store.ledger import Held, Hit, LedgerEntry, Won
+
+logger = logging.getLogger(__name__)
+
+STORE_PATIENCE_SECONDS = 60.0
+"""How long a paid answer waits in memory for a store that cannot be written."""
+
+_POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
+
+
+class CallLedger(Protocol):
+    """What the client needs of the ledger (`dspex.store.Ledger`)."""
+
+    async def claim(self, key: str) -> Hit | Won | Held: ...
+    async def record(self, entry: LedgerEntry) -> LedgerEntry: ...
+    async def release(self, key: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One request, ready to be sent. `key` is None for a call that is neither shared nor recorded.
+
+    `headers` hold the key, so a call is never printed: it has no fields in its repr but the model and the address.
+    """
+
+    key: str | None
+    model: str
+    url: str
+    wire: Wire
+    secret: Secret | None
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: float
+    num_retries: int
+    max_concurrency: int
+    transport: Transport
+    ledger: CallLedger | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A call's answer. `paid` says whether it was called just now, or was found in the ledger."""
+
+    entry: LedgerEntry
+    paid: bool
+
+
+class _Traffic:
+    """The calls of one event loop."""
+
+    def __init__(self) -> None:
+        self.flights: SingleFlight[Finished] = SingleFlight()
+        self.gates: dict[tuple[str, str | None], Gate] = {}
+
+    def gate(self, call: Call) -> Gate:
+        """Rate limits are an account's, so each address and key has a gate of its own."""
+        name = (call.url, call.secret.reveal() if call.secret else None)
+        return self.gates.get(name) or self.gates.setdefault(name, Gate())
+
+
+_traffic = PerLoop(_Traffic)
+
+
+async def answer(call: Call) -> tuple[Answer, Finished]:
+    """The answer to `call`, counted in the scope in force. A failure that is not the program's is left there too."""
+    scope = current_scope()
+    try:
+        if call.key is None:
+            finished = Finished(await _fetch(call, scope, None), paid=True)
+        else:
+            key = call.key
+            finished, joined = await _traffic.get().flights.do(key, lambda flight: _settle(call, scope, flight))
+            if joined and finished.paid:
+                finished = Finished(finished.entry, paid=False)
+    except Exception as error:
+        if scope is not None and scope.failure is None and blame(error) is not Blame.PROGRAM:
+            scope.failure = error
+        raise
+    reply = call.wire.decode(finished.entry.response)
+    if not finished.paid:
+        reply.cache_hit = True
+        if scope is not None:
+            scope.usage.calls_from_ledger += 1
+    return reply, finished
+
+
+async def drain_loop(timeout: float | None) -> None:
+    """Wait until no call of this event loop is under way, for at most `timeout` seconds."""
+    under_way = _traffic.get().flights.under_way()
+    if under_way:
+        await asyncio.wait(under_way, timeout=timeout)
+
+
+async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished]) -> Finished:
+    """Find the answer in the ledger, or call and record it there."""
+    ledger = call.ledger
+    if ledger is None:
+        return Finished(await _fetch(call, scope, flight), paid=True)
+    hit = await _claim(ledger, flight.key)
+    if hit is not None:
+        return Finished(hit.entry, paid=False)
+    try:
+        entry = await _fetch(call, scope, flight)
+    except BaseException:
+        await _insist(lambda: ledger.release(flight.key), "give up a claim on")
+        raise
+    standing = await _insist(lambda: ledger.record(entry), "record a paid answer in")
+    return Finished(standing, paid=True)
+
+
+async def _claim(ledger: CallLedger, key: str) -> Hit | None:
+    """The recorded answer; or None, and the claim is ours. While another process calls, wait for what it gets."""
+    polls = 0
+    while True:
+        outcome = await ledger.claim(key)
+        if isinstance(outcome, Hit):
+            return outcome
+        if isinstance(outcome, Won):
+            return None
+        await asyncio.sleep(_POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)])
+        polls += 1
+
+
+async def _insist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Do `write`, again and again while the store is full or away, for up to `STORE_PATIENCE_SECONDS`."""
+    give_up = time.monotonic() + STORE_PATIENCE_SECONDS
+    pause = 0.1
+    while True:
+        try:
+            return await write()
+        except StoreError as error:
+            if time.monotonic() > give_up:
+                raise
+            if pause == 0.1:
+                logger.warning("Cannot %s the store, trying on for a minute: %s", what, error)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 5.0)
+
+
+async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> LedgerEntry:
+    """Call, count what it came to, and give the ledger's line for it."""
+    started = time.perf_counter()
+    body, reply = await with_retries(lambda: _attempt(call, flight), call.num_retries)
+    usage = usage_of(reply)
+    prompt_tokens, completion_tokens = tokens(usage)
+    cost = cost_usd(call.model, usage)
+    if scope is not None:
+        scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens, cost or 0.0))
+    return LedgerEntry(
+        key=call.key or "",
+        model=call.model,
+        response=body,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost,
+        latency_s=time.perf_counter() - started,
+        run_id=scope.run_id if scope is not None else None,
+    )
+
+
+async def _attempt(call: Call, flight: Flight[Finished] | None) -> tuple[bytes, Answer]:
+    """Send once, when the endpoint has a place. A call that nobody waits for any more is not sent."""
+    gate = _traffic.get().gate(call)
+    await gate.enter(call.max_concurrency)
+    try:
+        if flight is not None and not flight.wanted():
+            raise asyncio.CancelledError
+        result = await _send(call)
+    except LMRateLimitError as error:
+        if error.retry_after:
+            gate.pause(error.retry_after)
+        raise
+    finally:
+        gate.leave()
+    gate.answered()
+    return result
+
+
+async def _send(call: Call) -> tuple[bytes, Answer]:
+    key = call.secret.reveal() if call.secret else None
+    try:
+        response = await call.transport.post(call.url, call.headers, call.body, call.timeout)
+        if response.status not in (200, 201):
+            raise call.wire.error(response)
+        return response.body, call.wire.decode(response.body)
+    except LMError as error:
+        raise _told(error, call, key) from None
+
+
+def _told(error: LMError, call: Call, key: str | None) -> LMError:
+    """`error` with the model and the address in its message, and without the key if the provider echoed it."""
+    where = f"{call.model} at {call.url}: " if call.url not in str(error) else f"{call.model}: "
+    hint = " (no key was sent: set api_key_env=)" if error.status == 401 and key is None else ""
+    return type(error)(
+        scrub(where + str(error) + hint, key), model=call.model, status=error.status, retry_after=error.retry_after
+    )

@@ -1,0 +1,85 @@
+"""From what a caller asks an `LM` to a request that is ready to be sent."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from dspex.clients.aiohttp_transport import default_transport
+from dspex.clients.ledger import ledger_in_force
+from dspex.clients.pipeline import Call
+from dspex.clients.providers import Endpoint, resolve
+from dspex.clients.scope import current_scope
+from dspex.clients.secrets import Secret
+from dspex.errors import UsageError
+
+if TYPE_CHECKING:
+    from dspex.clients.lm import LM
+    from dspex.clients.request import Encoded
+
+_ADDRESS = ("api_base", "base_url", "api_key", "api_key_env")
+
+
+def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]) -> Call:
+    """The request of ``lm(prompt, messages, ...)``; `params` are the LM's and, over them, the call's own.
+
+    Raises:
+        UsageError: there is nothing to ask.
+        LMConfigurationError: there is nowhere to ask, or no key.
+    """
+    if messages is None:
+        if prompt is None:
+            raise UsageError("An LM is asked with a prompt or with messages")
+        messages = [{"role": "user", "content": prompt}]
+    endpoint, secret = _where(lm, params)
+    encoded = endpoint.wire.encode(lm._name.wire_name, messages, params)
+    key = _ledger_key(lm, encoded, endpoint.url, params)
+    headers = endpoint.wire.headers(secret.reveal() if secret is not None else None)
+    for name in ("headers", "extra_headers"):
+        headers.update(params.get(name) or {})
+    return Call(
+        key=key,
+        model=lm.model,
+        url=endpoint.url,
+        wire=endpoint.wire,
+        secret=secret,
+        headers=headers,
+        body=encoded.body,
+        timeout=params.get("timeout") or lm.timeout,
+        num_retries=params.get("num_retries", lm.num_retries),
+        max_concurrency=lm.max_concurrency,
+        transport=lm.transport or default_transport(),
+        ledger=ledger_in_force() if key is not None else None,
+    )
+
+
+def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any]) -> str | None:
+    """The content's own key; without cache, one for this place in the run; without a run either, none."""
+    rollout = params.get("rollout_id")
+    if params.get("cache", lm.cache):
+        return encoded.key(url, rollout)
+    scope = current_scope()
+    if scope is None or scope.run_id is None:
+        return None
+    return encoded.key(url, rollout, salt=scope.next_uncached_key())
+
+
+def _where(lm: LM, params: dict[str, Any]) -> tuple[Endpoint, Secret | None]:
+    """The endpoint and the key. A call may bring its own; otherwise the endpoint is found once for an LM."""
+    if any(name in params for name in _ADDRESS):
+        key = params.get("api_key")
+        secret = Secret(key) if isinstance(key, str) else key or lm.api_key
+        base = params.get("api_base") or params.get("base_url") or lm.api_base
+        variable = params.get("api_key_env") or lm.api_key_env
+        endpoint = resolve(lm._name, lm.model_type, base, variable, key=secret is not None)
+        return endpoint, secret or _from_environment(endpoint)
+    found = lm._endpoint
+    if found is None:
+        key_given = lm.api_key is not None
+        found = lm._endpoint = resolve(lm._name, lm.model_type, lm.api_base, lm.api_key_env, key=key_given)
+    return found, lm.api_key or _from_environment(found)
+
+
+def _from_environment(endpoint: Endpoint) -> Secret | None:
+    key = os.environ.get(endpoint.key_variable) if endpoint.key_variable is not None else None
+    return Secret(key) if key else None
