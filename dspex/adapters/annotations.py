@@ -1,0 +1,107 @@
+"""How the type of a field is told to an LM: by name, by a note on what to produce, by a JSON schema."""
+
+from __future__ import annotations
+
+import enum
+import json
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+from dspex.adapters.types.base_type import Type
+from dspex.errors import UsageError
+from dspex.signatures.field import extra_of, role_of
+
+
+def annotation_name(annotation: Any) -> str:
+    """The type as a prompt names it: ``list[str]``, ``Literal['a', 'b']``, ``Union[int, NoneType]``."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        return getattr(annotation, "__name__", None) or str(annotation)
+    if origin is types.UnionType:
+        origin = Union
+    if origin is Literal:
+        inner = [_quoted(value) if isinstance(value, str) else annotation_name(value) for value in arguments]
+    else:
+        inner = [annotation_name(argument) for argument in arguments]
+    return f"{annotation_name(origin)}[{', '.join(inner)}]"
+
+
+def field_list(fields: Mapping[str, FieldInfo]) -> str:
+    """The numbered list of fields in the system message, each with its type, description and constraints."""
+    lines = [_field_line(number, name, field) for number, (name, field) in enumerate(fields.items(), start=1)]
+    return "\n".join(lines).strip()
+
+
+def placeholder(name: str, field: FieldInfo) -> str:
+    """``{name}``, with a note on what an output must look like."""
+    note = "" if role_of(field) == "input" else output_note(name, field.annotation)
+    return f"{{{name}}}" + (f"        # note: the value you produce {note}" if note else "")
+
+
+def output_note(name: str, annotation: Any) -> str:
+    """What the LM is told of the form of an output; nothing for text."""
+    if annotation is str:
+        return ""
+    if annotation is bool:
+        return "must be True or False"
+    if annotation in (int, float):
+        return f"must be a single {annotation.__name__} value"
+    if isinstance(annotation, enum.EnumMeta):
+        return "must be one of: " + "; ".join(str(member.value) for member in annotation)  # type: ignore[var-annotated]
+    if get_origin(annotation) is Literal:
+        return "must exactly match (no extra characters) one of: " + "; ".join(map(str, get_args(annotation)))
+    return f"must adhere to the JSON schema: {json.dumps(_readable(_schema(name, annotation)), ensure_ascii=False)}"
+
+
+def allows_none(annotation: Any) -> bool:
+    """Whether None is a value of the type."""
+    if annotation is None or annotation is types.NoneType:
+        return True
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return allows_none(arguments[0])
+    return origin in (Union, types.UnionType) and any(map(allows_none, arguments))
+
+
+def _field_line(number: int, name: str, field: FieldInfo) -> str:
+    extra = extra_of(field)
+    description = "" if extra["desc"] == f"${{{name}}}" else extra["desc"]
+    for custom in Type.extract_custom_type_from_annotation(field.rebuild_annotation()):
+        if told := custom.description():
+            description += f"\n    Type description of {annotation_name(custom)}: {told}"
+    line = f"{number}. `{name}` ({annotation_name(field.annotation)}): {description}"
+    return f"{line}\nConstraints: {extra['constraints']}" if extra.get("constraints") else line
+
+
+def _schema(name: str, annotation: Any) -> Any:
+    try:
+        return pydantic.TypeAdapter(annotation).json_schema()
+    except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
+        raise unreadable(name, annotation, error) from None
+
+
+def unreadable(name: str, annotation: Any, error: Exception) -> UsageError:
+    """The error for an output type that no answer can be turned into."""
+    return UsageError(
+        f"The output field {name!r} has the type {annotation_name(annotation)}, which no answer of an LM can be read as "
+        f"({str(error).splitlines()[0]}). Use a builtin type, a pydantic model, or a subclass of dspex.Type."
+    )
+
+
+def _readable(schema: Any) -> Any:
+    """The schema with sorted keys, `type` first."""
+    if isinstance(schema, Mapping):
+        return {key: _readable(schema[key]) for key in sorted(schema, key=lambda key: (key != "type", key))}
+    return [_readable(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _quoted(text: str) -> str:
+    """`text` in the quotes that need no escaping, or in single quotes with the single quotes escaped."""
+    if "'" in text and '"' not in text:
+        return f'"{text}"'
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"

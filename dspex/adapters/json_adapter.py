@@ -1,0 +1,122 @@
+"""`JSONAdapter`: outputs as one JSON object, by the provider's structured outputs where it has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dspex.adapters.chat_adapter import (
+    ChatAdapter,
+    FieldInfoWithName,
+    blocks,
+    must_be,
+    placeholders,
+    remembered,
+    values_with_names,
+)
+from dspex.adapters.formatting import jsonable
+from dspex.adapters.parsing import UNREADABLE, read_json
+from dspex.adapters.plan import plan_of
+from dspex.adapters.response_format import response_format
+from dspex.errors import AdapterParseError
+
+
+class JSONAdapter(ChatAdapter):
+    """Asks for a JSON object. Prompts are DSPy's, to the byte."""
+
+    def __init__(
+        self,
+        callbacks: Sequence[Any] | None = None,
+        use_native_function_calling: bool = True,
+        parallel_tool_calls: bool | None = None,
+    ) -> None:
+        super().__init__(
+            callbacks=callbacks,
+            use_native_function_calling=use_native_function_calling,
+            parallel_tool_calls=parallel_tool_calls,
+        )
+
+    def _call_preprocess(self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, inputs: Mapping[str, Any]) -> Any:
+        asked = super()._call_preprocess(lm, lm_kwargs, signature, inputs)
+        if "response_format" not in lm_kwargs and "response_format" in lm.supported_params:
+            strict = remembered(asked, "response format", response_format) if lm.supports_response_schema else None
+            lm_kwargs["response_format"] = strict or {"type": "json_object"}
+        return asked
+
+    def format_field_structure(self, signature: Any) -> str:
+        parts = (
+            "All interactions will be structured in the following way, with the appropriate values filled in.",
+            "Inputs will have the following structure:",
+            self.format_field_with_value(placeholders(signature.input_fields), role="user"),
+            "Outputs will be a JSON object with the following fields.",
+            self.format_field_with_value(placeholders(signature.output_fields), role="assistant"),
+        )
+        return "\n\n".join(parts).strip()
+
+    def user_message_output_requirements(self, signature: Any) -> str | None:
+        reminder: str = remembered(signature, "json reminder", _reminder)
+        return reminder
+
+    def format_assistant_message_content(
+        self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
+    ) -> str:
+        values = values_with_names(signature.output_fields, outputs, missing_field_message)
+        return self.format_field_with_value(values, role="assistant")
+
+    def format_field_with_value(self, fields_with_values: Mapping[FieldInfoWithName, Any], role: str = "user") -> str:
+        """Inputs (of the role "user") as blocks, outputs as a JSON object."""
+        if role == "user":
+            return blocks(fields_with_values)
+        values = {name: value for (name, _), value in fields_with_values.items()}
+        return json.dumps(jsonable(values), indent=2, ensure_ascii=False)
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        plan = plan_of(signature)
+        found = _json_object(completion)
+        if found is None:
+            said = "LM response cannot be serialized to a JSON object."
+            raise AdapterParseError(type(self).__name__, signature, completion, said)
+        parsed = {}
+        for name, value in found.items():
+            if name in plan.parsers:
+                try:
+                    parsed[name] = plan.parsers[name](value)
+                except UNREADABLE as error:
+                    raise self._unreadable(signature, completion, name, value, error) from error
+        parsed = plan.complete(parsed)
+        if len(parsed) != len(plan.parsers):
+            raise AdapterParseError(type(self).__name__, signature, completion, parsed_result=parsed)
+        return parsed
+
+
+def _reminder(signature: Any) -> str:
+    outputs = signature.output_fields.items()
+    fields = ", then ".join(f"`{name}`{must_be(field.annotation)}" for name, field in outputs)
+    return f"Respond with a JSON object in the following order of fields: {fields}."
+
+
+def _json_object(completion: str) -> dict[str, Any] | None:
+    """The JSON object that the answer is, or that stands somewhere in it."""
+    try:
+        found = read_json(completion)
+        if not isinstance(found, dict):
+            found = read_json(_first_braces(completion))
+    except UNREADABLE:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _first_braces(text: str) -> str:
+    """The leftmost ``{...}`` whose braces balance; an empty string if there is none."""
+    opened: list[int] = []
+    closed: dict[int, int] = {}
+    for index, character in enumerate(text):
+        if character == "{":
+            opened.append(index)
+        elif character == "}" and opened:
+            closed[opened.pop()] = index
+    if not closed:
+        return ""
+    first = min(closed)
+    return text[first : closed[first] + 1]
