@@ -59,7 +59,26 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
             "Synchronous dspex code was called from a coroutine of dspex's own event loop, which it would block. "
             "Await the asynchronous form instead (`acall`)."
         )
-    return asyncio.run_coroutine_threadsafe(coroutine, engine_loop()).result()
+    future = asyncio.run_coroutine_threadsafe(coroutine, engine_loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()  # of effect when the wait itself was broken off, as by Ctrl-C
+        raise
+
+
+def finish_now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never has to wait, here and now, without an event loop.
+
+    Raises:
+        RuntimeError: it had to wait after all.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("An LM that calls itself `in_memory` had to wait. Remove that attribute from its class.")
 
 
 class _Engine:

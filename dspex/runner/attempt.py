@@ -11,13 +11,13 @@ import asyncio
 import inspect
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import run_sync
-from dspex.clients.scope import CallScope, Usage, call_scope
+from dspex.clients.scope import CallScope, Usage, call_scope, current_scope
 from dspex.errors import Blame, blame
 from dspex.evaluate.score import as_score
 from dspex.settings import context
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dspex.primitives import Example
 
 logger = logging.getLogger(__name__)
+
+FAULTS = (Exception, SystemExit)
+"""What the user's code may raise and thereby tell about one example: anything but a cancellation or Ctrl-C."""
 
 Trace = list[tuple[Any, dict[str, Any], Any]]
 """What the predictors did: (predictor, inputs, prediction), in order."""
@@ -95,12 +98,17 @@ async def attempt(
         UsageError: the example does not say which fields are inputs.
     """
     inputs = dict(example.inputs().items())
+    return await patiently(lambda: _try(program, example, inputs, metric, trace), scope=scope, patience=patience)
+
+
+async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, patience: Patience) -> Attempt:
+    """Do `once` again until it fails by the program's fault or not at all. See `attempt`."""
     started = asyncio.get_running_loop().time()
     tries = 0
     with call_scope(scope):
         while True:
             scope.failure, scope.uncached_calls = None, 0
-            outcome = await _try(program, example, inputs, metric, trace)
+            outcome = await once()
             outcome.usage = scope.usage
             failure = scope.failure or outcome.error
             if failure is None:
@@ -113,22 +121,33 @@ async def attempt(
             waited = asyncio.get_running_loop().time() - started
             if outcome.blame is Blame.SETUP or waited + wait > patience.max_seconds:
                 raise failure
-            logger.info("%s: %s. Trying again in %.1f s.", scope.path, _brief(failure), wait)
+            logger.info("%s: %s. Trying again in %.1f s.", scope.path, describe(failure), wait)
             await asyncio.sleep(wait)
+
+
+def scopes_for(step: str) -> Callable[[int], CallScope]:
+    """Gives each example of a step its scope: one of its own or, inside a run, one within the scope in force.
+
+    Inside a run the places are derived from the enclosing one, so a repeated example finds its own answers again.
+    """
+    outer = current_scope()
+    if outer is None:
+        return lambda index: CallScope(path=f"{step}/{index}")
+    place = f"{outer.next_uncached_key()}/{step}"
+    return lambda index: CallScope(run_id=outer.run_id, path=f"{place}/{index}")
 
 
 async def _try(
     program: Any, example: Example, inputs: dict[str, Any], metric: Callable[..., Any] | None, trace: bool
 ) -> Attempt:
     outcome = Attempt(trace=[] if trace else None)
-    # What user code raises, even SystemExit, is a fact about the example, and must not end the run.
     try:
         with context(trace=outcome.trace) if trace else nullcontext():
             outcome.prediction = await _call(program, inputs)
         if metric is not None:
             outcome.metric_value = await _measure(metric, example, outcome)
             outcome.score = 0.0 if trace and outcome.metric_value is None else as_score(outcome.metric_value)
-    except (Exception, SystemExit) as error:  # noqa: BLE001
+    except FAULTS as error:
         outcome.error = error
     return outcome
 
@@ -167,5 +186,6 @@ def _takes_trace(metric: Callable[..., Any]) -> bool:
     return True
 
 
-def _brief(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """An error in one line."""
     return f"{type(error).__name__}: {error}"

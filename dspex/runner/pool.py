@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 R = TypeVar("R")
 
 
-async def run_concurrently(jobs: Iterable[Callable[[], Coroutine[Any, Any, R]]], limit: int) -> AsyncIterator[R]:
+async def run_concurrently(jobs: Iterable[Callable[[], Coroutine[Any, Any, R]]], limit: int) -> AsyncGenerator[R, None]:
     """Run `jobs`, at most `limit` of them at a time, and yield their results as they finish, in any order.
 
     A job is started when there is room for it, so memory does not grow with their number, and a slow one holds up

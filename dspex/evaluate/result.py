@@ -1,0 +1,119 @@
+"""What an evaluation comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from dspex.clients.scope import Usage
+from dspex.errors import DSPyError
+from dspex.evaluate.score import ExactSum, as_score
+from dspex.primitives.example import Example
+from dspex.primitives.prediction import Prediction
+from dspex.runner.attempt import Attempt, describe
+
+
+class Failure(NamedTuple):
+    """An example on which the program, or the metric, failed."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index
+    example: Example
+    error: BaseException
+
+
+class EvaluationResult(Prediction):
+    """The score in percent, and ``(example, prediction, score)`` for each example.
+
+    `failures` lists the examples on which the program itself failed, with their errors; `usage` says what the LM calls
+    came to. ``float(result)`` is the score.
+    """
+
+    _failures: list[Failure]
+    _usage: Usage
+
+    def __init__(
+        self,
+        score: float = 0.0,
+        results: list[tuple[Example, Any, Any]] | None = None,
+        failures: Sequence[Failure] = (),
+        usage: Usage | None = None,
+    ) -> None:
+        super().__init__(score=score, results=results or [])
+        self._failures = list(failures)
+        self._usage = usage or Usage()
+
+    @property
+    def failures(self) -> list[Failure]:
+        return self._failures
+
+    @property
+    def usage(self) -> Usage:
+        return self._usage
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"EvaluationResult(score={self.score}, results=<list of {len(self.results)} results{failed}>)"
+
+
+class EvaluationInterrupted(DSPyError):
+    """The program failed on so many examples (`max_errors`) that the evaluation was stopped.
+
+    `partial` is the result over the examples that were done by then.
+    """
+
+    def __init__(self, message: str, partial: EvaluationResult) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class Tally:
+    """An evaluation so far."""
+
+    def __init__(self, devset: Sequence[Example], failure_score: float) -> None:
+        self.devset = devset
+        self.failure_score = failure_score
+        self.total = ExactSum()
+        self.done = 0
+        self.failures: list[Failure] = []
+        self.usage = Usage()
+        self._rows: dict[int, tuple[Example, Any, Any]] = {}
+
+    def add(self, index: int, outcome: Attempt) -> None:
+        example = self.devset[index]
+        if outcome.usage is not None:
+            self.usage.add(outcome.usage)
+        if outcome.error is not None:
+            self.failures.append(Failure(index, example, outcome.error))
+            self._rows[index] = (example, Prediction(), self.failure_score)
+            self.total.add(as_score(self.failure_score))
+        else:
+            self._rows[index] = (example, outcome.prediction, outcome.metric_value)
+            self.total.add(outcome.score or 0.0)
+        self.done += 1
+
+    def result(self) -> EvaluationResult:
+        """The result over the examples done, in the order of the devset."""
+        score = self.total.percent(self.done) if self.done else 0.0
+        rows = [self._rows[index] for index in sorted(self._rows)]
+        return EvaluationResult(score, rows, sorted(self.failures, key=lambda failure: failure.index), self.usage)
+
+    def so_far(self) -> str:
+        """One line for people."""
+        if not self.done:
+            return "no example done"
+        line = f"{self.total.percent(self.done)} after {self.done} of {len(self.devset)} examples"
+        return f"{line}, {len(self.failures)} failed" if self.failures else line
+
+    def refuse_more_failures(self, max_errors: int) -> None:
+        """
+        Raises:
+            EvaluationInterrupted: there are `max_errors` failures.
+        """
+        if len(self.failures) < max_errors:
+            return
+        shown = "; ".join(f"example {index}: {describe(error)}" for index, _, error in self.failures[:5])
+        raise EvaluationInterrupted(
+            f"Evaluation stopped: the program failed on {len(self.failures)} examples (max_errors={max_errors}); "
+            f"{self.so_far()}. {shown}{'; ...' if len(self.failures) > 5 else ''}",
+            self.result(),
+        )

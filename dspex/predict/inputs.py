@@ -1,0 +1,111 @@
+"""What a predictor is called with, compared with what its signature asks for.
+
+As in DSPy nothing is refused: a missing field, a field too many or a value of another type is a warning, given once for
+a predictor and its fields, and the call goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+from weakref import WeakKeyDictionary
+
+from pydantic.fields import FieldInfo
+
+from dspex.predict.type_check import Check, check_for, name_of
+from dspex.settings import settings
+from dspex.signatures.field import TYPE_UNDEFINED
+
+logger = logging.getLogger("dspex.predict")
+
+
+@dataclass(frozen=True, slots=True)
+class InputPlan:
+    """What a signature asks for, worked out once for all calls."""
+
+    names: frozenset[str]
+    defaults: tuple[tuple[str, Callable[[], Any]], ...]
+    required: tuple[str, ...]
+    checks: tuple[tuple[str, Check, Any], ...]
+
+
+_plans: WeakKeyDictionary[Any, InputPlan] = WeakKeyDictionary()
+
+
+def complete_inputs(signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
+    """Add defaults to `inputs`, and warn of what does not fit; `warned` holds what was warned of already."""
+    plan = _plans.get(signature)
+    if plan is None:
+        plan = _plans[signature] = _plan(signature)
+    if inputs.keys() != plan.names:
+        for name, default in plan.defaults:
+            if name not in inputs:
+                inputs[name] = default()
+        _warn_of_fields(plan, signature, inputs, warned)
+    if plan.checks and settings.warn_on_type_mismatch:
+        _warn_of_types(plan, signature, inputs, warned)
+
+
+def _plan(signature: Any) -> InputPlan:
+    fields: dict[str, FieldInfo] = signature.input_fields
+    return InputPlan(
+        names=frozenset(fields),
+        defaults=tuple((name, _default_of(field)) for name, field in fields.items() if not field.is_required()),
+        required=tuple(name for name, field in fields.items() if not _allows_none(field.annotation)),
+        checks=tuple(
+            (name, check, field.annotation)
+            for name, field in fields.items()
+            if not _is_untyped(field) and (check := check_for(field.annotation)) is not None
+        ),
+    )
+
+
+def _default_of(field: FieldInfo) -> Callable[[], Any]:
+    return lambda: field.get_default(call_default_factory=True, validated_data={})
+
+
+def _is_untyped(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get(TYPE_UNDEFINED))
+
+
+def _allows_none(annotation: Any) -> bool:
+    if annotation is None or annotation is NoneType or annotation is Any:
+        return True
+    return get_origin(annotation) in (Union, UnionType) and any(_allows_none(arg) for arg in get_args(annotation))
+
+
+def _warn_of_fields(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
+    missing = tuple(name for name in plan.required if name not in inputs)
+    if missing and missing not in warned:
+        warned.add(missing)
+        logger.warning(
+            "The predictor %s was called without %s, which its prompt will lack. Given: %s.",
+            signature.signature, _listed(missing), _listed(name for name in inputs if name in plan.names),
+        )  # fmt: skip
+    extra = tuple(name for name in inputs if name not in plan.names)
+    if extra and ("extra", extra) not in warned:
+        warned.add(("extra", extra))
+        logger.warning(
+            "The predictor %s was called with %s, which its signature does not have: ignored.",
+            signature.signature, _listed(extra),
+        )  # fmt: skip
+
+
+def _warn_of_types(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
+    for name, check, annotation in plan.checks:
+        value = inputs.get(name)
+        if value is None or check(value) or ("type", name) in warned:
+            continue
+        warned.add(("type", name))
+        logger.warning(
+            "The predictor %s expects `%s` to be %s, and got a value that is not: %.200r",
+            signature.signature, name, name_of(annotation), value,
+        )  # fmt: skip
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing"

@@ -1,0 +1,171 @@
+"""`Predict`: one question to a language model, as a signature puts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from dspex.bridge import finish_now, wait_for
+from dspex.clients import BaseLM
+from dspex.clients.scope import current_scope
+from dspex.errors import LMNotConfiguredError, UsageError
+from dspex.predict import state as predictor_state
+from dspex.predict.inputs import complete_inputs
+from dspex.primitives.module import Module
+from dspex.primitives.parameter import Predictor
+from dspex.primitives.prediction import Prediction
+from dspex.settings import settings
+from dspex.signatures import ensure_signature
+
+
+class Predict(Module, Predictor):
+    """Asks a language model for the outputs of a signature, given its inputs and demos.
+
+    Called with the input fields as keywords. Further keywords hold for one call: `signature`, `demos`, `config`
+    (request parameters), `lm`.
+
+    Args:
+        signature: ``"question -> answer"``, or a `Signature` class.
+        callbacks: Who is told of each call.
+        **config: Request parameters such as ``temperature``, for every call.
+    """
+
+    def __init__(self, signature: Any, callbacks: list[Any] | None = None, **config: Any) -> None:
+        super().__init__(callbacks=callbacks)
+        self.signature = ensure_signature(signature)
+        self.config = config
+        self.fields: dict[str, Any] = {}
+        self._warned: set[Any] = set()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget LM, demos and traces."""
+        self.lm: Any = None
+        self.traces: list[Any] = []
+        self.train: list[Any] = []
+        self.demos: list[Any] = []
+
+    # Calling
+
+    def forward(self, *args: Any, **inputs: Any) -> Prediction:
+        call = self._prepare(args, inputs)
+        answer = call.adapter.acall(call.lm, call.config, call.signature, call.demos, call.inputs)
+        return self._finish(call, finish_now(answer) if call.in_memory() else wait_for(answer))
+
+    async def aforward(self, *args: Any, **inputs: Any) -> Prediction:
+        call = self._prepare(args, inputs)
+        answer = call.adapter.acall(call.lm, call.config, call.signature, call.demos, call.inputs)
+        return self._finish(call, await answer)
+
+    def _prepare(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> _Call:
+        """Take the keywords that are not inputs out of `inputs`, and settle all that the call needs."""
+        if args:
+            self._refuse_positional()
+        signature = inputs.pop("signature", None)
+        signature = self.signature if signature is None else ensure_signature(signature)
+        demos = inputs.pop("demos", self.demos)
+        config = {**self.config, **inputs.pop("config", {})}
+        lm = _usable(inputs.pop("lm", None) or self.lm or settings.lm)
+        keep_trace = inputs.pop("_trace", True)
+        if "prediction" in inputs and _is_predicted_output(inputs["prediction"]):
+            config["prediction"] = inputs.pop("prediction")
+        _keep_samples_apart(config, lm)
+        complete_inputs(signature, inputs, self._warned)
+        return _Call(settings.adapter or _default_adapter(), lm, config, signature, demos, inputs, keep_trace)
+
+    def _finish(self, call: _Call, completions: list[dict[str, Any]]) -> Prediction:
+        prediction = Prediction.from_completions(completions, signature=call.signature)
+        trace = settings.trace
+        if trace is not None and call.keep_trace:
+            most = settings.max_trace_size
+            if most > 0:
+                if len(trace) >= most:
+                    trace.pop(0)
+                trace.append((self, dict(call.inputs), prediction))
+        return prediction
+
+    def _refuse_positional(self) -> None:
+        names = list(self.signature.input_fields)
+        raise UsageError(
+            f"A predictor is called with keywords, its input fields ({', '.join(names)}): "
+            f"predict({', '.join(f'{name}=...' for name in names)})."
+        )
+
+    # State
+
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        return predictor_state.dump(self, json_mode)
+
+    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Predict:
+        """Take over a state, all of it or nothing; returns this predictor. See `Module.load_state`."""
+        attributes = self.read_state(state, where="self", allow_unsafe_lm_state=allow_unsafe_lm_state)
+        self.__dict__.update(attributes)
+        return self
+
+    def read_state(self, state: Any, *, where: str, allow_unsafe_lm_state: bool = False) -> dict[str, Any]:
+        return predictor_state.read(self, state, where, allow_unsafe_lm_state)
+
+    def update_config(self, **config: Any) -> None:
+        """Change request parameters for all further calls."""
+        self.config = {**self.config, **config}
+
+    def get_config(self) -> dict[str, Any]:
+        return self.config
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.signature})"
+
+
+class _Call(NamedTuple):
+    """All that one call needs."""
+
+    adapter: Any
+    lm: Any
+    config: dict[str, Any]
+    signature: Any
+    demos: list[Any]
+    inputs: dict[str, Any]
+    keep_trace: bool
+
+    def in_memory(self) -> bool:
+        """Whether nothing in the call has to wait, so that it needs no event loop: a test's LM and our own adapter."""
+        return (
+            getattr(self.lm, "in_memory", False)
+            and type(self.adapter).__module__.startswith("dspex.adapters.")
+            and current_scope() is None  # in a run the ledger is asked
+        )
+
+
+@lru_cache(maxsize=1)
+def _default_adapter() -> Any:
+    from dspex.adapters import ChatAdapter
+
+    return ChatAdapter()
+
+
+def _usable(lm: Any) -> Any:
+    if isinstance(lm, BaseLM):
+        return lm
+    if lm is None:
+        raise LMNotConfiguredError(
+            'There is no LM to ask. Configure one, e.g. dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
+        )
+    if isinstance(lm, str):
+        raise LMNotConfiguredError(f'An LM is not given by name: instead of "{lm}" pass dspex.LM("{lm}").')
+    raise LMNotConfiguredError(f"An LM must be a dspex.BaseLM, and this is a {type(lm).__name__}.")
+
+
+def _keep_samples_apart(config: dict[str, Any], lm: Any) -> None:
+    """Several completions at a temperature near zero would all be the same: sample at 0.7 then (DSPy's rule)."""
+    defaults = lm.kwargs
+    count = config.get("n") or defaults.get("n") or defaults.get("num_generations") or 1
+    if count > 1:
+        temperature = config.get("temperature") or defaults.get("temperature")
+        if temperature is None or temperature <= 0.15:
+            config["temperature"] = 0.7
+
+
+def _is_predicted_output(value: Any) -> bool:
+    """OpenAI's predicted outputs, which is a request parameter although it is passed like an input."""
+    return isinstance(value, dict) and value.get("type") == "content" and "content" in value

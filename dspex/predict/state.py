@@ -1,0 +1,154 @@
+"""A predictor's state in DSPy's format: to and from it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from dspex.errors import UsageError
+from dspex.primitives.example import Example
+
+logger = logging.getLogger("dspex.predict")
+
+_UNSAFE_LM_KEYS = ("api_base", "base_url", "model_list")
+"""Where a file could send the prompts, and the key, of whoever loads it."""
+
+
+def dump(predictor: Any, json_mode: bool) -> dict[str, Any]:
+    """The state of `predictor`; with `json_mode` its demos are plain dictionaries."""
+    state: dict[str, Any] = {
+        "traces": [_jsonable(trace) for trace in predictor.traces],
+        "train": [_jsonable(example) for example in predictor.train],
+        "demos": [_demo(demo, json_mode) for demo in predictor.demos],
+        "signature": predictor.signature.dump_state(),
+    }
+    if predictor.fields:
+        state["fields"] = copy.deepcopy(predictor.fields)
+    state["lm"] = predictor.lm.dump_state() if predictor.lm else None
+    return state
+
+
+def read(predictor: Any, state: Any, where: str, allow_unsafe_lm_state: bool) -> dict[str, Any]:
+    """Check `state` against `predictor` and return the attributes it stands for.
+
+    Raises:
+        UsageError: it does not fit; names `where` and the field.
+    """
+    if not isinstance(state, Mapping):
+        raise _misfit(where, "its state is not an object", state)
+    if "extended_signature" in state:
+        raise UsageError(
+            f"predictor {where}: saved by DSPy 2.5 or older, in a format that DSPy no longer reads either."
+        )
+    return {
+        "traces": _list(state, "traces", where),
+        "train": _list(state, "train", where),
+        "demos": _demos(state, where),
+        "signature": _signature(predictor.signature, state, where),
+        "fields": copy.deepcopy(state.get("fields") or {}),
+        "lm": _lm(state.get("lm"), where, allow_unsafe_lm_state),
+    }
+
+
+def _demo(demo: Any, json_mode: bool) -> Any:
+    if not json_mode and isinstance(demo, Example):
+        return demo.copy(**{key: _jsonable(demo[key]) for key in demo})
+    return _jsonable(demo)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping | Example):
+        return {key: _jsonable(value[key]) for key in value}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def _list(state: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    value = state.get(name, [])
+    if not isinstance(value, list):
+        raise _misfit(where, f"`{name}` is not a list", value)
+    return list(value)
+
+
+def _demos(state: Mapping[str, Any], where: str) -> list[Any]:
+    demos = _list(state, "demos", where)
+    for number, demo in enumerate(demos):
+        if not isinstance(demo, Mapping | Example):
+            raise _misfit(where, f"`demos[{number}]` is not an object", demo)
+    return demos
+
+
+def _signature(signature: Any, state: Mapping[str, Any], where: str) -> Any:
+    saved = state.get("signature")
+    if not isinstance(saved, Mapping) or not isinstance(saved.get("instructions"), str):
+        raise _misfit(where, "`signature` does not hold `instructions`", saved)
+    fields = saved.get("fields")
+    if not isinstance(fields, list) or not all(_is_field(field) for field in fields):
+        raise _misfit(where, "`signature.fields` is not a list of objects with `prefix` and `description`", fields)
+    ours = signature.dump_state()["fields"]
+    _refuse_other_fields(list(signature.fields), ours, fields, where)
+    return signature.load_state({"instructions": saved["instructions"], "fields": _in_our_order(ours, fields)})
+
+
+def _is_field(field: Any) -> bool:
+    return isinstance(field, Mapping) and all(isinstance(field.get(key), str) for key in ("prefix", "description"))
+
+
+def _refuse_other_fields(
+    names: Sequence[str], ours: Sequence[Mapping[str, str]], saved: Sequence[Mapping[str, str]], where: str
+) -> None:
+    if len(ours) == len(saved):
+        return
+    there, here = [field["prefix"] for field in saved], [field["prefix"] for field in ours]
+    missing = [name for name, field in zip(names, ours, strict=True) if field["prefix"] not in there]
+    unknown = [prefix for prefix in there if prefix not in here]
+    raise UsageError(
+        f"predictor {where}: its signature has {len(ours)} fields ({', '.join(names)}) and the saved one {len(saved)}"
+        + (f"; not saved: field {', '.join(missing)}" if missing else "")
+        + (f"; not in the program: {' '.join(unknown)}" if unknown else "")
+        + "."
+    )
+
+
+def _in_our_order(ours: Sequence[Mapping[str, str]], saved: list[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The format has fields by position, without names. If the prefixes show another order, it is followed."""
+    by_prefix = {field["prefix"]: field for field in saved}
+    if len(by_prefix) == len(saved) and by_prefix.keys() == {field["prefix"] for field in ours}:
+        return [by_prefix[field["prefix"]] for field in ours]
+    return saved
+
+
+def _lm(state: Any, where: str, allow_unsafe: bool) -> Any:
+    if not state:
+        return None
+    if not isinstance(state, Mapping):
+        raise _misfit(where, "`lm` is not an object", state)
+    from dspex.clients import BaseLM
+
+    try:
+        return BaseLM.load_state(_safe(state, where, allow_unsafe), allow_custom_lm_class=allow_unsafe)
+    except (ValueError, TypeError, ImportError) as error:
+        raise UsageError(f"predictor {where}: its `lm` cannot be loaded: {error}") from error
+
+
+def _safe(state: Mapping[str, Any], where: str, allow_unsafe: bool) -> dict[str, Any]:
+    unsafe = [key for key in _UNSAFE_LM_KEYS if key in state]
+    if unsafe and not allow_unsafe:
+        logger.warning(
+            "Predictor %s: the saved LM's %s is left out, as it could send prompts anywhere. "
+            "For a file you trust pass allow_unsafe_lm_state=True.",
+            where, ", ".join(unsafe),
+        )  # fmt: skip
+        return {key: value for key, value in state.items() if key not in unsafe}
+    return dict(state)
+
+
+def _misfit(where: str, what: str, value: Any) -> UsageError:
+    return UsageError(f"predictor {where}: {what} (it is {str(value)[:80]!r}).")

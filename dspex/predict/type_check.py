@@ -1,0 +1,73 @@
+"""Does a value fit a type hint? Hints are turned into functions once, so that a call costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+Check = Callable[[Any], bool]
+
+
+def check_for(hint: Any) -> Check | None:
+    """A function that says whether a value fits `hint`; None where everything does.
+
+    A list of strings fits `str` too, as it does in DSPy: adapters number its items.
+    """
+    if hint is Any:
+        return None
+    if hint is str:
+        return _is_text
+    return _check(hint)
+
+
+def name_of(hint: Any) -> str:
+    """How a user would write `hint`."""
+    return getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint).replace("typing.", "")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _check(hint: Any) -> Check:
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return lambda value: True
+    if origin in (Union, UnionType):
+        return _any_of([_check(arg) for arg in args])
+    if origin is Literal:
+        return lambda value: value in args
+    if origin in (list, set, frozenset) and args:
+        return _items(origin, _check(args[0]))
+    if origin is dict and args:
+        return _mapping(_check(args[0]), _check(args[1]))
+    if origin is tuple and args:
+        return _tuple(args)
+    expected = origin or hint
+    if isinstance(expected, type):
+        return lambda value: isinstance(value, expected)
+    return lambda value: False
+
+
+def _any_of(checks: list[Check]) -> Check:
+    return lambda value: any(check(value) for check in checks)
+
+
+def _items(kind: type, check: Check) -> Check:
+    return lambda value: isinstance(value, kind) and all(check(item) for item in value)  # type: ignore[attr-defined]
+
+
+def _mapping(key: Check, item: Check) -> Check:
+    return lambda value: isinstance(value, dict) and all(key(k) and item(v) for k, v in value.items())
+
+
+def _tuple(args: tuple[Any, ...]) -> Check:
+    if len(args) == 2 and args[1] is Ellipsis:
+        return _items(tuple, _check(args[0]))
+    checks = [_check(arg) for arg in args]
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == len(checks)
+        and all(check(item) for check, item in zip(checks, value, strict=True))
+    )
