@@ -128,3 +128,10 @@ def _refuse_mistakes(values: Mapping[str, Any]) -> None:
     lm = values.get("lm")
     if isinstance(lm, str):
         raise UsageError(f'An LM is not given by name. Instead of lm="{lm}" write lm=dspex.LM("{lm}").')
+
+
+def __getattr__(name: str) -> Any:
+    """``dspex.settings`` is this module, and reads as DSPy's object of that name does: ``dspex.settings.lm``."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(settings, name)

@@ -1,0 +1,23 @@
+"""The working side of a durable run: what Temporal retries. Only these touch LMs, the store and the user's code."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dspex_activities.evaluate_chunk import EvaluateChunks
+from dspex_activities.finish_run import FinishRuns
+from dspex_activities.inspect_run import InspectRuns
+from dspex_activities.trace_chunk import TraceChunks
+from dspex_activities.workbench import Workbench
+
+
+def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
+    """The activities of a worker that works at `bench`."""
+    return [
+        InspectRuns(bench).inspect_run,
+        EvaluateChunks(bench).evaluate_chunk,
+        TraceChunks(bench).trace_chunk,
+        FinishRuns(bench).finish_run,
+    ]
+
+
+__all__ = ["Workbench", "all_activities"]

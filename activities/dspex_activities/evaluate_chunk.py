@@ -1,0 +1,52 @@
+"""Score some rows of a data set."""
+
+from __future__ import annotations
+
+import time
+
+from temporalio import activity
+
+from dspex.evaluate.score import ExactSum
+from dspex.runner.examples import Step, evaluate_example
+from dspex.temporal.contracts import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
+from dspex_activities.rows import Rows
+from dspex_activities.work import PATIENCE, Progress, perform
+from dspex_activities.workbench import Workbench
+
+
+class EvaluateChunks:
+    """The activity `evaluate_chunk`."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @activity.defn(name=EVALUATE_CHUNK)
+    async def evaluate_chunk(self, chunk: EvaluateChunk) -> EvaluateChunkResult:
+        """Score rows ``start <= i < stop``."""
+        progress = Progress()
+        return await perform(self._evaluate(chunk, progress), progress)
+
+    async def _evaluate(self, chunk: EvaluateChunk, progress: Progress) -> EvaluateChunkResult:
+        began = time.monotonic()
+        run = await self._bench.run(chunk.spec)
+        rows = Rows(run, chunk.epoch, chunk.path, chunk.data, range(chunk.start, chunk.stop))
+        progress.of(rows)
+        step = Step(run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True)
+        await rows.work_through(chunk.candidate, evaluate_example, step)
+        return _result(chunk, rows, run.spec.failure_score, time.monotonic() - began)
+
+
+def _result(chunk: EvaluateChunk, rows: Rows, failure_score: float, seconds: float) -> EvaluateChunkResult:
+    total, failed = ExactSum(), 0
+    for outcome in rows.outcomes.values():
+        failed += outcome.score is None
+        total.add(failure_score if outcome.score is None else outcome.score)
+    return EvaluateChunkResult(
+        path=chunk.path,
+        start=chunk.start,
+        stop=chunk.stop,
+        total=str(total),
+        n_failed=failed,
+        calls_from_ledger=rows.usage.calls_from_ledger,
+        seconds=round(seconds, 3),
+    )

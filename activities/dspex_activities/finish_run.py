@@ -1,0 +1,37 @@
+"""Keep what a run found, add up its bill, and write it down."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from dspex.runner.saved import program_document
+from dspex.temporal.contracts import FINISH_RUN, Bill, FinishResult, FinishTask
+from dspex_activities.work import perform
+from dspex_activities.workbench import Workbench
+
+
+class FinishRuns:
+    """The activity `finish_run`."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @activity.defn(name=FINISH_RUN)
+    async def finish_run(self, task: FinishTask) -> FinishResult:
+        """Store the program that the run's candidate describes."""
+        return await perform(self._finish(task))
+
+    async def _finish(self, task: FinishTask) -> FinishResult:
+        store = self._bench.store
+        run = await self._bench.run(task.spec)
+        program = await run.program(task.candidate, task.epoch)
+        sha = await store.programs.put(program_document(program, run.spec.student))
+        paid = await store.ledger.bill(task.run_id)
+        bill = Bill(
+            lm_calls=paid.calls,
+            lm_calls_from_ledger=task.calls_from_ledger,
+            prompt_tokens=paid.prompt_tokens,
+            completion_tokens=paid.completion_tokens,
+            cost_usd=round(paid.cost_usd, 6),
+        )
+        return FinishResult(program=sha, bill=bill)

@@ -1,0 +1,44 @@
+"""Look at a run before its first paid call: the program, the metric, the data, the key, the store."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from dspex.clients.check import check_lm
+from dspex.runner.materialize import facts
+from dspex.runner.protocol import Task
+from dspex.temporal.contracts import INSPECT_RUN, Inspection, InspectTask
+from dspex_activities.work import perform
+from dspex_activities.workbench import Workbench
+
+
+class InspectRuns:
+    """The activity `inspect_run`."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @activity.defn(name=INSPECT_RUN)
+    async def inspect_run(self, task: InspectTask) -> Inspection:
+        """The run as a task for its optimizer. Fails, with words for the user, where the run could not work."""
+        return await perform(self._inspect(task))
+
+    async def _inspect(self, task: InspectTask) -> Inspection:
+        await self._bench.store.check()
+        run = await self._bench.run(task.spec)
+        for ref in run.spec.data.values():
+            await run.store.datasets.info(ref.sha)
+        for settings in (run.settings, run.teacher_settings):
+            if "lm" in settings:
+                check_lm(settings["lm"])
+        teacher = run.programs.get("teacher")
+        sizes = {name: ref.rows for name, ref in run.spec.data.items()}
+        return Inspection(
+            task=Task(
+                student=facts(run.programs["student"]),
+                teacher=facts(teacher) if teacher is not None else None,
+                train_rows=sizes.get("train", 0),
+                val_rows=sizes.get("val", 0),
+                max_errors=run.spec.max_errors,
+            )
+        )

@@ -1,0 +1,73 @@
+"""Work through the rows of a chunk, and keep what becomes of each as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from dspex.clients.scope import Usage
+from dspex.primitives import Example, Module
+from dspex.runner.candidate import Candidate, DataName
+from dspex.runner.examples import Step
+from dspex.runner.pool import run_concurrently
+from dspex.settings import context
+from dspex.store.outcomes import Outcome
+from dspex_activities.workbench import LoadedRun
+
+Work = Callable[[Module, int, Example, Step], Awaitable[tuple[Outcome, Usage]]]
+
+_KEEP_EVERY_S = 0.5
+
+
+class Rows:
+    """The rows of one chunk. What an earlier attempt finished is in the store and is not run again."""
+
+    def __init__(self, run: LoadedRun, epoch: str, path: str, data: DataName, indices: Sequence[int]) -> None:
+        self._run = run
+        self._epoch = epoch
+        self._key = run.outcomes_key(epoch)
+        self._path = path
+        self._data = data
+        self._indices = indices
+        self._waiting: list[Outcome] = []
+        self._kept_at = time.monotonic()
+        self.outcomes: dict[int, Outcome] = {}
+        self.usage = Usage()
+
+    @property
+    def finished(self) -> int:
+        """How many rows are done: what heartbeats carry."""
+        return len(self.outcomes)
+
+    async def work_through(self, candidate: Candidate, work: Work, step: Step) -> None:
+        """Do `work` for each row that has no outcome yet."""
+        store = self._run.store
+        self.outcomes = {each.index: each for each in await store.outcomes.at(self._key, self._path, self._indices)}
+        missing = [index for index in self._indices if index not in self.outcomes]
+        if missing:
+            program = await self._run.program(candidate, self._epoch)
+            examples = await self._run.examples(self._data, missing)
+            jobs = (partial(work, program, i, example, step) for i, example in zip(missing, examples, strict=True))
+            with context(**self._run.settings):
+                await self._run_all(jobs)
+
+    async def _run_all(self, jobs: Any) -> None:
+        try:
+            async with aclosing(run_concurrently(jobs, self._run.spec.concurrency)) as results:
+                async for outcome, used in results:
+                    self.outcomes[outcome.index] = outcome
+                    self.usage.add(used)
+                    self._waiting.append(outcome)
+                    if time.monotonic() - self._kept_at >= _KEEP_EVERY_S:
+                        await self._keep()
+        finally:
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Write outcomes down, some at a time: those that a kill loses cost no call, as the ledger has the answers."""
+        batch, self._waiting = self._waiting, []
+        await self._run.store.outcomes.put(self._key, self._path, batch)
+        self._kept_at = time.monotonic()

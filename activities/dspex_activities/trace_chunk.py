@@ -1,0 +1,46 @@
+"""Try some examples with a teacher, and keep the demos of the traces that pass."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from dspex.runner.examples import Step, trace_example, traced
+from dspex.temporal.contracts import TRACE_CHUNK, TraceChunk, TraceChunkResult
+from dspex_activities.rows import Rows
+from dspex_activities.work import PATIENCE, Progress, perform
+from dspex_activities.workbench import Workbench
+
+
+class TraceChunks:
+    """The activity `trace_chunk`."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @activity.defn(name=TRACE_CHUNK)
+    async def trace_chunk(self, chunk: TraceChunk) -> TraceChunkResult:
+        """Try the request's examples."""
+        progress = Progress()
+        return await perform(self._trace(chunk, progress), progress)
+
+    async def _trace(self, chunk: TraceChunk, progress: Progress) -> TraceChunkResult:
+        request = chunk.request
+        run = await self._bench.run(chunk.spec)
+        rows = Rows(run, chunk.epoch, request.path, request.data, request.indices)
+        progress.of(rows)
+        step = Step(
+            run_id=chunk.run_id,
+            path=request.path,
+            metric=run.metric,
+            patience=PATIENCE,
+            rounds=request.rounds,
+            threshold=request.threshold,
+            settings=run.teacher_settings,
+        )
+        await rows.work_through(request.candidate, trace_example, step)
+        return TraceChunkResult(
+            path=request.path,
+            indices=request.indices,
+            outcomes=[traced(rows.outcomes[index]) for index in request.indices],
+            calls_from_ledger=rows.usage.calls_from_ledger,
+        )

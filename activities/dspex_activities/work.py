@@ -1,0 +1,95 @@
+"""Do an activity's work on dspex's own event loop, beat for it meanwhile, and name its failures for Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from dspex.bridge import on_engine
+from dspex.errors import Blame, DSPyError, LMError, ProgramNotAvailableError, UsageError, blame
+from dspex.runner.attempt import Patience
+from dspex.temporal.contracts import SETUP_ERROR
+
+T = TypeVar("T")
+
+_BEAT_EVERY_S = 1.0
+_UNEXPECTED_ATTEMPTS = 5
+_ELSEWHERE = timedelta(seconds=2)
+
+PATIENCE = Patience(max_seconds=30.0)
+"""How long an activity waits out trouble itself; after that Temporal waits, and holds no slot of a worker for it."""
+
+
+class Countable(Protocol):
+    """Something that knows how much of it is finished."""
+
+    @property
+    def finished(self) -> int: ...
+
+
+class Progress:
+    """How far an activity's work has come."""
+
+    def __init__(self) -> None:
+        self._what: Countable | None = None
+
+    def of(self, what: Countable) -> None:
+        """From now on, heartbeats tell of `what`."""
+        self._what = what
+
+    @property
+    def finished(self) -> int:
+        return self._what.finished if self._what else 0
+
+
+async def perform(work: Coroutine[Any, Any, T], progress: Progress | None = None) -> T:
+    """Run `work` on the engine's loop; heartbeats say how many of its items are finished.
+
+    The user's code runs over there, so that code which blocks its loop for a while does not silence the heartbeat.
+    Cancellation reaches `work`; LM calls in flight are finished and kept all the same.
+    """
+    future = on_engine(work)
+    try:
+        while True:
+            done, _ = await asyncio.wait([future], timeout=_BEAT_EVERY_S)
+            if activity.info().heartbeat_timeout is not None:
+                activity.heartbeat(progress.finished if progress else 0)
+            if done:
+                return future.result()
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    except Exception as error:
+        raise failure(error, activity.info().attempt) from error.__cause__
+
+
+def failure(error: Exception, attempt: int) -> Exception:
+    """What Temporal is to make of `error`.
+
+    Its message may end in a history, so it never quotes examples: the provider's and our own words only.
+    """
+    if isinstance(error, ApplicationError):
+        return error
+    if isinstance(error, ProgramNotAvailableError):
+        # Another worker of this queue may have the code, now or soon.
+        return ApplicationError(str(error), type="ProgramNotAvailable", next_retry_delay=_ELSEWHERE)
+    kind = blame(error)
+    if isinstance(error, UsageError) or (isinstance(error, DSPyError) and kind is Blame.SETUP):
+        return ApplicationError(str(error), type=SETUP_ERROR, non_retryable=True)
+    if kind is Blame.INFRASTRUCTURE:
+        wait = error.retry_after if isinstance(error, LMError) else None
+        return ApplicationError(
+            str(error),
+            type=type(error).__name__,
+            next_retry_delay=timedelta(seconds=wait) if wait else None,
+            category=ApplicationErrorCategory.BENIGN,
+        )
+    # Something nobody foresaw: perhaps this host's trouble, so try elsewhere, but not for ever.
+    return ApplicationError(
+        f"{type(error).__name__}: {error}", type=type(error).__name__, non_retryable=attempt >= _UNEXPECTED_ATTEMPTS
+    )

@@ -1,0 +1,98 @@
+"""dspex: program language models, with optimization runs that cannot be lost.
+
+The names are DSPy's, so that ``import dspex as dspy`` runs a DSPy program. Importing this package loads nothing heavy:
+each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter"),
+    "dspex.clients": ("BaseLM", "LM", "inspect_history"),
+    "dspex.evaluate": ("Evaluate", "EvaluationResult"),
+    "dspex.predict": ("ChainOfThought", "Predict"),
+    "dspex.primitives": ("Completions", "Example", "Module", "Prediction", "load", "track_usage"),
+    "dspex.settings": ("configure", "context"),
+    "dspex.signatures": ("InputField", "OutputField", "Signature", "ensure_signature", "make_signature"),
+    "dspex.store": ("Store",),
+    "dspex.teleprompt": ("BootstrapFewShot", "LabeledFewShot", "Optimizer", "Teleprompter"),
+    "dspex.temporal": ("Client", "Run", "RunResult"),
+}
+_ERRORS = (
+    "AdapterParseError",
+    "ContextWindowExceededError",
+    "DSPyError",
+    "LMAuthError",
+    "LMBillingError",
+    "LMConfigurationError",
+    "LMError",
+    "LMInvalidRequestError",
+    "LMNotConfiguredError",
+    "LMProviderError",
+    "LMRateLimitError",
+    "LMServerError",
+    "LMTimeoutError",
+    "LMTransportError",
+    "LMUnexpectedError",
+    "LMUnsupportedFeatureError",
+    "LMUnsupportedModelError",
+    "UsageError",
+    "is_retryable_lm_error",
+)
+_HOME_OF = {name: home for home, names in {**_HOMES, "dspex.errors": _ERRORS}.items() for name in names}
+
+__all__ = ["__version__", *sorted([*_HOME_OF, "settings"])]
+
+if TYPE_CHECKING:
+    from dspex.adapters import Adapter, ChatAdapter, JSONAdapter
+    from dspex.clients import LM, BaseLM, inspect_history
+    from dspex.errors import (
+        AdapterParseError,
+        ContextWindowExceededError,
+        DSPyError,
+        LMAuthError,
+        LMBillingError,
+        LMConfigurationError,
+        LMError,
+        LMInvalidRequestError,
+        LMNotConfiguredError,
+        LMProviderError,
+        LMRateLimitError,
+        LMServerError,
+        LMTimeoutError,
+        LMTransportError,
+        LMUnexpectedError,
+        LMUnsupportedFeatureError,
+        LMUnsupportedModelError,
+        UsageError,
+        is_retryable_lm_error,
+    )
+    from dspex.evaluate import Evaluate, EvaluationResult
+    from dspex.predict import ChainOfThought, Predict
+    from dspex.primitives import Completions, Example, Module, Prediction, load, track_usage
+    from dspex import settings
+    from dspex.settings import configure, context
+    from dspex.signatures import InputField, OutputField, Signature, ensure_signature, make_signature
+    from dspex.store import Store
+    from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer, Teleprompter
+    from dspex.temporal import Client, Run, RunResult
+
+
+def __getattr__(name: str) -> Any:
+    if name == "settings":  # the module reads as DSPy's object of that name
+        return importlib.import_module("dspex.settings")
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'dspex' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,127 @@
+"""Optimize a program here and now: what `Optimizer.compile` and ``dspex optimize --local`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dspex.bridge import wait_for
+from dspex.clients.check import check_lm
+from dspex.clients.scope import Usage
+from dspex.errors import UsageError
+from dspex.runner.examples import Metric
+from dspex.runner.local import LocalRunner
+from dspex.runner.materialize import materialize
+from dspex.runner.optimization import Phase, RunState, advance, begin
+from dspex.settings import settings
+from dspex.store.outcomes import Failure, Outcome
+
+if TYPE_CHECKING:
+    from dspex.primitives import Example, Module
+    from dspex.teleprompt.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class LocalResult:
+    """What a local run found, and what it came to."""
+
+    program: Module
+    score: float | None
+    baseline_score: float | None
+    n_failed: int
+    usage: Usage
+    failures: Sequence[Failure]
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how a local run goes: of each example, and of each step."""
+
+    on_outcome: Callable[[str, int, Outcome], None] | None = None
+    on_step: Callable[[RunState], None] = field(default=lambda state: None)
+
+
+def compile_program(
+    optimizer: Optimizer[Any],
+    student: Module,
+    *,
+    trainset: Sequence[Example],
+    teacher: Module | None = None,
+    valset: Sequence[Example] | None = None,
+) -> Module:
+    """`Optimizer.compile`: in this process or, where `settings.temporal` says so, as a durable run."""
+    if settings.temporal:
+        from dspex.temporal.compile import compile_durably
+
+        return wait_for(compile_durably(optimizer, student, trainset=trainset, teacher=teacher, valset=valset))
+    result = wait_for(
+        optimize_here(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=False)
+    )
+    return result.program
+
+
+async def optimize_here(
+    optimizer: Optimizer[Any],
+    student: Module,
+    *,
+    trainset: Sequence[Example],
+    valset: Sequence[Example] | None = None,
+    teacher: Module | None = None,
+    score: bool = True,
+    metric: Metric | None = None,
+    run_id: str | None = None,
+    watcher: Watcher = Watcher(),  # noqa: B008  # frozen
+) -> LocalResult:
+    """Run `optimizer` to its end in this process. With a `valset` and `score`, score the program before and after.
+
+    Raises:
+        UsageError: bad input; no LM call was made.
+        LMError, StoreError: the provider or the store stayed away for longer than a run is patient.
+    """
+    refuse_unusable(trainset, "training")
+    if valset is not None:
+        refuse_unusable(valset, "validation")
+    programs = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    runner = LocalRunner(
+        programs=programs,
+        data={"train": trainset, "val": valset or ()},
+        metric=metric or optimizer.metric,
+        teacher_settings=optimizer.teacher_settings,
+        concurrency=settings.num_threads,
+        run_id=run_id,
+        on_outcome=watcher.on_outcome,
+    )
+    state = begin(optimizer, runner.task(max_errors=settings.max_errors), score=score)
+    await _check(programs.values())
+    watcher.on_step(state)
+    while state.phase is not Phase.DONE:
+        state = await advance(state, optimizer, runner)
+        watcher.on_step(state)
+    assert state.candidate is not None
+    return LocalResult(
+        program=await materialize(state.candidate, programs, runner),
+        score=state.final.score if state.final else None,
+        baseline_score=state.baseline.score if state.baseline else None,
+        n_failed=state.final.n_failed if state.final else 0,
+        usage=runner.usage,
+        failures=runner.failures,
+    )
+
+
+async def _check(programs: Any) -> None:
+    """Find what would stop the run before it has paid for anything."""
+    lms = [settings.lm, *(predictor.lm for program in programs for predictor in program.predictors())]
+    for lm in [lm for lm in lms if lm is not None] or [None]:
+        check_lm(lm)
+
+
+def refuse_unusable(examples: Sequence[Example], role: str) -> None:
+    """Raise a UsageError for an empty set, and for examples whose input fields are not marked."""
+    if not len(examples):
+        raise UsageError(f"The {role} set is empty: there is nothing to learn from or to score.")
+    if not examples[0]._input_keys:
+        raise UsageError(
+            f"The examples of the {role} set do not say which fields are inputs. "
+            f"Mark them: example.with_inputs(...). Fields: {', '.join(examples[0].keys())}."
+        )

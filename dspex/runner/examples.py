@@ -1,0 +1,114 @@
+"""Run one example of a step, and say what became of it.
+
+The local runner and the durable activities share this, so an example comes out the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dspex.clients.scope import CallScope, Usage
+from dspex.runner.attempt import Attempt, Patience, attempt
+from dspex.runner.materialize import demos_of_trace, without_demo
+from dspex.runner.protocol import Traced
+from dspex.settings import context, settings
+from dspex.store.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from dspex.primitives import Example, Module
+
+Metric = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The part of a run that examples are run for."""
+
+    run_id: str | None
+    path: str
+    metric: Metric | None = None
+    patience: Patience = field(default_factory=Patience)
+    keep_predictions: bool = False
+    rounds: int = 1
+    threshold: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Overrides for the program's runs, such as the teacher's LM."""
+
+    def place(self, index: int) -> str:
+        """The example's path in the run: what its random choices are derived from."""
+        return f"{self.path}/{index}"
+
+
+async def evaluate_example(program: Module, index: int, example: Example, step: Step) -> tuple[Outcome, Usage]:
+    """Run `program` on `example` and score it. A failure of the program's own has `score` None and an `error`."""
+    scope = CallScope(run_id=step.run_id, path=step.place(index))
+    with _overrides(step):
+        tried = await attempt(program, example, step.metric, scope=scope, patience=step.patience)
+    outcome = Outcome(
+        index=index,
+        score=tried.score,
+        error=_text(tried.error),
+        passed=None,
+        prediction=_prediction(tried) if step.keep_predictions else None,
+    )
+    return outcome, tried.usage
+
+
+async def trace_example(teacher: Module, index: int, example: Example, step: Step) -> tuple[Outcome, Usage]:
+    """Run `teacher` on `example`, up to `step.rounds` times, until a trace passes; keep its demos."""
+    program = without_demo(teacher, example)
+    usage, errors = Usage(), []
+    tried: Attempt | None = None
+    for number in range(step.rounds):
+        scope = CallScope(run_id=step.run_id, path=f"{step.place(index)}/round {number}")
+        with _overrides(step), _sampling_round(number):
+            tried = await attempt(program, example, step.metric, scope=scope, trace=True, patience=step.patience)
+        usage.add(tried.usage)
+        if tried.error is not None:
+            errors.append(_text(tried.error) or "")
+        elif _passes(tried, step):
+            demos = demos_of_trace(program, tried.trace or [], place=step.place(index))
+            return Outcome(index=index, score=tried.score, error=None, passed=True, demos=demos,
+                           attempts=number + 1, errors=errors), usage  # fmt: skip
+    return Outcome(index=index, score=tried.score if tried else None, error=errors[-1] if errors else None,
+                   passed=False, attempts=step.rounds, errors=errors), usage  # fmt: skip
+
+
+def _passes(tried: Attempt, step: Step) -> bool:
+    if step.metric is None:
+        return True
+    score = tried.score or 0.0
+    return score >= step.threshold if step.threshold is not None else bool(score)
+
+
+def _overrides(step: Step) -> Any:
+    return context(**step.settings) if step.settings else nullcontext()
+
+
+def _sampling_round(number: int) -> Any:
+    """After the first round, sample anew: a fresh line of the ledger at temperature 1.0 (DSPy's way)."""
+    lm = settings.lm
+    return context(lm=lm.copy(rollout_id=number, temperature=1.0)) if number and lm is not None else nullcontext()
+
+
+def _prediction(tried: Attempt) -> dict[str, Any] | None:
+    from dspex.store.jsonable import to_jsonable
+
+    return to_jsonable(dict(tried.prediction.items())) if hasattr(tried.prediction, "items") else None
+
+
+def _text(error: BaseException | None) -> str | None:
+    return None if error is None else f"{type(error).__name__}: {error}"
+
+def traced(outcome: Outcome) -> Traced:
+    """What an optimizer sees of a traced example: no texts."""
+    return Traced(
+        index=outcome.index,
+        passed=bool(outcome.passed),
+        predictors=list(outcome.demos or {}),
+        attempts=outcome.attempts,
+        errors=[error.partition(":")[0] for error in outcome.errors],
+    )

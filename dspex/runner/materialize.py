@@ -1,0 +1,112 @@
+"""Make the program that a candidate describes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dspex.errors import UsageError
+from dspex.runner.candidate import Candidate, DataName, Demo, PredictorName, RowDemo
+from dspex.runner.protocol import ProgramFacts
+
+if TYPE_CHECKING:
+    from dspex.primitives import Example, Module
+
+
+class DemoSource(Protocol):
+    """Where the demos that a candidate refers to are kept."""
+
+    async def rows(self, data: DataName, indices: Sequence[int]) -> Sequence[Example]:
+        """Labelled examples, in the order asked for."""
+        ...
+
+    async def traced(self, path: str, index: int) -> Mapping[PredictorName, dict[str, Any]]:
+        """The demos that the step at `path` got from example `index`."""
+        ...
+
+
+def facts(program: Module) -> ProgramFacts:
+    """What an optimizer needs to know of `program`."""
+    return ProgramFacts(
+        predictors=[name for name, _ in program.named_predictors()],
+        compiled=bool(getattr(program, "_compiled", False)),
+    )
+
+
+async def materialize(candidate: Candidate, programs: Mapping[str, Module], demos: DemoSource) -> Module:
+    """Build `candidate` from the run's programs (``student`` and, where there is one, ``teacher``)."""
+    base = programs[candidate.base]
+    program = base.reset_copy() if candidate.fresh else base.deepcopy()
+    predictors = dict(program.named_predictors())
+    _refuse_unknown(candidate, predictors)
+    for name, instructions in candidate.instructions.items():
+        predictors[name].signature = predictors[name].signature.with_instructions(instructions)
+    for name, references in candidate.demos.items():
+        predictors[name].demos = await _resolve(name, references, demos)
+    if candidate.compiled:
+        program._compiled = True
+    return program
+
+
+async def _resolve(predictor: PredictorName, references: Sequence[Demo], source: DemoSource) -> list[Any]:
+    from dspex.primitives import Example
+
+    wanted: dict[DataName, list[int]] = {}
+    for reference in references:
+        if isinstance(reference, RowDemo):
+            wanted.setdefault(reference.data, []).append(reference.index)
+    rows = {data: dict(zip(indices, await source.rows(data, indices), strict=True)) for data, indices in wanted.items()}
+    resolved: list[Any] = []
+    for reference in references:
+        if isinstance(reference, RowDemo):
+            resolved.append(rows[reference.data][reference.index])
+        else:
+            traced = await source.traced(reference.path, reference.index)
+            resolved.append(Example(traced[predictor]))
+    return resolved
+
+
+def without_demo(program: Module, example: Example) -> Module:
+    """`program`, or a copy of it whose prompts do not show `example`, so that a teacher cannot copy the answer."""
+    if all(demo != example for predictor in program.predictors() for demo in predictor.demos):
+        return program
+    copied = program.deepcopy()
+    for predictor in copied.predictors():
+        predictor.demos = [demo for demo in predictor.demos if demo != example]
+    return copied
+
+
+def demos_of_trace(
+    program: Module, trace: Sequence[tuple[Any, Mapping[str, Any], Any]], *, place: str
+) -> dict[PredictorName, dict[str, Any]]:
+    """One demo for each predictor that fired in `trace`, as JSON values.
+
+    Of several firings the last is taken with probability 1/2, otherwise one of the earlier ones (DSPy's rule); the draw
+    depends only on `place`, the path of the example in the run.
+    """
+    from dspex.store.jsonable import to_jsonable
+
+    names = {id(predictor): name for name, predictor in program.named_predictors()}
+    fired: dict[PredictorName, list[dict[str, Any]]] = {}
+    for predictor, inputs, outputs in trace:
+        name = names.get(id(predictor))
+        if name is not None:
+            fired.setdefault(name, []).append({"augmented": True, **inputs, **dict(outputs.items())})
+    return {name: to_jsonable(_choose(demos, f"{place}/{name}")) for name, demos in fired.items()}
+
+
+def _choose(demos: list[dict[str, Any]], place: str) -> dict[str, Any]:
+    if len(demos) == 1:
+        return demos[0]
+    rng = random.Random(place)
+    return rng.choice(demos[:-1]) if rng.random() < 0.5 else demos[-1]
+
+
+def _refuse_unknown(candidate: Candidate, predictors: Mapping[PredictorName, Any]) -> None:
+    unknown = sorted({*candidate.demos, *candidate.instructions} - set(predictors))
+    if unknown:
+        raise UsageError(
+            f"The program has no predictor {', '.join(unknown)}. Predictors: {', '.join(predictors) or 'none'}. "
+            "Has the program's code changed since the run began?"
+        )

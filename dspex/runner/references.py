@@ -1,0 +1,258 @@
+"""Programs and metrics by name, so that they can travel: code stays code, state travels as data."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from dspex.errors import UsageError
+from dspex.runner.imports import Imports
+
+if TYPE_CHECKING:
+    from dspex.primitives import Module
+
+_BUILT_IN = ("Predict", "ChainOfThought")
+
+
+class ProgramRef(BaseModel):
+    """A program by name: code that the worker's operator has imported, plus state as data.
+
+    Either `target` (``package.module:attribute``: an instance, a class or a factory without arguments) or `module` and
+    `signature` (a built-in module over a signature that JSON can describe).
+    """
+
+    target: str | None = None
+    module: str | None = None
+    signature: dict[str, Any] | None = None
+    config: dict[str, Any] = {}
+    state: dict[str, Any] | None = None
+    """The program's own state (demos, instructions), as `Module.dump_state` gives it."""
+    compiled: bool = False
+    label: str = ""
+    """What to call it in lists and in the Web UI."""
+
+    def code(self) -> dict[str, Any]:
+        """The part that names the code: what a saved program needs to be loaded without its maker."""
+        return self.model_dump(mode="json", include={"target", "module", "signature", "config"}, exclude_defaults=True)
+
+
+def build(ref: ProgramRef, imports: Imports) -> Module:
+    """Make the program that `ref` names.
+
+    Raises:
+        ProgramNotAvailableError: this process was not started with its module.
+        UsageError: what it names is no program, or does not fit its state.
+    """
+    program = _from_code(ref.target, imports) if ref.target else _built_in(ref)
+    if ref.state is not None:
+        program.load_state(ref.state)
+    program._compiled = ref.compiled or bool(getattr(program, "_compiled", False))
+    return program
+
+
+def signature_program(signature: Any, module: str = "Predict") -> Module:
+    """A built-in module over a signature (class, or string such as ``"question -> answer"``).
+
+    Raises:
+        UsageError: the signature does not parse, or there is no such module.
+    """
+    import dspex.predict as rooms
+
+    if module not in _BUILT_IN:
+        raise UsageError(f"There is no module {module!r} to put a signature in. Modules: {', '.join(_BUILT_IN)}.")
+    program: Module = getattr(rooms, module)(signature)
+    return program
+
+
+def reference(program: Module) -> ProgramRef:
+    """Name `program`, so that a worker can make an equal one.
+
+    A built-in module over a plain signature is described in full. Any other program must be an attribute of an
+    importable module, or an instance of a class there that needs no arguments.
+
+    Raises:
+        UsageError: it is neither; the message says how to change that.
+    """
+    state = program.dump_state()
+    common: dict[str, Any] = {"state": state, "compiled": bool(getattr(program, "_compiled", False))}
+    described = _describe_built_in(program)
+    if described is not None:
+        return described.model_copy(update=common)
+    name = _importable_name(program) or _importable_class(type(program))
+    if name is not None:
+        return ProgramRef(target=name, label=name, **common)
+    raise UsageError(
+        f"A durable run cannot name this {type(program).__name__}: workers make programs from code that they import. "
+        "Put it in a module as an attribute (program = ...), or define its class at the top level of a module with a "
+        "constructor that needs no arguments."
+    )
+
+
+def reference_code(value: Callable[..., Any], kind: str) -> str:
+    """Name a function, such as a metric, as ``module:attribute``.
+
+    Raises:
+        UsageError: a worker could not import it (a lambda, a closure).
+    """
+    name = _qualified_name(value)
+    if name is not None:
+        return name
+    shown = getattr(value, "__qualname__", repr(value))
+    raise UsageError(
+        f"A durable run cannot name the {kind} {shown!r}: workers import code by name. Define it with `def` at the "
+        "top level of a module."
+    )
+
+
+def module_name(name: str) -> str:
+    """The name that runs use for a module: the running script's own name instead of ``__main__``."""
+    if name != "__main__":
+        return name
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        return spec.name.removesuffix(".__main__")
+    file = getattr(main, "__file__", None)
+    return Path(file).stem if file else "__main__"
+
+
+def this_process() -> Imports:
+    """What the current process may run: all it has imported already, its script under the script's own name."""
+    script = module_name("__main__")
+    aliases = {script: sys.modules["__main__"]}
+    return Imports((name for name in list(sys.modules) if "." not in name and name.isidentifier()), aliases)
+
+
+def _from_code(target: str, imports: Imports) -> Module:
+    from dspex.primitives import Module
+
+    found = imports.resolve(target)
+    if isinstance(found, Module):
+        return found.deepcopy()
+    if not callable(found):
+        raise UsageError(f"{target!r} is a {type(found).__name__}; a program is a Module, its class, or a factory.")
+    try:
+        made = found()
+    except TypeError as error:
+        raise UsageError(f"{target!r} cannot be made without arguments: {error}. Name a factory or an instance.") from error
+    if not isinstance(made, Module):
+        raise UsageError(f"{target!r} makes a {type(made).__name__}, not a dspex Module.")
+    return made
+
+
+def _built_in(ref: ProgramRef) -> Module:
+    import dspex.predict as rooms
+    from dspex.signatures.portable import rebuild
+
+    if ref.module not in _BUILT_IN or ref.signature is None:
+        raise UsageError("A program is named by `target`, or by a built-in `module` and a `signature`.")
+    program: Module = getattr(rooms, ref.module)(rebuild(ref.signature), **ref.config)
+    return program
+
+
+def _describe_built_in(program: Module) -> ProgramRef | None:
+    from dspex.predict import ChainOfThought, Predict
+    from dspex.signatures.portable import describe
+
+    if type(program) is Predict:
+        signature, config = program.signature, program.config
+    elif type(program) is ChainOfThought and next(iter(program.predict.signature.output_fields)) == "reasoning":
+        signature, config = program.predict.signature.delete("reasoning"), program.predict.config
+    else:
+        return None
+    try:
+        described = describe(signature)
+    except UsageError:
+        return None  # its types need code: name the program instead
+    kind = type(program).__name__
+    ref = ProgramRef(module=kind, signature=described, config=config, label=f"{kind}({signature.signature})")
+    return ref if _same_fields(program, ref) else None
+
+
+def _same_fields(program: Module, ref: ProgramRef) -> bool:
+    """Whether what `ref` makes prompts as `program` does (a ChainOfThought may have a rationale field of its own)."""
+    made = dict(build(ref, Imports()).named_predictors())
+    return all(made[name].signature.equals(each.signature) for name, each in program.named_predictors() if name in made)
+
+
+def _importable_name(program: Module) -> str | None:
+    for name in _likely_modules(type(program)):
+        module = sys.modules.get(name)
+        for attribute, value in list(vars(module).items()) if module else ():
+            if value is program:
+                return f"{module_name(name)}:{attribute}"
+    return None
+
+
+def _likely_modules(cls: type) -> list[str]:
+    """The class's own module first, then the script, then the rest of the user's code."""
+    first = [cls.__module__, "__main__"]
+    return first + [name for name in list(sys.modules) if name not in first and not name.startswith(("dspex", "_"))]
+
+
+def _importable_class(cls: type) -> str | None:
+    required = [
+        parameter
+        for parameter in inspect.signature(cls).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    return None if required or cls.__module__.startswith("dspex.") else _qualified_name(cls)
+
+
+def _qualified_name(value: Any) -> str | None:
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "<locals>")
+    if module is None or "<" in name:
+        return None
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module_name(module)}:{name}" if found is value else None
+
+
+def resolve_metric(name: str, imports: Imports) -> Callable[..., Any]:
+    """The metric called `name`: a built-in one, or ``module:attribute``.
+
+    Raises:
+        ProgramNotAvailableError: this process was not started with its module.
+        UsageError: there is no such metric.
+    """
+    from dspex.evaluate.metrics import builtin_metric
+
+    found = imports.resolve(name) if ":" in name else builtin_metric(name)
+    if not callable(found):
+        raise UsageError(f"The metric {name!r} is a {type(found).__name__}, which cannot be called.")
+    metric: Callable[..., Any] = found
+    return metric
+
+
+def metric_name(metric: Callable[..., Any]) -> str:
+    """The name of `metric` for `resolve_metric`.
+
+    Raises:
+        UsageError: a worker could not import it.
+    """
+    from dspex.evaluate.metrics import BUILTIN_METRICS
+
+    for name, each in BUILTIN_METRICS.items():
+        if each is metric:
+            return name
+    return reference_code(metric, "metric")
+
+
+_ADAPTERS = {"chat": "ChatAdapter", "json": "JSONAdapter"}
+
+
+def resolve_adapter(name: str, imports: Imports) -> Any:
+    """The adapter called `name`: ``chat``, ``json``, or ``module:attribute`` (an instance or a class)."""
+    import dspex.adapters as adapters
+
+    if name in _ADAPTERS:
+        return getattr(adapters, _ADAPTERS[name])()
+    found = imports.resolve(name)
+    return found() if isinstance(found, type) else found

@@ -1,0 +1,70 @@
+"""A program as a document: DSPy's JSON, plus the name of its code, so that it can be loaded from the file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dspex.errors import UsageError
+from dspex.runner.imports import Imports
+from dspex.runner.references import ProgramRef, build
+
+if TYPE_CHECKING:
+    from dspex.primitives import Module
+
+
+def program_document(program: Module, code: ProgramRef) -> dict[str, Any]:
+    """What `Module.save` writes, with the program's code named under ``metadata.dspex``.
+
+    Holds no time and no id of a run: the same program gives the same document, however it was found.
+    """
+    document: dict[str, Any] = orjson.loads(program_bytes(program, code))
+    return document
+
+
+def program_bytes(program: Module, code: ProgramRef) -> bytes:
+    """`program_document` as the bytes of a file."""
+    from dspex.primitives.program_file import program_json
+
+    compiled = bool(getattr(program, "_compiled", False))
+    return program_json(program, metadata={"program": code.code(), "compiled": compiled})
+
+
+def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
+    """The program that a file written by a run holds, and its code.
+
+    Raises:
+        UsageError: no such file, not a saved program, or saved without its code (by DSPy, or by `Module.save`).
+    """
+    document = _read(path)
+    metadata = document.get("metadata")
+    code = (metadata if isinstance(metadata, dict) else {}).get("dspex", {}).get("program")
+    if not code:
+        raise UsageError(
+            f"{path} does not say which code it belongs to. Name that code as the target instead, and load the file "
+            "into it: program.load(path)."
+        )
+    ref = ProgramRef(**code, label=path.stem)
+    return load_document(document, ref, imports), ref
+
+
+def load_document(document: dict[str, Any], code: ProgramRef, imports: Imports) -> Module:
+    """A program of this code with the document's state."""
+    program = build(code.model_copy(update={"state": None}), imports)
+    program.load_state({name: state for name, state in document.items() if name != "metadata"})
+    program._compiled = bool(document.get("metadata", {}).get("dspex", {}).get("compiled", False))
+    return program
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"Cannot read the program {path}: {error.strerror}.") from error
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{path} is not a saved program: {error}.") from error
+    if not isinstance(document, dict) or "metadata" not in document:
+        raise UsageError(f"{path} is not a saved program: it has no `metadata`.")
+    return document

@@ -1,0 +1,77 @@
+"""LabeledFewShot: demos straight from the labelled data."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from dspex.errors import UsageError
+from dspex.runner.candidate import Candidate, Demo, PredictorName, RowDemo
+from dspex.runner.protocol import Runner, Task
+from dspex.teleprompt.optimizer import Optimizer, OptimizerState
+
+if TYPE_CHECKING:
+    from dspex.primitives import Example, Module
+
+
+class LabeledState(OptimizerState):
+    """The demos chosen."""
+
+    candidate: Candidate
+
+
+class LabeledFewShot(Optimizer[LabeledState]):
+    """Give every predictor `k` examples of the training set as demos. Makes no LM call.
+
+    With `sample` they are drawn at random (one stream over the predictors, in program order), otherwise the first `k`.
+    Chooses the examples DSPy's `LabeledFewShot` chooses.
+    """
+
+    name: ClassVar[str] = "labeled"
+    state_type: ClassVar[type[OptimizerState]] = LabeledState
+
+    def __init__(self, k: int = 16, sample: bool = True, seed: int = 0) -> None:
+        if k < 0:
+            raise UsageError(f"LabeledFewShot(k={k}): k is a number of demos and cannot be negative.")
+        self.k = k
+        self.sample = sample
+        self.seed = seed
+        self.teacher_settings = {}
+
+    def start(self, task: Task) -> LabeledState:
+        demos = labeled_demos(task.student.predictors, task.train_rows, k=self.k, sample=self.sample, seed=self.seed)
+        count = min(self.k, task.train_rows)
+        return LabeledState(done=True, candidate=Candidate(fresh=True, demos=demos), note=f"{count} labelled demos")
+
+    async def step(self, state: LabeledState, run: Runner) -> LabeledState:
+        return state
+
+    def best(self, state: LabeledState) -> Candidate:
+        return state.candidate
+
+    def compile(  # type: ignore[override]  # DSPy takes `sample` here
+        self,
+        student: Module,
+        *,
+        trainset: Sequence[Example],
+        sample: bool | None = None,
+    ) -> Module:
+        """As `Optimizer.compile`; `sample` overrides the constructor's for this call."""
+        if sample is None or sample == self.sample:
+            return super().compile(student, trainset=trainset)
+        return LabeledFewShot(self.k, sample, self.seed).compile(student, trainset=trainset)
+
+
+def labeled_demos(
+    predictors: Sequence[PredictorName], rows: int, *, k: int, sample: bool = True, seed: int = 0
+) -> dict[PredictorName, list[Demo]]:
+    """Choose up to `k` rows of the training set for each predictor."""
+    count = min(k, rows)
+    rng = random.Random(seed)
+
+    def choose() -> list[Demo]:
+        indices = rng.sample(range(rows), count) if sample else range(count)
+        return [RowDemo(index=index) for index in indices]
+
+    return {name: choose() for name in predictors} if rows else {}

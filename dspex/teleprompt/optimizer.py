@@ -1,0 +1,93 @@
+"""What every optimizer is: a serializable state and one step.
+
+``state = optimizer.start(task)``; while not ``state.done``: ``state = await optimizer.step(state, runner)``;
+``optimizer.best(state)`` is the candidate to keep, at any time. A step is pure but for what it asks of the runner, so the
+same optimizer runs in a notebook, in a durable workflow, and in that workflow's replay.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from dspex.runner.candidate import Candidate
+from dspex.runner.protocol import Runner, Task
+
+if TYPE_CHECKING:
+    from dspex.primitives import Example, Module
+
+
+class OptimizerState(BaseModel):
+    """How far an optimizer has come. Small: references and scores, no examples."""
+
+    done: bool = False
+    note: str = ""
+    """One line for people who watch: what has been found so far."""
+
+
+S = TypeVar("S", bound=OptimizerState)
+
+
+class Optimizer(ABC, Generic[S]):
+    """Base of the optimizers ("teleprompters")."""
+
+    name: ClassVar[str]
+    """The optimizer's name on the command line."""
+    state_type: ClassVar[type[OptimizerState]]
+    metric: Callable[..., Any] | None = None
+    teacher_settings: dict[str, Any]
+
+    @abstractmethod
+    def start(self, task: Task) -> S:
+        """The state before the first step.
+
+        Raises:
+            UsageError: when the task cannot be solved with these arguments; nothing has been run yet.
+        """
+
+    @abstractmethod
+    async def step(self, state: S, run: Runner) -> S:
+        """Take one step. Called again after a crash with the same state, it asks the runner for the same things."""
+
+    @abstractmethod
+    def best(self, state: S) -> Candidate:
+        """The best candidate so far."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON values, without the metric and other code, which travel by name."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        return {name: getattr(self, name) for name in names if name not in ("metric", "teacher_settings")}
+
+    def compile(
+        self,
+        student: Module,
+        *,
+        trainset: Sequence[Example],
+        teacher: Module | None = None,
+        valset: Sequence[Example] | None = None,
+    ) -> Module:
+        """Optimize `student` and return the optimized program; `student` itself is not changed.
+
+        Runs in this process or, after ``dspex.configure(temporal=...)``, as a durable run.
+
+        Args:
+            student: The program to optimize.
+            trainset: Examples with their input fields marked (`Example.with_inputs`).
+            teacher: Another program of the same structure to learn from.
+            valset: Examples to compare candidates on, for optimizers that compare any.
+
+        Raises:
+            UsageError: bad input; no LM call was made.
+            LMError: the provider could not be reached for longer than the run is patient.
+        """
+        from dspex.runner.compile import compile_program
+
+        return compile_program(self, student, trainset=trainset, teacher=teacher, valset=valset)
+
+
+class Teleprompter(Optimizer[S]):
+    """DSPy's name for `Optimizer`."""

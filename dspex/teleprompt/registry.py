@@ -1,0 +1,75 @@
+"""The optimizers by the names of the command line, and their arguments from text."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from dspex.errors import UsageError
+from dspex.teleprompt.bootstrap import BootstrapFewShot
+from dspex.teleprompt.labeled import LabeledFewShot
+from dspex.teleprompt.optimizer import Optimizer
+
+OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {each.name: each for each in (LabeledFewShot, BootstrapFewShot)}
+
+_CODE = ("metric", "teacher_settings")
+"""Arguments that are code or hold secrets: they travel by name, not here."""
+
+
+def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code: Any) -> Optimizer[Any]:
+    """Make the optimizer called `name`; `code` holds the metric and other live objects that its constructor takes.
+
+    Raises:
+        UsageError: no such optimizer or argument, or a value that does not fit.
+    """
+    cls = _class(name)
+    taken = inspect.signature(cls.__init__).parameters
+    return cls(**{**(arguments or {}), **{key: value for key, value in code.items() if key in taken}})
+
+
+def arguments_from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Turn ``key=value`` texts into the optimizer's arguments, by the types of its constructor.
+
+    Raises:
+        UsageError: no such optimizer or argument, or a text that is not of the argument's type.
+    """
+    cls = _class(name)
+    hints = typing.get_type_hints(cls.__init__)
+    known = [key for key in inspect.signature(cls.__init__).parameters if key != "self" and key not in _CODE]
+    arguments: dict[str, Any] = {}
+    for key, text in texts.items():
+        if key not in known:
+            raise UsageError(f"The optimizer {name!r} has no argument {key!r}. Arguments: {', '.join(known)}.")
+        arguments[key] = _parse(name, key, text, hints[key])
+    make_optimizer(name, arguments)  # refuse values that do not fit now, not in the worker
+    return arguments
+
+
+def takes_metric(name: str) -> bool:
+    """Whether the optimizer called `name` scores anything while it optimizes."""
+    return "metric" in inspect.signature(_class(name).__init__).parameters
+
+
+def _class(name: str) -> type[Optimizer[Any]]:
+    if name not in OPTIMIZERS:
+        near = difflib.get_close_matches(name, OPTIMIZERS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"There is no optimizer {name!r}.{hint} Optimizers: {', '.join(OPTIMIZERS)}.")
+    return OPTIMIZERS[name]
+
+
+def _parse(optimizer: str, key: str, text: str, annotation: Any) -> Any:
+    optional = type(None) in typing.get_args(annotation) and isinstance(annotation, types.UnionType)
+    if optional and text.lower() in ("none", "null"):
+        return None
+    try:
+        return TypeAdapter(annotation).validate_strings(text)
+    except ValidationError as error:
+        wanted = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+        raise UsageError(f"--set {key}={text}: the argument {key!r} of {optimizer!r} is {wanted}.") from error

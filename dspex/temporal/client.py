@@ -1,0 +1,320 @@
+"""The Python client: start runs, attach to them, watch them, stop them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from dspex.errors import UsageError
+from dspex.runner.references import ProgramRef
+from dspex.store import Store
+from dspex.teleprompt.optimizer import Optimizer
+from dspex.temporal.attributes import OPTIMIZER, PROGRAM
+from dspex.temporal.connection import connect
+from dspex.temporal.contracts import (
+    DEFAULT_TASK_QUEUE,
+    EVALUATE,
+    OPTIMIZE,
+    EvaluateJob,
+    EvaluateResult,
+    OptimizeJob,
+    OptimizeResult,
+    OptimizerSpec,
+    RunLabels,
+    RunSpec,
+)
+from dspex.temporal.patience import patiently
+from dspex.temporal.run import Run
+from dspex.temporal.spec import (
+    Data,
+    dataset_ref,
+    empty_spec,
+    optimizer_spec,
+    optional_metric,
+    program_ref,
+    teacher_lm,
+)
+
+if TYPE_CHECKING:
+    from dspex.clients import BaseLM
+    from dspex.primitives import Module
+
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""A worker that dies in the middle of a workflow task is given up after this."""
+_SPEC = "dspex_spec"
+_QUERY = f"WorkflowType IN ('{OPTIMIZE}', '{EVALUATE}') AND ParentWorkflowId IS NULL"
+
+
+class Client:
+    """A connection to the Temporal server that keeps the runs, and to the store that keeps their data."""
+
+    def __init__(self, temporal: TemporalClient, store: Store, task_queue: str, search_attributes: bool) -> None:
+        """Use `Client.connect`."""
+        self.temporal = temporal
+        self.store = store
+        self.task_queue = task_queue
+        self._search_attributes = search_attributes
+
+    @classmethod
+    async def connect(
+        cls,
+        address: str | None = None,
+        *,
+        namespace: str | None = None,
+        store: Store | str | None = None,
+        task_queue: str | None = None,
+    ) -> Client:
+        """Connect. What is not given comes from `dspex.configure`, the environment (``TEMPORAL_*``, ``DSPEX_STORE``,
+        ``DSPEX_TASK_QUEUE``) and Temporal's profiles, or is localhost.
+
+        Raises:
+            TemporalNotReachableError: no Temporal server answers.
+        """
+        from dspex.settings import settings
+
+        temporal = await connect(address or settings.temporal, namespace)
+        queue = task_queue or settings.task_queue or os.environ.get("DSPEX_TASK_QUEUE") or DEFAULT_TASK_QUEUE
+        opened = store if isinstance(store, Store) else Store.open(store)
+        return cls(temporal, opened, queue, await _knows_search_attributes(temporal))
+
+    async def optimize(
+        self,
+        program: Module | ProgramRef,
+        *,
+        optimizer: Optimizer[Any] | OptimizerSpec,
+        trainset: Data,
+        valset: Data | None = None,
+        teacher: Module | ProgramRef | None = None,
+        metric: Callable[..., Any] | str | None = None,
+        lm: BaseLM | None = None,
+        id: str | None = None,
+    ) -> Run:
+        """Start a durable optimization run, or attach to the one of this `id`.
+
+        With a `valset` the program is scored before and after. A run of the same id that is under way, or done, is
+        attached to; a failed one starts anew, and what it paid for is in the ledger.
+
+        Raises:
+            UsageError: bad input, or another run has this id. Nothing was started.
+        """
+        student = program_ref(program)
+        described = optimizer_spec(optimizer) if isinstance(optimizer, Optimizer) else optimizer
+        run_id = _checked(id) if id else _new_id(student.label, described.name)
+        spec = await self._describe(student, optimizer, trainset, valset, teacher, metric, lm)
+        spec.run_id = run_id
+        return await self._optimize(spec, score=True, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+
+    async def compile(
+        self,
+        optimizer: Optimizer[Any],
+        student: Module,
+        *,
+        trainset: Data,
+        teacher: Module | None = None,
+        valset: Data | None = None,
+    ) -> Run:
+        """Start the run that `Optimizer.compile` stands for: nothing is scored that the optimizer does not ask for.
+
+        Its id is made from all that goes into it, so that the same call attaches to the run under way.
+        """
+        spec = await self._describe(program_ref(student), optimizer, trainset, valset, teacher, None, None)
+        digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+        spec.run_id = f"{_slug(spec.student.label)}-compile-{digest[:12]}"
+        return await self._optimize(spec, score=False, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+
+    async def evaluate(
+        self,
+        program: Module | ProgramRef,
+        *,
+        devset: Data,
+        metric: Callable[..., Any] | str,
+        lm: BaseLM | None = None,
+        id: str | None = None,
+    ) -> Run:
+        """Start a durable evaluation of `program` on `devset`, or attach to the one of this `id`.
+
+        Raises:
+            UsageError: bad input, or another run has this id. Nothing was started.
+        """
+        from dspex.runner.candidate import Candidate
+
+        spec = empty_spec(program_ref(program), lm)
+        spec.run_id = _checked(id) if id else _new_id(spec.student.label, "evaluate")
+        spec.metric = optional_metric(metric)
+        data = spec.data["val"] = await dataset_ref(self.store, devset, "evaluation")
+        sha = await self._keep(spec)
+        job = EvaluateJob(
+            run_id=spec.run_id,
+            spec=sha,
+            candidate=Candidate(),
+            data="val",
+            rows=data.rows,
+            path="evaluate",
+            labels=self._labels("evaluate", spec.student),
+            standalone=True,
+        )
+        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        return Run(await self._start(EVALUATE, job, sha, EvaluateResult, reuse), self.store, spec)
+
+    async def run(self, id: str) -> Run:
+        """The run of this id, whatever its state.
+
+        Raises:
+            UsageError: there is none.
+        """
+        handle = self.temporal.get_workflow_handle(id)
+        try:
+            described = await patiently(handle.describe)
+        except RPCError as error:
+            if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+                raise UsageError(f"There is no run {id!r} on this server. `dspex runs list` shows those there are.") from error
+            raise
+        memo = await described.memo()
+        sha = memo.get(_SPEC)
+        if sha is None:
+            raise UsageError(f"{id!r} is a workflow of another kind, not a run of dspex.")
+        spec = RunSpec.model_validate(await self.store.programs.get(sha))
+        typed = OptimizeResult if described.workflow_type == OPTIMIZE else EvaluateResult
+        handle = self.temporal.get_workflow_handle(id, run_id=None, result_type=typed)
+        return Run(handle, self.store, spec)
+
+    async def runs(self, limit: int = 50) -> AsyncIterator[Any]:
+        """The runs that the server knows, the latest first, as Temporal's workflow executions."""
+        async for execution in self.temporal.list_workflows(_QUERY, limit=limit):
+            yield execution
+
+    async def polled(self) -> bool:
+        """Whether any worker polls this client's task queue."""
+        from temporalio.api.enums.v1 import TaskQueueType
+        from temporalio.api.taskqueue.v1 import TaskQueue
+        from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+        request = DescribeTaskQueueRequest(
+            namespace=self.temporal.namespace,
+            task_queue=TaskQueue(name=self.task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+        response = await self.temporal.workflow_service.describe_task_queue(request)
+        return bool(response.pollers)
+
+    async def _describe(
+        self,
+        student: ProgramRef,
+        optimizer: Optimizer[Any] | OptimizerSpec,
+        trainset: Data,
+        valset: Data | None,
+        teacher: Module | ProgramRef | None,
+        metric: Callable[..., Any] | str | None,
+        lm: BaseLM | None,
+    ) -> RunSpec:
+        live = optimizer if isinstance(optimizer, Optimizer) else None
+        spec = empty_spec(student, lm)
+        spec.optimizer = optimizer_spec(optimizer) if isinstance(optimizer, Optimizer) else optimizer
+        spec.teacher = program_ref(teacher) if teacher is not None else None
+        spec.metric = optional_metric(metric if metric is not None else live.metric if live else None)
+        spec.teacher_lm = teacher_lm(live) if live else None
+        if valset is not None and spec.metric is None:
+            raise UsageError("A validation set needs a metric to score the program with.")
+        spec.data["train"] = await dataset_ref(self.store, trainset, "training")
+        if valset is not None:
+            spec.data["val"] = await dataset_ref(self.store, valset, "validation")
+        return spec
+
+    async def _optimize(self, spec: RunSpec, *, score: bool, reuse: WorkflowIDReusePolicy) -> Run:
+        assert spec.optimizer is not None
+        labels = self._labels(spec.optimizer.name, spec.student)
+        sha = await self._keep(spec)
+        job = OptimizeJob(run_id=spec.run_id, spec=sha, optimizer=spec.optimizer, labels=labels, score=score)
+        return Run(await self._start(OPTIMIZE, job, sha, OptimizeResult, reuse), self.store, spec)
+
+    def _labels(self, optimizer: str, program: ProgramRef) -> RunLabels:
+        return RunLabels(optimizer=optimizer, program=program.label, search_attributes=self._search_attributes)
+
+    async def _keep(self, spec: RunSpec) -> str:
+        return await self.store.programs.put(spec.model_dump(mode="json"))
+
+    async def _start(
+        self, workflow: str, job: OptimizeJob | EvaluateJob, sha: str, result_type: type, reuse: WorkflowIDReusePolicy
+    ) -> WorkflowHandle[Any, Any]:
+        labels = job.labels
+        attributes = [
+            SearchAttributePair(OPTIMIZER, labels.optimizer),
+            SearchAttributePair(PROGRAM, labels.program[:200]),
+        ]
+
+        async def start() -> WorkflowHandle[Any, Any]:
+            return await self.temporal.start_workflow(
+                workflow,
+                job,
+                id=job.run_id,
+                task_queue=self.task_queue,
+                result_type=result_type,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=reuse,
+                task_timeout=_TASK_TIMEOUT,
+                static_summary=f"{labels.optimizer}: {labels.program}",
+                memo={_SPEC: sha},
+                search_attributes=TypedSearchAttributes(attributes if labels.search_attributes else []),
+            )
+
+        try:
+            await patiently(start)
+        except WorkflowAlreadyStartedError:
+            pass  # it is done: attach to its result
+        handle: WorkflowHandle[Any, Any] = self.temporal.get_workflow_handle(job.run_id, result_type=result_type)
+        await _refuse_other(handle, sha, job.run_id)
+        return handle
+
+
+async def _refuse_other(handle: WorkflowHandle[Any, Any], sha: str, run_id: str) -> None:
+    """A run with this id may be under way already. It must be the same run."""
+    described = await patiently(handle.describe)
+    found = (await described.memo()).get(_SPEC)
+    if found != sha:
+        raise UsageError(
+            f"There is a run {run_id!r} already, of another program, optimizer, metric, LM or other data. Choose another "
+            f"id, or look at it: dspex runs show {run_id}"
+        )
+
+
+async def _knows_search_attributes(temporal: TemporalClient) -> bool:
+    from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+
+    from dspex.temporal.attributes import TYPES
+
+    request = ListSearchAttributesRequest(namespace=temporal.namespace)
+    try:
+        response = await temporal.operator_service.list_search_attributes(request)
+    except RPCError:
+        return False  # not everyone may ask; runs do without them
+    return set(TYPES) <= set(response.custom_attributes)
+
+
+def _new_id(label: str, what: str) -> str:
+    return f"{_slug(label)}-{what}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40] or "program"
+
+
+def _checked(run_id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", run_id):
+        raise UsageError(f"The id {run_id!r} cannot be: use letters, digits, dots, dashes and underscores, 200 at most.")
+    return run_id

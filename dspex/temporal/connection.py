@@ -1,0 +1,43 @@
+"""Connect to Temporal: arguments, then Temporal's own environment and profiles, then localhost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio.client import Client as TemporalClient
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from dspex.errors import DSPyError, UsageError
+
+LOCAL = "localhost:7233"
+
+
+class TemporalNotReachableError(DSPyError):
+    """No Temporal server answers at the address."""
+
+
+async def connect(address: str | None = None, namespace: str | None = None) -> TemporalClient:
+    """A client of the Temporal server at `address`, else at ``TEMPORAL_ADDRESS`` or the profile's, else on localhost.
+
+    Raises:
+        TemporalNotReachableError: nothing answers there.
+        UsageError: Temporal's own configuration cannot be read.
+    """
+    try:
+        config: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
+    except Exception as error:  # envconfig raises bare RuntimeErrors of its own
+        raise UsageError(f"Temporal's configuration (TEMPORAL_* or the profile) cannot be used: {error}") from error
+    if address is not None:
+        config["target_host"] = address
+    if namespace is not None:
+        config["namespace"] = namespace
+    target = config.setdefault("target_host", LOCAL)
+    try:
+        return await TemporalClient.connect(**config, data_converter=pydantic_data_converter)
+    except (RPCError, RuntimeError, OSError) as error:
+        raise TemporalNotReachableError(
+            f"No Temporal server answers at {target}. Start one here with `dspex dev`, name another with --temporal or "
+            "TEMPORAL_ADDRESS, or run without durability with --local."
+        ) from error

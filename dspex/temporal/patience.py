@@ -1,0 +1,26 @@
+"""A server that restarts must not end the client's wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from temporalio.service import RPCError, RPCStatusCode
+
+T = TypeVar("T")
+
+_PASSING = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.UNKNOWN)
+_EVERY_S = 0.5
+
+
+async def patiently(call: Callable[[], Awaitable[T]], *, tries: int = 240) -> T:
+    """Make `call`, again and again while the server is away: for about two minutes, by default."""
+    while True:
+        try:
+            return await call()
+        except RPCError as error:
+            tries -= 1
+            if error.status not in _PASSING or tries <= 0:
+                raise
+        await asyncio.sleep(_EVERY_S)

@@ -1,0 +1,210 @@
+"""A handle on one run: how it does, what it found, and how to end it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
+from temporalio.service import RPCError
+
+from dspex.errors import DSPyError, UsageError
+from dspex.runner.imports import Imports
+from dspex.runner.references import this_process
+from dspex.runner.saved import load_document
+from dspex.temporal.contracts import Bill, EvaluateResult, OptimizeResult, Progress, RunSpec
+from dspex.temporal.patience import patiently
+
+if TYPE_CHECKING:
+    from dspex.primitives import Module
+    from dspex.store import Store
+    from dspex.store.outcomes import Failure
+
+_WATCH_EVERY_S = 0.5
+_QUERY_TIMEOUT_S = 3.0
+
+
+class RunFailedError(DSPyError):
+    """The run ended without a result. The message says why."""
+
+
+class RunCancelledError(RunFailedError):
+    """The run was cancelled or terminated."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found, and what it cost."""
+
+    run_id: str
+    score: float | None
+    baseline_score: float | None
+    lm_calls: int
+    lm_calls_from_ledger: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    n_failed: int
+    stopped: bool
+    document: dict[str, Any] | None
+    """The optimized program as the JSON document that is saved; None for an evaluation."""
+    spec: RunSpec
+
+    @property
+    def program(self) -> Module:
+        """The optimized program, made from the code that this process has imported."""
+        return self.load(this_process())
+
+    def load(self, imports: Imports) -> Module:
+        """The optimized program, made from code that `imports` allows."""
+        if self.document is None:
+            raise UsageError(f"The run {self.run_id!r} was an evaluation: it made no program.")
+        return load_document(self.document, self.spec.student, imports)
+
+
+class Run:
+    """One durable run. Made by `Client.optimize`, `Client.evaluate` and `Client.run`."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any], store: Store, spec: RunSpec) -> None:
+        self._handle = handle
+        self._store = store
+        self.spec = spec
+
+    @property
+    def id(self) -> str:
+        return self._handle.id
+
+    async def status(self) -> WorkflowExecutionStatus | None:
+        """Temporal's word for the run's state."""
+        return (await patiently(self._handle.describe)).status
+
+    async def progress(self) -> Progress:
+        """How the run is doing. Answered by a worker: without one, the message says so."""
+        own = await self._query(self._handle)
+        if own is None:
+            return Progress(run_id=self.id, phase="waiting", message=await self._why_it_waits() or "no worker answers")
+        if own.evaluation is not None:
+            child = await self._query(self._handle_of(own.evaluation))
+            if child is not None:
+                own.done, own.total, own.n_failed = child.done, child.total, child.n_failed
+        stuck = await self._why_it_waits()
+        if stuck and (own.phase == "waiting" or not own.done):
+            own.message = stuck
+        return own
+
+    async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[Progress]:
+        """Progress, whenever it has changed, until the run ends. Goes on when the server restarts."""
+        last: Progress | None = None
+        while await self._running():
+            progress = await self.progress()
+            if progress != last:
+                yield progress
+                last = progress
+            await asyncio.sleep(every)
+
+    async def result(self) -> RunResult:
+        """Wait for the end.
+
+        Raises:
+            RunFailedError: the run failed; the message is the first cause.
+            RunCancelledError: it was cancelled or terminated.
+        """
+        try:
+            found = await patiently(self._handle.result)
+        except WorkflowFailureError as error:
+            raise _ended(self.id, error) from error
+        return await self._result(found)
+
+    async def stop(self) -> None:
+        """End the run now, keeping the best program so far."""
+        await self._update("stop")
+
+    async def pause(self) -> None:
+        """Let the run finish its step and then wait."""
+        await self._update("pause")
+
+    async def resume(self) -> None:
+        """Go on after a pause."""
+        await self._update("resume")
+
+    async def cancel(self) -> None:
+        """End the run without a result."""
+        await patiently(self._handle.cancel)
+
+    async def failures(self, limit: int = 20) -> list[Failure]:
+        """Examples on which the program itself failed, with their errors."""
+        first = (await patiently(self._handle.describe)).raw_description.workflow_execution_info.first_run_id
+        return await self._store.outcomes.failures(f"{self.id}@{first}", limit)
+
+    async def _update(self, name: str) -> None:
+        try:
+            await patiently(lambda: self._handle.execute_update(name))
+        except RPCError as error:
+            raise UsageError(f"The run {self.id!r} cannot {name}: {error.message}.") from error
+
+    async def _running(self) -> bool:
+        return await self.status() is WorkflowExecutionStatus.RUNNING
+
+    async def _query(self, handle: WorkflowHandle[Any, Any]) -> Progress | None:
+        from datetime import timedelta
+
+        try:
+            found = await handle.query(
+                "progress", result_type=Progress, rpc_timeout=timedelta(seconds=_QUERY_TIMEOUT_S)
+            )
+        except Exception as error:  # noqa: BLE001  # no worker, a replaying worker, a restarting server: all pass
+            _ignore(error)
+            return None
+        assert isinstance(found, Progress)
+        return found
+
+    def _handle_of(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
+        return self._client().get_workflow_handle(workflow_id)
+
+    def _client(self) -> Any:
+        return self._handle._client
+
+    async def _why_it_waits(self) -> str | None:
+        """What the last failure of a pending activity said."""
+        described = await patiently(self._handle.describe)
+        for pending in described.raw_description.pending_activities:
+            if pending.HasField("last_failure"):
+                return str(pending.last_failure.message)
+        return None
+
+    async def _result(self, found: OptimizeResult | EvaluateResult) -> RunResult:
+        bill = found.bill or Bill()
+        is_program = isinstance(found, OptimizeResult)
+        return RunResult(
+            run_id=self.id,
+            score=found.score,
+            baseline_score=found.baseline_score if is_program else None,
+            lm_calls=bill.lm_calls,
+            lm_calls_from_ledger=bill.lm_calls_from_ledger,
+            prompt_tokens=bill.prompt_tokens,
+            completion_tokens=bill.completion_tokens,
+            cost_usd=bill.cost_usd,
+            n_failed=found.n_failed,
+            stopped=found.stopped if is_program else False,
+            document=await self._store.programs.get(found.program) if is_program else None,
+            spec=self.spec,
+        )
+
+
+def _ended(run_id: str, error: WorkflowFailureError) -> RunFailedError:
+    cause: BaseException | None = error.cause
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
+        cause = cause.cause
+    if isinstance(cause, CancelledError | TerminatedError):
+        return RunCancelledError(f"The run {run_id!r} was cancelled.")
+    text = cause.message if isinstance(cause, ApplicationError) else str(cause)
+    return RunFailedError(f"The run {run_id!r} failed: {text}")
+
+
+def _ignore(error: Exception) -> None:
+    import logging
+
+    logging.getLogger(__name__).debug("progress query: %s", error)

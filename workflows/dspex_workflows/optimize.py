@@ -1,0 +1,186 @@
+"""OptimizeProgram: an optimization run, from its first evaluation to the program it found."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from temporalio import workflow
+
+from dspex.runner.optimization import Phase, RunState, advance, begin, stop
+from dspex.runner.protocol import Task
+from dspex.teleprompt.registry import make_optimizer
+from dspex.temporal.attributes import BEST_SCORE, OPTIMIZER, PROGRAM
+from dspex.temporal.contracts import (
+    FINISH_RUN,
+    OPTIMIZE,
+    FinishResult,
+    FinishTask,
+    InspectTask,
+    OptimizeJob,
+    OptimizeResult,
+    Progress,
+)
+from dspex_workflows.policies import CHUNK
+from dspex_workflows.preparation import inspect
+from dspex_workflows.temporal_runner import TemporalRunner
+
+
+@workflow.defn(name=OPTIMIZE)
+class OptimizeProgram:
+    """Steps the optimizer, shows how it goes, and can be paused, stopped and continued between any two steps."""
+
+    @workflow.init
+    def __init__(self, job: OptimizeJob) -> None:
+        self.job = job.model_copy(update={"epoch": job.epoch or workflow.info().first_execution_run_id})
+        self.optimizer = make_optimizer(job.optimizer.name, job.optimizer.arguments)
+        self.state: RunState | None = job.state
+        self.paused = job.paused
+        self.stopping = False
+        self.doing = "starting"
+        self.evaluation: str | None = None
+
+    @workflow.query
+    def progress(self) -> Progress:
+        state = self.state
+        return Progress(
+            run_id=self.job.run_id,
+            phase="waiting" if state is None else "paused" if self._is_paused() else state.phase,
+            message=self.doing or (state.note if state else ""),
+            step=state.steps if state else 0,
+            baseline_score=state.baseline.score if state and state.baseline else None,
+            best_score=state.best_score if state else None,
+            evaluation=self.evaluation,
+        )
+
+    @workflow.update
+    async def stop(self) -> str:
+        """End the run now, with the best program so far."""
+        self.stopping = True
+        return "stopping with the best program so far"
+
+    @workflow.update
+    async def pause(self) -> str:
+        """Take no further step until resumed. The step in progress is finished."""
+        self.paused = True
+        self._show()
+        return "paused after the step in progress"
+
+    @workflow.update
+    async def resume(self) -> str:
+        """Go on after a pause."""
+        self.paused = False
+        self._show()
+        return "resumed"
+
+    @workflow.run
+    async def run(self, job: OptimizeJob) -> OptimizeResult:
+        self._show()
+        task = job.task or await self._inspect()
+        self.state = self.state or begin(self.optimizer, task, score=job.score)
+        runner = TemporalRunner(self.job, task, self._note)
+        while self.state.phase is not Phase.DONE:
+            await workflow.wait_condition(lambda: self.stopping or not self.paused)
+            self.state = await self._next(self.state, runner)
+            self._show()
+            if workflow.info().is_continue_as_new_suggested() and self.state.phase is not Phase.DONE:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(self._carried_on(task, runner))
+        result = await self._finish(self.state, runner)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return result
+
+    async def _inspect(self) -> Task:
+        inspection = await inspect(InspectTask(run_id=self.job.run_id, spec=self.job.spec), self._say)
+        self._say("")
+        return inspection.task
+
+    async def _next(self, state: RunState, runner: TemporalRunner) -> RunState:
+        """The next step, unless the run is stopped before it is done."""
+        step = asyncio.create_task(advance(state, self.optimizer, runner))
+        await workflow.wait_condition(lambda: step.done() or self.stopping)
+        if step.done():
+            return step.result()
+        step.cancel()
+        with suppress(asyncio.CancelledError, Exception):  # what it was doing no longer counts
+            await step
+        return stop(state, self.optimizer)
+
+    async def _finish(self, state: RunState, runner: TemporalRunner) -> OptimizeResult:
+        assert state.candidate is not None
+        score = state.final.score if state.final else None
+        baseline = state.baseline.score if state.baseline else None
+        failed = sum(evaluation.n_failed for evaluation in (state.final,) if evaluation)
+        self._note("keeping the program", None)
+        finish = FinishTask(
+            run_id=self.job.run_id,
+            spec=self.job.spec,
+            candidate=state.candidate,
+            epoch=self.job.epoch,
+            score=score,
+            baseline_score=baseline,
+            n_failed=failed,
+            stopped=state.stopped,
+            calls_from_ledger=self.job.calls_from_ledger + runner.calls_from_ledger,
+        )
+        finished: FinishResult = await workflow.execute_activity(
+            FINISH_RUN, finish, result_type=FinishResult, summary="keep the program, add up the bill", **CHUNK
+        )
+        self._note("", None)
+        return OptimizeResult(
+            run_id=self.job.run_id,
+            program=finished.program,
+            score=score,
+            baseline_score=baseline,
+            stopped=state.stopped,
+            n_failed=failed,
+            bill=finished.bill,
+        )
+
+    def _carried_on(self, task: Task, runner: TemporalRunner) -> OptimizeJob:
+        calls = self.job.calls_from_ledger + runner.calls_from_ledger
+        return self.job.model_copy(
+            update={"task": task, "state": self.state, "paused": self.paused, "calls_from_ledger": calls}
+        )
+
+    def _is_paused(self) -> bool:
+        return self.paused and not self.stopping
+
+    def _note(self, doing: str, evaluation: str | None) -> None:
+        self.doing, self.evaluation = doing, evaluation
+        self._show()
+
+    def _say(self, message: str) -> None:
+        self._note(message, None)
+
+    def _show(self) -> None:
+        """Tell the Web UI."""
+        workflow.set_current_details(_details(self.job, self.state, self.doing, self._is_paused()))
+        if not self.job.labels.search_attributes:
+            return
+        values = [
+            OPTIMIZER.value_set(self.job.labels.optimizer),
+            PROGRAM.value_set(self.job.labels.program),
+        ]
+        best = self.state.best_score if self.state else None
+        shown = workflow.info().typed_search_attributes
+        updates = [] if OPTIMIZER in shown else values
+        if best is not None and shown.get(BEST_SCORE) != best:
+            updates.append(BEST_SCORE.value_set(best))  # type: ignore[arg-type]
+        if updates:
+            workflow.upsert_search_attributes(updates)
+
+
+def _details(job: OptimizeJob, state: RunState | None, doing: str, paused: bool) -> str:
+    lines = [f"**{job.labels.optimizer}** on `{job.labels.program}`", ""]
+    if state is not None:
+        lines.append(f"- phase: {'paused' if paused else state.phase.value}, step {state.steps}")
+        if state.note:
+            lines.append(f"- found: {state.note}")
+        if state.baseline is not None:
+            lines.append(f"- score before: {state.baseline.score}")
+        if state.final is not None:
+            lines.append(f"- score after: **{state.final.score}**")
+    if doing:
+        lines.append(f"- now: {doing}")
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""TemporalRunner: a run's evaluations are child workflows, its traces activities, on whatever hosts poll the queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from temporalio import workflow
+
+from dspex.runner.candidate import Candidate, DataName
+from dspex.runner.protocol import Evaluation, Task, Traced, TraceRequest
+from dspex.temporal.contracts import (
+    EVALUATE,
+    TRACE_CHUNK,
+    EvaluateJob,
+    EvaluateResult,
+    OptimizeJob,
+    TraceChunk,
+    TraceChunkResult,
+)
+from dspex_workflows.policies import CHUNK, TASK_TIMEOUT
+
+_TRACES_A_CHUNK = 8
+
+
+class TemporalRunner:
+    """The `Runner` of a durable run. `note` is told what is in progress."""
+
+    def __init__(self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None]) -> None:
+        self._job = job
+        self._task = task
+        self._note = note
+        self.calls_from_ledger = 0
+        self.n_failed = 0
+
+    async def evaluate(self, candidate: Candidate, data: DataName, *, path: str) -> Evaluation:
+        rows = self._task.val_rows if data == "val" else self._task.train_rows
+        child_id = f"{self._job.run_id}/{path}"
+        self._note(f"evaluating: {path}, {rows} rows", child_id)
+        job = EvaluateJob(
+            run_id=self._job.run_id,
+            spec=self._job.spec,
+            candidate=candidate,
+            data=data,
+            rows=rows,
+            path=path,
+            chunking=self._job.chunking,
+            epoch=self._job.epoch,
+        )
+        result: EvaluateResult = await workflow.execute_child_workflow(
+            EVALUATE,
+            job,
+            id=child_id,
+            result_type=EvaluateResult,
+            task_timeout=TASK_TIMEOUT,
+            static_summary=f"{path}: {rows} rows",
+        )
+        if result.path != path:
+            raise RuntimeError(f"The answer to {path} is for {result.path}")
+        self.calls_from_ledger += result.calls_from_ledger
+        self.n_failed += result.n_failed
+        self._note("", None)
+        return Evaluation(path=path, data=data, rows=rows, score=result.score, n_failed=result.n_failed)
+
+    async def trace(self, request: TraceRequest) -> Sequence[Traced]:
+        indices = request.indices
+        self._note(f"tracing: {request.path}, {len(indices)} examples", None)
+        parts = [indices[at : at + _TRACES_A_CHUNK] for at in range(0, len(indices), _TRACES_A_CHUNK)]
+        results = await asyncio.gather(*(self._trace(request.model_copy(update={"indices": part})) for part in parts))
+        return [outcome for result in results for outcome in result]
+
+    async def _trace(self, request: TraceRequest) -> list[Traced]:
+        job = self._job
+        summary = f"{request.path}: examples {request.indices[0]}-{request.indices[-1]}"
+        chunk = TraceChunk(run_id=job.run_id, spec=job.spec, request=request, epoch=job.epoch)
+        result: TraceChunkResult = await workflow.execute_activity(
+            TRACE_CHUNK, chunk, result_type=TraceChunkResult, summary=summary, **CHUNK
+        )
+        if (result.path, result.indices) != (request.path, request.indices):
+            raise RuntimeError(f"The answer to {request.path} {request.indices} is for {result.path} {result.indices}")
+        self.calls_from_ledger += result.calls_from_ledger
+        return result.outcomes
