@@ -10,12 +10,13 @@ from dspex.bridge import wait_for
 from dspex.clients.base_lm import CLASS_KEY, BaseLM, Message
 from dspex.clients.capabilities import capabilities, is_reasoning_model
 from dspex.clients.lm_state import BUILTIN, lm_arguments
-from dspex.clients.providers import Endpoint, parse_model, wire_for
+from dspex.clients.providers import parse_model, wire_for
 from dspex.clients.secrets import Secret
 from dspex.errors import LMConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from dspex.clients.answer import Answer
+    from dspex.clients.prepare import Address
     from dspex.clients.transport import Transport
 
 DEFAULT_TIMEOUT = 120.0
@@ -82,7 +83,7 @@ class LM(BaseLM):
         self.timeout = DEFAULT_TIMEOUT if timeout is None else timeout
         self.max_concurrency = max_concurrency
         self.transport = transport
-        self._endpoint: Endpoint | None = None  # found at the first call, where the environment has the key
+        self._address: Address | None = None  # found at the first call, where the environment has the key
         self._warn_of_vain_rollout()
 
     def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Answer:
@@ -101,7 +102,7 @@ class LM(BaseLM):
         if "base_url" in changes:
             changes["api_base"] = changes.pop("base_url")
         new = super().copy(**changes)
-        new._name, new._endpoint = parse_model(new.model), None
+        new._name, new._address = parse_model(new.model), None
         return new
 
     def dump_state(self) -> dict[str, Any]:
@@ -144,7 +145,7 @@ class LM(BaseLM):
 
     def __getstate__(self) -> dict[str, Any]:
         """A pickled LM has no key, no history and no connections."""
-        return {**vars(self), "api_key": None, "history": [], "callbacks": [], "transport": None, "_endpoint": None}
+        return {**vars(self), "api_key": None, "history": [], "callbacks": [], "transport": None, "_address": None}
 
     def __copy__(self) -> LM:
         new = object.__new__(type(self))

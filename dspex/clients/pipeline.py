@@ -65,10 +65,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A call's answer. `paid` says whether it was called just now, or was found in the ledger."""
+    """A call's answer. `paid` says whether it was called just now, or was found in the ledger.
+
+    `reply` is the answer decoded, where that is done already: one caller gets it, others decode one of their own.
+    """
 
     entry: LedgerEntry
     paid: bool
+    reply: Answer | None = None
 
 
 class _Traffic:
@@ -92,18 +96,18 @@ async def answer(call: Call) -> tuple[Answer, Finished]:
     scope = current_scope()
     try:
         if call.key is None:
-            finished = Finished(await _fetch(call, scope, None), paid=True)
+            finished, joined = await _fetch(call, scope, None), False
         else:
             key = call.key
             finished, joined = await _traffic.get().flights.do(key, lambda flight: _settle(call, scope, flight))
-            if joined and finished.paid:
-                finished = Finished(finished.entry, paid=False)
     except Exception as error:
         if scope is not None and scope.failure is None and blame(error) is not Blame.PROGRAM:
             scope.failure = error
         raise
+    if finished.reply is not None and not joined:
+        return finished.reply, finished
     reply = call.wire.decode(finished.entry.response)
-    if not finished.paid:
+    if joined or not finished.paid:
         reply.cache_hit = True
         if scope is not None:
             scope.usage.calls_from_ledger += 1
@@ -121,17 +125,17 @@ async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished])
     """Find the answer in the ledger, or call and record it there."""
     ledger = call.ledger
     if ledger is None:
-        return Finished(await _fetch(call, scope, flight), paid=True)
+        return await _fetch(call, scope, flight)
     hit = await _claim(ledger, flight.key)
     if hit is not None:
         return Finished(hit.entry, paid=False)
     try:
-        entry = await _fetch(call, scope, flight)
+        finished = await _fetch(call, scope, flight)
     except BaseException:
         await _insist(lambda: ledger.release(flight.key), "give up a claim on")
         raise
-    standing = await _insist(lambda: ledger.record(entry), "record a paid answer in")
-    return Finished(standing, paid=True)
+    standing = await _insist(lambda: ledger.record(finished.entry), "record a paid answer in")
+    return finished if standing is finished.entry else Finished(standing, paid=True)
 
 
 async def _claim(ledger: CallLedger, key: str) -> Hit | None:
@@ -163,8 +167,8 @@ async def _insist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
         pause = min(2 * pause, 5.0)
 
 
-async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> LedgerEntry:
-    """Call, count what it came to, and give the ledger's line for it."""
+async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:
+    """Call, and count what it came to."""
     started = time.perf_counter()
     body, reply = await with_retries(lambda: _attempt(call, flight), call.num_retries)
     usage = usage_of(reply)
@@ -172,7 +176,7 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
     cost = cost_usd(call.model, usage)
     if scope is not None:
         scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens, cost or 0.0))
-    return LedgerEntry(
+    entry = LedgerEntry(
         key=call.key or "",
         model=call.model,
         response=body,
@@ -182,6 +186,7 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
         latency_s=time.perf_counter() - started,
         run_id=scope.run_id if scope is not None else None,
     )
+    return Finished(entry, paid=True, reply=reply)
 
 
 async def _attempt(call: Call, flight: Flight[Finished] | None) -> tuple[bytes, Answer]:

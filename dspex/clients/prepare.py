@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from dspex.clients.lm import LM
     from dspex.clients.request import Encoded
 
-_ADDRESS = ("api_base", "base_url", "api_key", "api_key_env")
+Address = tuple[Endpoint, Secret | None, dict[str, str]]
+
+_BY_CALL = frozenset({"api_base", "base_url", "api_key", "api_key_env"})
 
 
 def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]) -> Call:
@@ -31,19 +33,17 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         if prompt is None:
             raise UsageError("An LM is asked with a prompt or with messages")
         messages = [{"role": "user", "content": prompt}]
-    endpoint, secret = _where(lm, params)
+    endpoint, secret, headers = _where(lm, params)
     encoded = endpoint.wire.encode(lm._name.wire_name, messages, params)
     key = _ledger_key(lm, encoded, endpoint.url, params)
-    headers = endpoint.wire.headers(secret.reveal() if secret is not None else None)
-    for name in ("headers", "extra_headers"):
-        headers.update(params.get(name) or {})
+    extra = {**(params.get("headers") or {}), **(params.get("extra_headers") or {})}
     return Call(
         key=key,
         model=lm.model,
         url=endpoint.url,
         wire=endpoint.wire,
         secret=secret,
-        headers=headers,
+        headers={**headers, **extra} if extra else headers,
         body=encoded.body,
         timeout=params.get("timeout") or lm.timeout,
         num_retries=params.get("num_retries", lm.num_retries),
@@ -64,22 +64,20 @@ def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any]) -> s
     return encoded.key(url, rollout, salt=scope.next_uncached_key())
 
 
-def _where(lm: LM, params: dict[str, Any]) -> tuple[Endpoint, Secret | None]:
-    """The endpoint and the key. A call may bring its own; otherwise the endpoint is found once for an LM."""
-    if any(name in params for name in _ADDRESS):
-        key = params.get("api_key")
-        secret = Secret(key) if isinstance(key, str) else key or lm.api_key
-        base = params.get("api_base") or params.get("base_url") or lm.api_base
-        variable = params.get("api_key_env") or lm.api_key_env
-        endpoint = resolve(lm._name, lm.model_type, base, variable, key=secret is not None)
-        return endpoint, secret or _from_environment(endpoint)
-    found = lm._endpoint
-    if found is None:
-        key_given = lm.api_key is not None
-        found = lm._endpoint = resolve(lm._name, lm.model_type, lm.api_base, lm.api_key_env, key=key_given)
-    return found, lm.api_key or _from_environment(found)
+def _where(lm: LM, params: dict[str, Any]) -> Address:
+    """The endpoint, the key and the headers. A call may bring its own; otherwise they are found once for an LM."""
+    if _BY_CALL.isdisjoint(params):
+        if lm._address is None:
+            lm._address = _find(lm, lm.api_base, lm.api_key, lm.api_key_env)
+        return lm._address
+    key = params.get("api_key")
+    secret = Secret(key) if isinstance(key, str) else key or lm.api_key
+    base = params.get("api_base") or params.get("base_url") or lm.api_base
+    return _find(lm, base, secret, params.get("api_key_env") or lm.api_key_env)
 
 
-def _from_environment(endpoint: Endpoint) -> Secret | None:
-    key = os.environ.get(endpoint.key_variable) if endpoint.key_variable is not None else None
-    return Secret(key) if key else None
+def _find(lm: LM, api_base: str | None, secret: Secret | None, api_key_env: str | None) -> Address:
+    endpoint = resolve(lm._name, lm.model_type, api_base, api_key_env, key=secret is not None)
+    if endpoint.key_variable is not None:
+        secret = Secret(os.environ[endpoint.key_variable])
+    return endpoint, secret, endpoint.wire.headers(secret.reveal() if secret is not None else None)

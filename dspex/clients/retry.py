@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
 
 
-async def with_retries(attempt: Callable[[], Awaitable[T]], num_retries: int, sleep: Sleep = asyncio.sleep) -> T:
+async def with_retries(attempt: Callable[[], Awaitable[T]], num_retries: int) -> T:
     """The result of `attempt`, tried up to `num_retries` times again while its failure is one that may pass.
 
     Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for.
@@ -32,10 +31,10 @@ async def with_retries(attempt: Callable[[], Awaitable[T]], num_retries: int, sl
     except LMError as error:
         if not num_retries or not _worth_waiting(error):
             raise
-        return await _again(attempt, error, num_retries, sleep)
+        return await _again(attempt, error, num_retries)
 
 
-async def _again(attempt: Callable[[], Awaitable[T]], error: LMError, num_retries: int, sleep: Sleep) -> T:
+async def _again(attempt: Callable[[], Awaitable[T]], error: LMError, num_retries: int) -> T:
     """Go on after a first failure. Apart from `with_retries` so that a call that succeeds costs no tenacity."""
     from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
@@ -44,7 +43,7 @@ async def _again(attempt: Callable[[], Awaitable[T]], error: LMError, num_retrie
         stop=stop_after_attempt(num_retries + 1),
         wait=_wait,
         retry=retry_if_exception(_worth_waiting),
-        sleep=sleep,
+        sleep=lambda seconds: rest(seconds),
         reraise=True,
     )
     async for one in tries:
@@ -54,6 +53,11 @@ async def _again(attempt: Callable[[], Awaitable[T]], error: LMError, num_retrie
                 raise first
             return await attempt()
     raise AssertionError("tenacity ends with a result or an exception")
+
+
+async def rest(seconds: float) -> None:
+    """Wait between two tries."""
+    await asyncio.sleep(seconds)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NoReturn
 
 _SECRET_NAME = re.compile(r"(^|_)(key|secret|password|token|headers|authorization)$", re.IGNORECASE)
@@ -32,6 +33,7 @@ class Secret:
         raise TypeError("A key is not pickled: name it with api_key_env= and set that variable on every host.")
 
 
+@lru_cache(maxsize=1024)
 def names_a_secret(name: str) -> bool:
     """Whether a parameter of this name may hold a secret (``api_key``, ``extra_headers``, ``azure_ad_token``, ...)."""
     return _SECRET_NAME.search(name) is not None
