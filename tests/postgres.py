@@ -1,7 +1,8 @@
-"""A real PostgreSQL for the tests: Debian's package (or any in PATH), started in a temporary directory on a free port.
+"""A real PostgreSQL for the tests: Debian's package (or any in PATH), started in a temporary directory.
 
-The server refuses to run as root; root's tests run it as the user `postgres`, whom the package makes. Where there is no
-PostgreSQL, `running` yields the reason, and the tests say so in their skip.
+It listens on a socket in that directory and on no port, so it can be in nobody's way. The server refuses to run as
+root; root's tests run it as the user `postgres`, whom the package makes. Where there is no PostgreSQL, `running` yields
+the reason, and the tests say so in their skip.
 """
 
 from __future__ import annotations
@@ -12,66 +13,98 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
+import pytest
 
 _DEBIAN = Path("/usr/lib/postgresql")
+_PORT = 5432
+"""Only names the socket."""
 
 
-@dataclass(frozen=True)
 class Postgres:
-    """A running server. Every test takes a database of its own."""
+    """A server in a directory of its own, which can be stopped and started again."""
 
-    host: str
-    port: int
-    user: str
+    def __init__(self, programs: Path, directory: Path, user: str) -> None:
+        self._programs = programs
+        self._directory = directory
+        self.user = user
+
+    def initialize(self) -> None:
+        self._run("initdb", "-U", self.user, "--auth=trust", "--no-sync", "-E", "UTF8")
+
+    def start(self) -> None:
+        options = f"-c listen_addresses= -c port={_PORT} -c unix_socket_directories={self._directory} -c fsync=off"
+        self._run("pg_ctl", "-w", "-t", "60", "-o", options, "-l", str(self._directory / "log"), "start")
+
+    def stop(self) -> None:
+        """At once, as if the machine had lost its power."""
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
 
     def url(self, database: str) -> str:
-        return f"postgresql+psycopg://{self.user}@/{database}?host={self.host}&port={self.port}"
+        """A SQLAlchemy URL."""
+        return f"postgresql+psycopg://{self.user}@/{database}?host={self._directory}&port={_PORT}"
 
-    def new_database(self, name: str) -> str:
+    def new_database(self) -> str:
         """Make an empty database and return its URL."""
-        admin = f"host={self.host} port={self.port} user={self.user} dbname=postgres"
+        import psycopg
+
+        name = f"test_{uuid.uuid4().hex}"
+        admin = f"host={self._directory} port={_PORT} user={self.user} dbname=postgres"
         with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        as_user = [] if os.geteuid() else ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups"]
+        command = [*as_user, str(self._programs / program), "-D", str(self._directory / "data"), *arguments]
+        # To a file: the server would hold a pipe open for as long as it runs.
+        log = self._directory / "commands.log"
+        with log.open("ab") as output:
+            result = subprocess.run(
+                command, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            )
+        if result.returncode:
+            said = "\n".join(path.read_text() for path in sorted(self._directory.glob("*log")))
+            raise RuntimeError(f"{' '.join(command)} failed:\n{said}")
 
 
 @contextmanager
 def running() -> Iterator[Postgres | str]:
     """A server that runs while the block does, or the reason why there is none."""
-    programs = _programs()
+    programs, user = _programs(), _user()
     if programs is None:
         yield "no PostgreSQL server on this machine (Debian: apt-get install postgresql)"
         return
-    user = _user()
     if user is None:
         yield "PostgreSQL does not run as root, and there is no user `postgres`"
         return
-    with tempfile.TemporaryDirectory(prefix="dspex-pg-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        as_user = [] if os.geteuid() else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
-        if as_user:
+    with tempfile.TemporaryDirectory(prefix="dspex-pg-", ignore_cleanup_errors=True) as directory:
+        if not os.geteuid():
             shutil.chown(directory, user, user)
-        data = directory / "data"
-        initdb = [str(programs / "initdb"), "-D", str(data), "-U", user, "--auth=trust", "--no-sync", "-E", "UTF8"]
-        _run([*as_user, *initdb], directory)
-        # Only a socket, in a directory of our own: no port that another could take.
-        options = f"-c listen_addresses= -c unix_socket_directories={directory} -c fsync=off -c max_connections=100"
-        control = [*as_user, str(programs / "pg_ctl"), "-D", str(data), "-w", "-t", "60"]
-        _run([*control, "-o", options, "-l", str(directory / "log"), "start"], directory)
+        server = Postgres(programs, Path(directory), user)
+        server.initialize()
+        server.start()
         try:
-            yield Postgres(host=str(directory), port=5432, user=user)
+            yield server
         finally:
-            _run([*control, "-m", "immediate", "stop"], directory)
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for the session; tests take databases of their own."""
+    with running() as server:
+        if isinstance(server, str):
+            pytest.skip(server)
+        yield server
 
 
 def _programs() -> Path | None:
-    """Where `initdb` and `pg_ctl` are, the newest version's."""
+    """The directory of `initdb` and `pg_ctl`, the newest version's."""
     versions = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: float(path.parent.parent.name))
     if versions:
         return versions[-1].parent
@@ -86,14 +119,3 @@ def _user() -> str | None:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
         return None
-
-
-def _run(command: list[str], directory: Path) -> None:
-    result = subprocess.run(
-        command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    if result.returncode:
-        log = directory / "log"
-        raise RuntimeError(
-            f"{' '.join(command)} failed:\n{result.stdout.decode()}\n{log.read_text() if log.exists() else ''}"
-        )

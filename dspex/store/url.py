@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dspex.errors import UsageError
 from dspex.settings import settings
@@ -61,7 +61,7 @@ def _resolved(chosen: str | None, _around: tuple[str | None, ...]) -> StoreUrl:
     if scheme in _SQLITE:
         return _sqlite_url(rest, chosen)
     if scheme in _POSTGRESQL:
-        return StoreUrl(f"postgresql+psycopg://{rest}", _without_password(chosen), "postgresql")
+        return _postgresql(rest, chosen)
     raise UsageError(
         f"The store cannot be {scheme}: it is an SQLite file (a path, or sqlite:///path) or PostgreSQL "
         "(postgresql://user:password@host/database)."
@@ -76,7 +76,7 @@ def _default() -> StoreUrl:
 
 
 def _sqlite_url(rest: str, text: str) -> StoreUrl:
-    path = unquote(rest.partition("?")[0].removeprefix("/"))
+    path = rest.partition("?")[0].removeprefix("/")
     if path in ("", ":memory:"):
         raise UsageError(f"The store {text} would be in memory only; worker processes share it, so name a file.")
     return _sqlite_file(Path(path))
@@ -88,11 +88,23 @@ def _sqlite_file(path: Path) -> StoreUrl:
     return StoreUrl(url, url, "sqlite", file)
 
 
+def _postgresql(rest: str, text: str) -> StoreUrl:
+    try:
+        shown = _without_password(text)
+    except ValueError:  # which may quote a part of the password
+        raise UsageError(
+            "The store's URL is not one. Write postgresql://user:password@host:port/database, with %XX for special "
+            "characters in the password."
+        ) from None
+    return StoreUrl(f"postgresql+psycopg://{rest}", shown, "postgresql")
+
+
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
+    _ = parts.port  # raises ValueError for what is no port
     user, at, host = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     secret = f"{name}:***" if ":" in user else name
     # Drivers take a password among the query's parameters too, so only those are shown that say where the server is.
     where = urlencode([(key, value) for key, value in parse_qsl(parts.query) if key in ("host", "port")], safe="/")
-    return urlunsplit((parts.scheme, f"{secret}{at}{host}", parts.path, where, ""))
+    return f"{parts.scheme}://{secret}{at}{host}{parts.path}{'?' if where else ''}{where}"

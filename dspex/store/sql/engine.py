@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from dspex.errors import StoreError, StoreFullError
@@ -52,7 +52,7 @@ def _sqlite(url: StoreUrl) -> Engine:
         _make_directory(url.file.parent)
     if not url.file.parent.is_dir():
         raise StoreError(f"The store {url.shown} cannot be opened: there is no directory {url.file.parent}.")
-    engine = create_engine(url.sqlalchemy, connect_args={"timeout": BUSY_S}, pool_size=8)
+    engine = create_engine(URL.create("sqlite", database=str(url.file)), connect_args={"timeout": BUSY_S}, pool_size=8)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
