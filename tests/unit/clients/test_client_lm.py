@@ -154,6 +154,7 @@ def test_key_is_nowhere_to_be_seen(make_lm: Make) -> None:
 
 def test_copies_keep_the_key(make_lm: Make) -> None:
     for lm in (make_lm().copy(), copy.copy(make_lm()), copy.deepcopy(make_lm())):
+        assert lm.api_key is not None
         assert lm.api_key.reveal() == KEY
     assert make_lm().copy(api_key="sk-other").api_key.reveal() == "sk-other"
 
