@@ -15,6 +15,8 @@ Postings = dict[str, list[tuple[int, float]]]
 
 _NAME_WEIGHT = 0.2
 _RULE_WEIGHT = 0.35
+_TOGETHER = 0.4
+"""What all examples of a label together count for, against each alone (whose similarity is squared)."""
 _SMALLEST_SHARE = 0.3
 """What even a feature of every text counts for, against the rarity weight of the rare ones."""
 
@@ -62,14 +64,16 @@ class Ballot:
         texts = [str(label) for label in labels]
         place = {text: i for i, text in enumerate(texts)}
         self._voters = [place.get(str(value).strip(), -1) for value in examples]
+        counts = Counter(self._voters)
+        self._shares = [_TOGETHER / math.sqrt(counts[voter]) for voter in self._voters]
         self._postings = _label_postings(tuple(texts), instruction)
 
     def scores(self, query: Features, similarities: Sequence[float]) -> list[float]:
         """How much speaks for each label."""
         found = [0.0] * len(self.labels)
-        for voter, similarity in zip(self._voters, similarities, strict=True):
+        for voter, similarity, share in zip(self._voters, similarities, self._shares, strict=True):
             if voter >= 0:
-                found[voter] += similarity * similarity
+                found[voter] += similarity * (similarity + share)
         postings = self._postings
         for feature, value in query.items():
             for i, weight in postings.get(feature, ()):

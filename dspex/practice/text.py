@@ -1,19 +1,31 @@
-"""What the practice model sees in a text: weighted words, word pairs and letter triples.
-
-This is all the English it knows: which words carry little meaning, and how endings are dropped.
-"""
+"""What the practice model sees in a text: weighted words, word pairs, letter triples and groups of near meaning."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
+from dspex.practice.english import FUNCTION_WORDS, NEAR_IN_MEANING
+
 Features = dict[str, float]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _FAINT = 0.15
 _PAIR = 0.5
-_TRIPLE = 0.33
+_TRIPLE = 0.2
+_SENSE = 0.9
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` in order, in lower case."""
+    return _WORD.findall(text.lower().replace("\u2019", "'"))
+
+
+_FUNCTION_WORDS = frozenset(words(FUNCTION_WORDS))
+_FAINT = 0.15
+_PAIR = 0.5
+_TRIPLE = 0.2
+_SENSE = 0.9
 
 
 def words(text: str) -> list[str]:
@@ -59,13 +71,26 @@ def stem(word: str) -> str:
     return word
 
 
+def _senses() -> dict[str, tuple[str, ...]]:
+    """For each stem the groups of near meaning it is in."""
+    found: dict[str, dict[str, None]] = {}
+    for number, line in enumerate(NEAR_IN_MEANING.strip().splitlines()):
+        for word in words(line):
+            found.setdefault(stem(word), {})[f"@{number}"] = None
+    return {root: tuple(groups) for root, groups in found.items()}
+
+
+_SENSES = _senses()
+
+
 @lru_cache(maxsize=16384)
-def _word_features(word: str) -> tuple[str, float, tuple[str, ...]]:
+def _word_features(word: str) -> tuple[str, float, tuple[tuple[str, float], ...]]:
     root = stem(word)
     if not carries_meaning(word):
         return root, _FAINT, ()
     framed = f"^{root}$"
-    return root, 1.0, tuple("#" + framed[i : i + 3] for i in range(len(framed) - 2))
+    triples = tuple(("#" + framed[i : i + 3], _TRIPLE) for i in range(len(framed) - 2))
+    return root, 1.0, triples + tuple((group, _SENSE) for group in _SENSES.get(root, ()))
 
 
 @lru_cache(maxsize=2048)
@@ -75,10 +100,10 @@ def features(text: str) -> Features:
     before = ""
     before_weight = 0.0
     for word in words(text):
-        root, weight, triples = _word_features(word)
+        root, weight, parts = _word_features(word)
         found[root] = found.get(root, 0.0) + weight
-        for triple in triples:
-            found[triple] = _TRIPLE
+        for part, part_weight in parts:
+            found[part] = part_weight
         if before:
             found[f"{before} {root}"] = _PAIR * (weight + before_weight) / 2
         before, before_weight = root, weight
