@@ -87,7 +87,7 @@ def _schema(name: str, annotation: Any) -> Any:
 def unreadable(name: str, annotation: Any, error: Exception) -> UsageError:
     """The error for an output type that no answer can be turned into."""
     return UsageError(
-        f"The output field {name!r} has the type {annotation_name(annotation)}, which no answer of an LM can be read as "
+        f"The output field {name!r} has the type {annotation_name(annotation)}, which no LM's answer can be read as "
         f"({str(error).splitlines()[0]}). Use a builtin type, a pydantic model, or a subclass of dspex.Type."
     )
 

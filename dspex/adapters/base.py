@@ -67,7 +67,7 @@ class Adapter:
         """`acall`, from synchronous code."""
         overrides = (vars(cls)["acall"] for cls in type(self).__mro__ if "acall" in vars(cls))
         acall = next(method for method in overrides if method is not _acall_through_call)
-        return wait_for(acall(self, lm, lm_kwargs, signature, demos, inputs))  # type: ignore[no-any-return]
+        return wait_for(acall(self, lm, lm_kwargs, signature, demos, inputs))
 
     async def acall(
         self,

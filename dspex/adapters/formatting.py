@@ -30,14 +30,15 @@ def format_value(value: Any, annotation: Any = None) -> str:
 
 def jsonable(value: Any) -> Any:
     """`value` in the types that JSON has; what cannot be written as JSON becomes its `str`."""
+    kind: Any = type(value)
     try:
-        return _adapter(type(value)).dump_python(value, mode="json", fallback=str)
+        return _adapter(kind).dump_python(value, mode="json", fallback=str)
     except (pydantic.errors.PydanticUserError, PydanticSerializationError, ValueError, TypeError, AttributeError):
         return str(value)
 
 
 @lru_cache(maxsize=512)
-def _adapter(kind: type) -> pydantic.TypeAdapter[Any]:
+def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
     return pydantic.TypeAdapter(kind)
 
 

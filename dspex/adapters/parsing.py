@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import enum
 import json
+import re
 import types
 from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,6 +21,9 @@ Parser = Callable[[Any], Any]
 
 UNREADABLE = (ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, RecursionError, MemoryError)
 """What a parser raises for an answer that is not of its type (pydantic's `ValidationError` is a `ValueError`)."""
+
+_BRACKETS = re.compile(r"[()\[\]{}]")
+_MAX_DEPTH = 200
 
 
 def parser_for(annotation: Any) -> Parser:
@@ -54,9 +58,19 @@ def read_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
+        _refuse_endless_nesting(text)
         import json_repair  # hardly ever needed, and slow to import
 
         return json_repair.repair_json(text, return_objects=True, skip_json_loads=True)
+
+
+def _refuse_endless_nesting(text: str) -> None:
+    """A model that repeats an opening bracket for ever would keep json_repair busy for seconds."""
+    depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "([{" else -1
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"brackets are nested more than {_MAX_DEPTH} deep")
 
 
 def _member(enumeration: Any, value: Any) -> Any:

@@ -114,7 +114,7 @@ class Prompt(list[Message]):
         self._own()
         return super().__reversed__()
 
-    def __add__(self, other: list[Any]) -> list[Any]:  # type: ignore[override]
+    def __add__(self, other: list[Any]) -> list[Any]:
         return [*self, *other]
 
     def __radd__(self, other: list[Any]) -> list[Any]:

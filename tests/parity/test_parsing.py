@@ -1,0 +1,228 @@
+"""What dspex reads in an answer of an LM is what DSPy reads, and it fails where DSPy fails."""
+
+# ruff: noqa: UP007, UP045 - `Optional` and `Union` are what some users write, and they are not the same objects as `|`
+
+from __future__ import annotations
+
+import datetime
+import enum
+from typing import Any, Literal, Optional, Union
+
+import pydantic
+import pytest
+from signature_table import OURS, Author, Book, Level, Mood
+
+dspy = pytest.importorskip("dspy")
+pytestmark = pytest.mark.parity
+
+FAILS = "fails"
+
+
+def signature_of(library: Any, outputs: Any) -> Any:
+    if not isinstance(outputs, dict):
+        outputs = {"a": outputs}
+    made: dict[str, Any] = {"q": (str, library.InputField())}
+    for name, declared in outputs.items():
+        type_, properties = declared if isinstance(declared, tuple) else (declared, {})
+        made[name] = (type_, library.OutputField(**properties))
+    return library.Signature(made, "i")
+
+
+def read(library: Any, errors: Any, adapter: str, outputs: Any, answer: str) -> Any:
+    signature = signature_of(library, outputs)
+    try:
+        return getattr(library, adapter)().parse(signature, answer)
+    except errors:
+        return FAILS
+
+
+def chat(**values: str) -> str:
+    return "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in values.items()) + "\n\n[[ ## completed ## ]]\n"
+
+
+class Auto(enum.Enum):
+    FIRST = enum.auto()
+    SECOND = enum.auto()
+
+
+CHAT_ANSWERS: list[tuple[Any, str]] = [
+    (str, chat(a="Paris")),
+    (str, "[[ ## a ## ]] Paris [[ ## completed ## ]]"),
+    (str, "[[ ## a ## ]]\n\n  two\n\nparagraphs \n\n[[ ## completed ## ]]"),
+    (str, "no heading at all"),
+    (str, ""),
+    (str, "[[ ## a ## ]]"),
+    (str, "Sure!\n[[ ## a ## ]]\nParis"),
+    (str, "[[ ## a ## ]]\nfirst\n[[ ## a ## ]]\nsecond"),
+    (str, "[[ ## b ## ]]\nother\n[[ ## a ## ]]\nmine"),
+    (str, "[[##a##]]\nbadly spelled"),
+    (str, "[[ ## A ## ]]\nother case"),
+    (str, "text [[ ## a ## ]]\nnot at the start"),
+    (str, "[[ ## a ## ]]\nx\u2028y\x0bz\r\nw"),
+    (str, "[[ ## a ## ]]\n[[ ## completed ## ]]"),
+    ({"a": str, "b": str}, chat(b="2", a="1")),
+    ({"a": str, "b": str}, chat(a="1")),
+    ({"a": str, "b": (str, {"default": "d"})}, chat(a="1")),
+    ({"a": str, "b": (list[str], {"default_factory": list})}, chat(a="1")),
+    ({"a": str, "b": Optional[int]}, chat(a="1")),
+    ({"a": Optional[str], "b": Optional[int]}, "nothing"),
+    (int, chat(a="42")),
+    (int, chat(a=" 42. ")),
+    (int, chat(a="42.0")),
+    (int, chat(a="42.5")),
+    (int, chat(a="'42'")),
+    (int, chat(a="forty-two")),
+    (int, chat(a="1,000")),
+    (int, chat(a="9" * 5000)),
+    (float, chat(a="1e3")),
+    (float, chat(a="NaN")),
+    (float, chat(a="0.5 of it")),
+    (bool, chat(a="True")),
+    (bool, chat(a="true")),
+    (bool, chat(a="yes")),
+    (bool, chat(a="1")),
+    (bool, chat(a="None")),
+    (list[str], chat(a='["x", "y"]')),
+    (list[str], chat(a="['x', 'y']")),
+    (list[str], chat(a='["x", "y"')),
+    (list[str], chat(a="- x\n- y")),
+    (list[str], chat(a='```json\n["x"]\n```')),
+    (list[int], chat(a='["1", 2.0]')),
+    (list[int], chat(a="(1, 2)")),
+    (dict[str, int], chat(a="{'x': 1, 'y': 2,}")),
+    (dict[str, Any], chat(a='{"x": [1, {"y": null}]}')),
+    (dict[str, int], chat(a="[]")),
+    (tuple[int, str], chat(a="[1, 'a']")),
+    (set[int], chat(a="[1, 1, 2]")),
+    (list, chat(a="")),
+    (Literal["x", "y"], chat(a="x")),
+    (Literal["x", "y"], chat(a=" 'x' ")),
+    (Literal["x", "y"], chat(a='"y"')),
+    (Literal["x", "y"], chat(a="Literal['y']")),
+    (Literal["x", "y"], chat(a="str[x]")),
+    (Literal["x", "y"], chat(a="X")),
+    (Literal["x", "y"], chat(a="x or y")),
+    (Literal[1, 2], chat(a="2")),
+    (Literal[1, "1"], chat(a="1")),
+    (Literal[True, False], chat(a="True")),
+    (Literal["it's"], chat(a='"it\'s"')),
+    (Mood, chat(a="happy")),
+    (Mood, chat(a="SAD")),
+    (Mood, chat(a="Mood.SAD")),
+    (Mood, chat(a="angry")),
+    (Level, chat(a="1")),
+    (Level, chat(a="HIGH")),
+    (Auto, chat(a="SECOND")),
+    (Optional[str], chat(a="None")),
+    (Optional[str], chat(a="null")),
+    (Optional[int], chat(a="null")),
+    (Optional[int], chat(a="")),
+    (Optional[int], chat(a="7")),
+    (Union[int, str], chat(a="7")),
+    (Union[int, str], chat(a="seven")),
+    (Union[str, int, None], chat(a="7")),
+    (int | list[int], chat(a="[7]")),
+    (Author, chat(a='{"name": "N", "born": 1900}')),
+    (Author, chat(a="{name: 'N'}")),
+    (Author, chat(a='{"born": 1900}')),
+    (Author, chat(a='{"name": "N", "born": "long ago"}')),
+    (Book, chat(a='{"title": "T", "authors": [{"name": "N"}], "tags": {"x": "1"}}')),
+    (list[Book], chat(a='[{"title": "T", "authors": []}, {"title": "U", "authors": [{"name": "ä"}]}]')),
+    (datetime.date, chat(a="2024-01-31")),
+    (datetime.date, chat(a="31.1.2024")),
+    (Any, chat(a='{"x": 1}')),
+    (Any, chat(a="plain words")),
+    (bytes, chat(a="abc")),
+]
+
+JSON_ANSWERS: list[tuple[Any, str]] = [
+    (str, '{"a": "Paris"}'),
+    (str, '{"a": 3}'),
+    (str, '{"a": null}'),
+    (str, '{"a": ["x"]}'),
+    (str, '{"b": "x"}'),
+    (str, '```json\n{"a": "x"}\n```'),
+    (str, 'Here you are: {"a": "x"} Bye.'),
+    (str, 'First {"z": 1} then {"a": "x"}'),
+    (str, '["a", "x"]'),
+    (str, '[{"a": "x"}]'),
+    (str, "a: x"),
+    (str, ""),
+    (str, "{}"),
+    (str, "}{"),
+    (str, '{"a": "unfinished'),
+    (str, "{'a': 'single'}"),
+    (str, '{"a": "x", "a": "y"}'),
+    (str, chat(a="Paris")),
+    ({"a": str, "b": Optional[str]}, '{"a": "x"}'),
+    ({"a": str, "b": (int, {"default": 4})}, '{"b": "5", "a": "x"}'),
+    (int, '{"a": "42"}'),
+    (int, '{"a": 42.5}'),
+    (int, '{"a": true}'),
+    (bool, '{"a": "True"}'),
+    (bool, '{"a": 1}'),
+    (list[int], '{"a": [1, "2"]}'),
+    (list[int], '{"a": "[1, 2]"}'),
+    (dict[str, int], '{"a": {"x": 1}}'),
+    (Literal["x", "y"], '{"a": "\'x\'"}'),
+    (Literal[1, 2], '{"a": "2"}'),
+    (Literal[1, 2], '{"a": 3}'),
+    (Mood, '{"a": "happy"}'),
+    (Mood, '{"a": "SAD"}'),
+    (Level, '{"a": 2}'),
+    (Optional[int], '{"a": null}'),
+    (Book, '{"a": {"title": "T", "authors": [{"name": "N"}]}}'),
+    (Book, '{"a": {"title": "T"}}'),
+    (list[Book], '{"a": []}'),
+]
+
+
+@pytest.mark.parametrize(("outputs", "answer"), CHAT_ANSWERS)
+def test_chat_answers_are_read_the_same(outputs: Any, answer: str) -> None:
+    assert_same("ChatAdapter", outputs, answer)
+
+
+@pytest.mark.parametrize(("outputs", "answer"), JSON_ANSWERS)
+def test_json_answers_are_read_the_same(outputs: Any, answer: str) -> None:
+    assert_same("JSONAdapter", outputs, answer)
+
+
+def assert_same(adapter: str, outputs: Any, answer: str) -> None:
+    from dspex.errors import AdapterParseError
+
+    theirs = read(dspy, dspy.utils.exceptions.AdapterParseError, adapter, outputs, answer)
+    ours = read(OURS, AdapterParseError, adapter, outputs, answer)
+    assert repr(ours) == repr(theirs)
+    if ours != FAILS:
+        assert list(ours) == list(theirs)
+        assert [type(value) for value in ours.values()] == [type(value) for value in theirs.values()]
+
+
+def test_where_dspy_leaks_other_errors_or_loses_text_dspex_does_not() -> None:
+    """The deliberate differences: an unhashable enum value, and a heading that is indented."""
+    from dspex.errors import AdapterParseError
+
+    with pytest.raises(TypeError):
+        dspy.JSONAdapter().parse(signature_of(dspy, Mood), '{"a": ["happy"]}')
+    with pytest.raises(AdapterParseError):
+        OURS.JSONAdapter().parse(signature_of(OURS, Mood), '{"a": ["happy"]}')
+    assert dspy.ChatAdapter().parse(signature_of(dspy, str), "  [[ ## a ## ]] Paris") == {"a": "]] Paris"}
+    assert OURS.ChatAdapter().parse(signature_of(OURS, str), "  [[ ## a ## ]] Paris") == {"a": "Paris"}
+
+
+@pytest.mark.parametrize("outputs", [str, list[str], Book, {"a": Mood, "b": Literal["x"], "c": int}, list[Book], bool])
+def test_strict_schemas_are_dspys(outputs: Any) -> None:
+    from dspy.adapters.json_adapter import _get_structured_outputs_response_format
+
+    from dspex.adapters.response_format import response_format
+
+    theirs = _get_structured_outputs_response_format(signature_of(dspy, outputs))
+    assert issubclass(theirs, pydantic.BaseModel)
+    ours = response_format(signature_of(OURS, outputs))
+    if outputs in (Book, list[Book]):  # has an open mapping inside, which strict mode would make an empty object
+        assert ours is None
+    else:
+        assert ours == {
+            "type": "json_schema",
+            "json_schema": {"name": "DSPyProgramOutputs", "schema": theirs.model_json_schema(), "strict": True},
+        }

@@ -1,0 +1,61 @@
+"""The prompts of dspex are DSPy's, message for message and byte for byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from signature_table import CASES, OURS, Case
+
+dspy = pytest.importorskip("dspy")
+pytestmark = pytest.mark.parity
+
+ADAPTERS = ["ChatAdapter", "JSONAdapter"]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_messages_are_the_same(case: Case, adapter: str) -> None:
+    theirs = getattr(dspy, adapter)().format(case.signature(dspy), case.demos, case.given(dspy))
+    signature = case.signature(OURS)
+    for _ in range(2):  # rendered, then from the cache
+        ours = getattr(OURS, adapter)().format(signature, case.demos, case.given(OURS))
+        assert list(ours) == theirs
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_fine_tuning_rows_are_the_same(case: Case) -> None:
+    def row(library: Any) -> Any:
+        signature = case.signature(library)
+        outputs = dict.fromkeys(signature.output_fields, "x")
+        return library.ChatAdapter().format_finetune_data(signature, case.demos, case.given(library), outputs)
+
+    assert row(OURS) == row(dspy)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_signatures_are_saved_and_shown_the_same(case: Case) -> None:
+    ours, theirs = case.signature(OURS), case.signature(dspy)
+    assert ours.dump_state() == theirs.dump_state()
+    assert ours.signature == theirs.signature
+    assert {n: f.json_schema_extra for n, f in ours.fields.items()} == {
+        n: f.json_schema_extra for n, f in theirs.fields.items()
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_changed_signatures_prompt_the_same(case: Case) -> None:
+    def changed(library: Any) -> Any:
+        signature = case.signature(library)
+        last = list(signature.output_fields)[-1]
+        return (
+            signature.prepend("reasoning", library.OutputField(desc="think"), str)
+            .append("note", library.InputField())
+            .insert(-2, "aside", library.OutputField(le=3), int)
+            .with_updated_fields(last, desc="changed", prefix="P:")
+            .append_instructions("More.")
+            .delete("aside")
+        )
+
+    theirs = dspy.ChatAdapter().format_system_message(changed(dspy))
+    assert OURS.ChatAdapter().format_system_message(changed(OURS)) == theirs
