@@ -18,7 +18,8 @@ from dspex.adapters import ChatAdapter, JSONAdapter
 from dspex.adapters.prefix_cache import PrefixCache
 from dspex.adapters.prompt import Prefix, Prompt
 from dspex.primitives.example import Example
-from dspex.signatures import Signature
+from dspex.signatures import OutputField, Signature
+from dspex.signatures.portable import describe, rebuild
 
 QA = Signature("question, context: list[str] -> answer")
 
@@ -200,3 +201,27 @@ def test_content_parts_are_copied_too() -> None:
     prefix = Prefix([{"role": "user", "content": [{"type": "text", "text": "x"}]}])
     Prompt(prefix, [])[0]["content"][0]["text"] = "changed"
     assert prefix.messages[0]["content"][0]["text"] == "x"
+
+
+def test_a_client_makes_the_same_request_of_a_prompt_as_of_a_plain_list() -> None:
+    from dspex.clients.request import encode_messages
+
+    body, digest = encode_messages(prompt())
+    plain_body, plain_digest = encode_messages(list(prompt()))
+    assert (body, digest.hexdigest()) == (plain_body, plain_digest.hexdigest())
+
+
+@pytest.mark.parametrize("adapter", [ChatAdapter(), JSONAdapter()])
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "q -> a",
+        "q: list[int], r -> a: Literal['x', 2], b: Optional[dict[str, float]]",
+        "q: Any -> a: int | str, b: List",
+    ],
+)
+def test_a_signature_that_travelled_as_data_prompts_the_same(adapter: Any, spelled: str) -> None:
+    signature = Signature(spelled, "Do.\n  Well.").append("more", OutputField(ge=1, desc="d"), int)
+    rebuilt = rebuild(json.loads(json.dumps(describe(signature))))
+    given = {"q": [1, 2], "r": "x"}
+    assert list(adapter.format(rebuilt, [], given)) == list(adapter.format(signature, [], given))
