@@ -53,7 +53,9 @@ def rebuild(description: Mapping[str, Any]) -> type[Signature]:
             f"This is not the description of a signature that dspex knows: version {description.get('version')!r}."
         )
     fields = {field["name"]: _rebuild_field(field) for field in description["fields"]}
-    return make_signature(fields, description["instructions"], signature_name=description["name"])
+    rebuilt = make_signature(fields, description["instructions"], signature_name=description["name"])
+    rebuilt.instructions = description["instructions"]  # also when they are empty, which above means the default ones
+    return rebuilt
 
 
 def spell(type_: Any) -> str:

@@ -116,7 +116,9 @@ class Signature(BaseModel, metaclass=SignatureMeta):
         fields = cls.fields
         for (name, field), saved in zip(list(fields.items()), state["fields"], strict=False):
             fields[name] = _changed(field, None, {"prefix": saved["prefix"], "desc": saved["description"]})
-        return make_signature(fields, state["instructions"])
+        loaded = make_signature(fields, state["instructions"])
+        loaded.instructions = state["instructions"]  # also when they are empty, which above means the default ones
+        return loaded
 
 
 def make_signature(

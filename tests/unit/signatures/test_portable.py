@@ -73,6 +73,12 @@ def test_a_described_signature_is_rebuilt(signature: type[Signature]) -> None:
     assert describe(rebuilt) == description
 
 
+@pytest.mark.parametrize("instructions", ["", " ", "\n", " indented\n   more\n", None])
+def test_instructions_survive(instructions: str | None) -> None:
+    signature = Signature("a -> b", instructions)
+    assert rebuild(describe(signature)).instructions == signature.instructions
+
+
 def test_text_form_and_factories_survive() -> None:
     signature = Signature("a, b: int | None -> c: Literal['x']").append(
         "d", OutputField(default_factory=list), list[str]

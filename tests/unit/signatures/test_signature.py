@@ -111,6 +111,7 @@ def test_state_is_dspys_and_round_trips() -> None:
     }
     other = Signature("review, hint: str -> stars: int").load_state(state)
     assert other.dump_state() == state
+    assert other.load_state({**state, "instructions": ""}).instructions == ""
 
 
 def test_instructions_may_be_assigned_until_the_signature_is_in_use() -> None:
