@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from entries import entry
 from polling import until
+from sqlalchemy import select
 
 from dspex.errors import StoreError
 from dspex.store import Bill, Held, Hit, Store, Won
+from dspex.store.sql.schema import claims
 
 Another = Callable[[], Store]
 
@@ -94,6 +96,34 @@ async def test_bill_adds_up_a_run(store: Store) -> None:
     assert await store.ledger.bill("run") == Bill(3, 30, 15, 0.3)
     assert await store.ledger.bill("no such run") == Bill(0, 0, 0, 0.0)
     assert await store.ledger.bill_total() == Bill(4, 40, 20, 0.55)
+
+
+async def test_call_recorded_between_the_look_and_the_claim_is_a_hit(
+    store: Store, another: Another, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, other = store.ledger._work, another()
+    claim = work._claim
+
+    def claim_too_late(requests: Any) -> None:
+        other._database.transact(lambda connection: other.ledger._work.sql.record(connection, [entry()]))
+        claim(requests)
+
+    monkeypatch.setattr(work, "_claim", claim_too_late)
+    assert await store.ledger.claim("key") == Hit(entry())
+    assert claims_in(store) == []
+
+
+async def test_record_drops_the_claim_whoever_holds_it(store: Store, another: Another) -> None:
+    await store.ledger.claim("key")
+    await another().ledger.claim("other")
+    await store.ledger.record(entry())
+    await store.ledger.record(entry("other"))
+    assert claims_in(store) == []
+    assert store.ledger._work.due_in() is None, "it beats for nothing"
+
+
+def claims_in(store: Store) -> list[str]:
+    return store._database.query(lambda connection: list(connection.execute(select(claims.c.key)).scalars()))
 
 
 async def test_claim_won_by_a_cancelled_waiter_is_given_up(store: Store, another: Another) -> None:
