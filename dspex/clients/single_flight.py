@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """One call under way and the number of those who wait for it."""
+    """One call under way and those who wait for it."""
 
-    __slots__ = ("key", "owner", "task", "waiters")
+    __slots__ = ("key", "owner", "task", "waiting")
 
     def __init__(self, key: str, owner: SingleFlight[T]) -> None:
         self.key = key
         self.owner = owner
-        self.waiters = 0
-        self.task: asyncio.Task[T]
+        self.waiting: set[asyncio.Future[T]] = set()
+        self.task: asyncio.Task[None]
 
     def wanted(self) -> bool:
         """Whether somebody still waits. If not, newcomers start a call of their own from here on."""
-        if self.waiters:
+        if self.waiting:
             return True
         self.owner.forget(self)
         return False
@@ -40,26 +40,41 @@ class SingleFlight(Generic[T]):
 
     async def do(self, key: str, start: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
         """The result of the call `key`, and whether it was somebody else's call that gave it."""
+        loop = asyncio.get_running_loop()
         flight = self._flights.get(key)
         joined = flight is not None
         if flight is None:
             flight = self._flights[key] = Flight(key, self)
-            flight.task = asyncio.get_running_loop().create_task(start(flight))
-            flight.task.add_done_callback(lambda task, flight=flight: self._landed(flight, task))  # type: ignore[misc]
-        flight.waiters += 1
+            flight.task = loop.create_task(self._fly(flight, start))
+        place: asyncio.Future[T] = loop.create_future()
+        flight.waiting.add(place)
         try:
-            return await asyncio.shield(flight.task), joined
+            return await place, joined
         finally:
-            flight.waiters -= 1
+            flight.waiting.discard(place)
 
     def forget(self, flight: Flight[T]) -> None:
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
 
-    def under_way(self) -> list[asyncio.Task[T]]:
+    def under_way(self) -> list[asyncio.Task[None]]:
         return [flight.task for flight in self._flights.values()]
 
-    def _landed(self, flight: Flight[T], task: asyncio.Task[T]) -> None:
+    async def _fly(self, flight: Flight[T], start: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> None:
+        """Make the call and tell those who wait. If all were cancelled meanwhile, a failure is nobody's news."""
+        try:
+            result = await start(flight)
+        except asyncio.CancelledError:
+            for place in self._landed(flight):
+                place.cancel()
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised where the call is waited for
+            for place in self._landed(flight):
+                place.set_exception(error)
+        else:
+            for place in self._landed(flight):
+                place.set_result(result)
+
+    def _landed(self, flight: Flight[T]) -> list[asyncio.Future[T]]:
         self.forget(flight)
-        if not task.cancelled():
-            task.exception()  # seen: if all who waited were cancelled, a failure is nobody's news
+        return [place for place in flight.waiting if not place.done()]
