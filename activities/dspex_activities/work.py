@@ -82,14 +82,22 @@ def failure(error: Exception, attempt: int) -> Exception:
     if isinstance(error, UsageError) or (isinstance(error, DSPyError) and kind is Blame.SETUP):
         return ApplicationError(str(error), type=SETUP_ERROR, non_retryable=True)
     if kind is Blame.INFRASTRUCTURE:
-        wait = error.retry_after if isinstance(error, LMError) else None
         return ApplicationError(
             str(error),
             type=type(error).__name__,
-            next_retry_delay=timedelta(seconds=wait) if wait else None,
+            next_retry_delay=_wait(error, attempt),
             category=ApplicationErrorCategory.BENIGN,
         )
     # Something nobody foresaw: perhaps this host's trouble, so try elsewhere, but not for ever.
     return ApplicationError(
-        f"{type(error).__name__}: {error}", type=type(error).__name__, non_retryable=attempt >= _UNEXPECTED_ATTEMPTS
+        f"{type(error).__name__}: {error}",
+        type=type(error).__name__,
+        next_retry_delay=_wait(error, attempt),
+        non_retryable=attempt >= _UNEXPECTED_ATTEMPTS,
     )
+
+
+def _wait(error: Exception, attempt: int) -> timedelta:
+    """How long Temporal is to wait: as long as the provider asks, or longer with every attempt, up to a minute."""
+    asked = error.retry_after if isinstance(error, LMError) else None
+    return timedelta(seconds=asked or min(60.0, 2.0 ** min(attempt, 6)))

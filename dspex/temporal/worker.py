@@ -27,6 +27,9 @@ _DRAIN = timedelta(seconds=30)
 # A dead worker's workflows move on as soon as these pass; the defaults (10 s) would stall a run for longer.
 _STICKY = timedelta(seconds=2)
 
+# By default the SDK holds heartbeats back for most of their timeout, and a beat lost then would end the attempt.
+_BEAT = timedelta(seconds=1)
+
 
 def make_worker(
     client: TemporalClient,
@@ -60,6 +63,7 @@ def make_worker(
         max_concurrent_activities=max_chunks,
         max_cached_workflows=max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=_STICKY,
+        max_heartbeat_throttle_interval=_BEAT,
         graceful_shutdown_timeout=_DRAIN,
     )
 

@@ -9,17 +9,17 @@ from temporalio.common import RetryPolicy
 
 from dspex.temporal.contracts import SETUP_ERROR
 
-# Attempts are unlimited because a worker's shutdown counts as one; time bounds them instead. "PayloadsTooLarge" is
-# retryable by default and would pay for the work again, for the same end.
+# Attempts are unlimited because a worker's death or shutdown counts as one; time bounds them instead. For the same
+# reason the interval does not grow: an activity says itself how long a provider's trouble is to be waited out.
+# "PayloadsTooLarge" is retryable by default and would pay for the work again, for the same end.
 RETRY = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    backoff_coefficient=2.0,
-    maximum_interval=timedelta(seconds=60),
+    initial_interval=timedelta(milliseconds=300),
+    backoff_coefficient=1.0,
     non_retryable_error_types=[SETUP_ERROR, "PayloadsTooLarge"],
 )
 
-# Workers beat every second. A dead one is noticed within four, so that its work starts again elsewhere at once.
-HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+# Workers beat every second. A dead one is noticed within three, so that its work starts again elsewhere at once.
+HEARTBEAT_TIMEOUT = timedelta(seconds=3)
 TASK_TIMEOUT = timedelta(seconds=5)
 
 CHUNK: dict[str, Any] = {
