@@ -1,0 +1,281 @@
+import asyncio
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from answering import AnsweringLM, FailingLM, GatedLM, field
+
+from dspex.bridge import run_sync
+from dspex.callback import BaseCallback
+from dspex.clients.scope import CallScope, call_scope
+from dspex.errors import LMAuthError, LMRateLimitError, UsageError
+from dspex.evaluate import Evaluate, EvaluationInterrupted, EvaluationResult, exact_match
+from dspex.evaluate.progress import progress
+from dspex.predict import Predict
+from dspex.primitives import Example, Module, Prediction
+from dspex.runner.attempt import Patience
+from dspex.settings import configure, context, reset
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    reset()
+    configure(lm=AnsweringLM(lambda prompt: {"answer": field(prompt, "question")}))
+    yield
+    reset()
+
+
+class Program(Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ask = Predict("question -> answer")
+
+    def forward(self, question: int) -> Prediction:
+        return self.ask(question=question)
+
+
+class Picky(Program):
+    """Fails, by its own fault, on multiples of three."""
+
+    def forward(self, question: int) -> Prediction:
+        if question % 3 == 0:
+            raise ValueError(f"{question} is bad")
+        return super().forward(question)
+
+
+def devset(count: int) -> list[Example]:
+    """Half of them have the answer that the LM gives."""
+    return [Example(question=n, answer=str(n) if n % 2 else "no").with_inputs("question") for n in range(count)]
+
+
+def test_the_score_is_the_percentage_and_results_are_in_order() -> None:
+    result = Evaluate(devset=devset(7), metric=exact_match)(Program())
+    assert result.score == round(100 * 3 / 7, 2)
+    assert float(result) == result.score
+    assert [example.question for example, _, _ in result.results] == list(range(7))
+    assert [score for _, _, score in result.results] == [False, True] * 3 + [False]
+    assert result.results[1][1] == Prediction(answer="1")
+    assert result.failures == []
+    assert result.usage.calls == 7
+    assert set(result.keys()) == {"score", "results"}
+
+
+async def test_sync_and_async_evaluations_are_the_same() -> None:
+    evaluate = Evaluate(devset=devset(10), metric="exact_match")
+    assert (await evaluate.acall(Program())).score == 50.0
+    assert (await run_sync(evaluate, Program())).score == 50.0
+    assert (await asyncio.to_thread(evaluate, Program())).score == 50.0
+
+
+def test_a_call_may_override_the_arguments() -> None:
+    evaluate = Evaluate(devset=devset(10), metric=exact_match)
+    assert evaluate(Program(), metric=lambda example, prediction: 0.5, devset=devset(2)).score == 50.0
+    assert len(evaluate(Program(), num_threads=1).results) == 10
+
+
+def test_sync_programs_run_at_once() -> None:
+    configure(lm=GatedLM({"answer": "a"}, expected=50))
+    assert len(Evaluate(devset=devset(50), metric=exact_match, num_threads=50)(Program()).results) == 50
+
+
+def test_a_failing_example_gets_the_failure_score_and_is_listed() -> None:
+    result = Evaluate(devset=devset(6), metric=exact_match, failure_score=-1.0)(Picky())
+    assert [score for _, _, score in result.results] == [-1.0, True, False, -1.0, False, True]
+    assert result.results[0][1] == Prediction()
+    assert [(failure.index, str(failure.error)) for failure in result.failures] == [(0, "0 is bad"), (3, "3 is bad")]
+    assert result.failures[1].example.question == 3
+    assert "2 failed" in repr(result)
+
+
+def test_a_failing_metric_is_the_examples_failure() -> None:
+    def metric(example: Any, prediction: Any) -> float:
+        return 1 / example.question
+
+    result = Evaluate(devset=devset(3), metric=metric)(Program())
+    assert [type(failure.error) for failure in result.failures] == [ZeroDivisionError]
+    assert result.score == 50.0
+
+
+def test_too_many_failures_stop_it_with_what_was_found() -> None:
+    evaluate = Evaluate(devset=devset(100), metric=exact_match, max_errors=2, num_threads=1)
+    with pytest.raises(EvaluationInterrupted, match=r"example 0: ValueError: 0 is bad; example 3") as caught:
+        evaluate(Picky())
+    partial = caught.value.partial
+    assert [example.question for example, _, _ in partial.results] == [0, 1, 2, 3]
+    assert partial.score == 25.0
+    assert evaluate.partial is not None
+    assert evaluate.partial.results == partial.results
+
+
+def test_a_storm_is_waited_out_and_does_not_change_the_score() -> None:
+    lm = FailingLM(lambda prompt: {"answer": field(prompt, "question")}, *[LMRateLimitError("slow")] * 40)
+    evaluate = Evaluate(devset=devset(20), metric=exact_match, max_errors=1, patience=Patience(base=0))
+    with context(lm=lm):
+        result = evaluate(Program())
+    assert (result.score, result.failures, lm.errors) == (50.0, [], [])
+
+
+def test_a_wrong_key_ends_it_at_once_and_keeps_the_rest() -> None:
+    lm = AnsweringLM({"answer": "1"})
+    evaluate = Evaluate(devset=devset(10), metric=exact_match, num_threads=1)
+
+    class Revoked(Program):
+        def forward(self, question: int) -> Prediction:
+            if question == 4:
+                raise LMAuthError("revoked")
+            return super().forward(question)
+
+    with context(lm=lm), pytest.raises(LMAuthError) as caught:
+        evaluate(Revoked())
+    assert evaluate.partial is not None
+    assert len(evaluate.partial.results) == 4
+    assert "25.0 after 4 of 10 examples" in caught.value.__notes__[0]
+
+
+async def test_a_cancelled_evaluation_keeps_what_it_had() -> None:
+    started = asyncio.Event()
+
+    class Hanging(Module):
+        async def aforward(self, question: int) -> Prediction:
+            if question >= 3:
+                started.set()
+                await asyncio.Event().wait()
+            return Prediction(answer="1")
+
+    evaluate = Evaluate(devset=devset(10), metric=exact_match, num_threads=1)
+    task = asyncio.create_task(evaluate.acall(Hanging()))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert evaluate.partial is not None
+    assert len(evaluate.partial.results) == 3
+
+
+def test_ctrl_c_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dspex.evaluate.evaluate as module
+
+    real = module.wait_for
+
+    def interrupted(coroutine: Any) -> Any:
+        real(coroutine)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "wait_for", interrupted)
+    evaluate = Evaluate(devset=devset(4), metric=exact_match)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Program())
+    assert evaluate.partial is not None
+    assert len(evaluate.partial.results) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"devset": []}, "no examples"),
+        ({"devset": [Example(question=1)]}, "Example 0 .*with_inputs"),
+        ({"devset": [{"question": 1}]}, "Example 0 .* dict"),
+        ({"metric": None}, "needs a metric"),
+        ({"metric": "exact"}, "exact_match"),
+        ({"return_outputs": True}, "results"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(arguments: dict[str, Any], message: str) -> None:
+    lm = AnsweringLM({"answer": "a"})
+    with context(lm=lm), pytest.raises(UsageError, match=message):
+        Evaluate(**{"devset": devset(2), "metric": exact_match, **arguments})(Program())
+    assert lm.requests == []
+
+
+def test_an_unknown_option_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    Evaluate(devset=devset(1), metric=exact_match, return_all_scores=True)
+    assert "return_all_scores" in caplog.text
+
+
+def test_an_evaluation_inside_a_run_counts_in_the_run() -> None:
+    with call_scope(CallScope(path="run/0")) as scope:
+        Evaluate(devset=devset(3), metric=exact_match)(Program())
+    assert scope.usage.calls == 3
+
+
+def test_results_are_saved_as_csv_and_json(tmp_path: Path) -> None:
+    paths = {"save_as_csv": str(tmp_path / "r.csv"), "save_as_json": str(tmp_path / "r.json")}
+    Evaluate(devset=devset(2), metric=exact_match, **paths)(Program())
+    expected = [
+        {"question": 0, "example_answer": "no", "pred_answer": "0", "exact_match": False},
+        {"question": 1, "example_answer": "1", "pred_answer": "1", "exact_match": True},
+    ]
+    assert json.loads((tmp_path / "r.json").read_text()) == expected
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{key: str(value) for key, value in row.items()} for row in expected]
+
+
+def test_failed_examples_have_their_row_too(tmp_path: Path) -> None:
+    Evaluate(devset=devset(2), metric=exact_match, save_as_csv=str(tmp_path / "r.csv"))(Picky())
+    header, *rows = (tmp_path / "r.csv").read_text().splitlines()
+    assert header == "question,answer,example_answer,pred_answer,exact_match"
+    assert rows == ["0,no,,,0.0", "1,,1,1,True"]
+
+
+def test_a_table_shows_the_rows_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    long = [Example(question="[bold] " + "word " * 40, answer="no").with_inputs("question") for _ in range(3)]
+    Evaluate(devset=long, metric=exact_match, display_table=2)(Program())
+    printed = capsys.readouterr().out
+    assert "1 more rows" in printed
+    assert "[bold]" in printed
+    assert "word..." in printed
+
+
+def test_callbacks_hear_of_the_evaluation() -> None:
+    heard: list[Any] = []
+
+    class Listener(BaseCallback):
+        def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+            heard.append(len(inputs["devset"]))
+
+        def on_evaluate_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+            heard.append(outputs)
+
+    with context(callbacks=[Listener()]):
+        result = Evaluate(devset=devset(2), metric=exact_match)(Program())
+    assert heard[0] == 2
+    assert heard[1] is result
+
+
+def test_piped_progress_is_about_ten_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    Evaluate(devset=devset(200), metric=exact_match, display_progress=True)(Program())
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert len(lines) == 10
+    assert lines[-1] == "Evaluating: 200/200  50.0 after 200 of 200 examples"
+
+
+def test_progress_on_a_terminal_is_a_bar() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    with progress("Evaluating", 3, stream=out) as bar:
+        for _ in range(3):
+            bar.advance("fine")
+    assert "3/3" in out.getvalue()
+    assert "fine" in out.getvalue()
+
+
+def test_rich_is_loaded_only_when_something_is_shown() -> None:
+    import subprocess
+
+    code = "import dspex.evaluate.evaluate, sys; sys.exit('rich' in sys.modules or 'sqlalchemy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_empty_result_is_still_a_result() -> None:
+    assert EvaluationResult().results == []
