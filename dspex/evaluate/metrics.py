@@ -45,7 +45,7 @@ def f1(example: Any, prediction: Any, trace: Any = None) -> float:
     return sum(scores) / len(scores)
 
 
-_BUILTIN: dict[str, Callable[..., Any]] = {metric.__name__: metric for metric in (exact_match, contains, f1)}
+BUILTIN_METRICS: dict[str, Callable[..., Any]] = {metric.__name__: metric for metric in (exact_match, contains, f1)}
 
 
 def builtin_metric(name: str) -> Callable[..., Any]:
@@ -54,12 +54,12 @@ def builtin_metric(name: str) -> Callable[..., Any]:
     Raises:
         UsageError: there is none; the message lists those there are.
     """
-    if name in _BUILTIN:
-        return _BUILTIN[name]
-    close = difflib.get_close_matches(name, _BUILTIN, n=1)
+    if name in BUILTIN_METRICS:
+        return BUILTIN_METRICS[name]
+    close = difflib.get_close_matches(name, BUILTIN_METRICS, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UsageError(
-        f"There is no built-in metric {name!r}.{meant} Built in: {', '.join(_BUILTIN)}. "
+        f"There is no built-in metric {name!r}.{meant} Built in: {', '.join(BUILTIN_METRICS)}. "
         "A metric of your own is named package.module:function."
     )
 
