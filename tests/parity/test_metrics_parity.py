@@ -65,7 +65,8 @@ def test_answer_matches_are_the_same(frac: float) -> None:
 
 
 def test_passage_matches_are_the_same() -> None:
-    passages = [["It stands in Paris, near the Eiffel Tower."], ["Le Café de l\u2019Étoile"], ["no", "yes 1000 km²"], []]
+    cafe = "Le Café de l\u2019Étoile"
+    passages = [["It stands in Paris, near the Eiffel Tower."], [cafe], ["no", "yes 1000 km²"], []]
     for context, true in product(passages, [*TEXTS, TEXTS[:3]]):
         results = [
             metrics.answer_passage_match(lib.Example(answer=true), lib.Prediction(context=context))
