@@ -14,7 +14,9 @@ from dspex.practice.text import Features, features
 Postings = dict[str, list[tuple[int, float]]]
 
 _NAME_WEIGHT = 0.2
-_RULE_WEIGHT = 0.35
+_RULE_WEIGHT = 0.25
+_RULE_FLOOR = 25.0
+"""Keeps a rule of one or two words from counting for more than a whole list of them."""
 _TOGETHER = 0.4
 """What all examples of a label together count for, against each alone (whose similarity is squared)."""
 _SMALLEST_SHARE = 0.3
@@ -86,15 +88,15 @@ def _label_postings(labels: tuple[str, ...], instruction: str) -> Postings:
     names = [features(spoken(label)) for label in labels]
     hints = rules(instruction, labels)
     postings: Postings = defaultdict(list)
-    for weight, profiles in ((_NAME_WEIGHT, names), (_RULE_WEIGHT, hints)):
+    for weight, profiles, floor in ((_NAME_WEIGHT, names, 0.0), (_RULE_WEIGHT, hints, _RULE_FLOOR)):
         counts = Counter(feature for profile in profiles for feature in profile)
         rarity = {feature: math.log((len(labels) + 1) / (count + 0.5)) for feature, count in counts.items()}
         for i, profile in enumerate(profiles):
-            norm = _length(profile, rarity)
+            norm = _length(profile, rarity, floor)
             for feature, value in profile.items():
                 postings[feature].append((i, weight * value * rarity[feature] / norm))
     return dict(postings)
 
 
-def _length(profile: Features, rarity: Mapping[str, float]) -> float:
-    return math.sqrt(sum(value * value * rarity[feature] for feature, value in profile.items())) or 1.0
+def _length(profile: Features, rarity: Mapping[str, float], floor: float) -> float:
+    return math.sqrt(floor + sum(value * value * rarity[feature] for feature, value in profile.items())) or 1.0

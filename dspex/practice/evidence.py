@@ -6,7 +6,6 @@ sections. All are brought to flat records; the field with few, short, repeated v
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from dspex.practice.schema import read_literal
 
 Record = dict[str, str]
 
@@ -26,6 +27,7 @@ _TALK = re.compile(r"reason|rationale|thought|explanation|trajectory", re.IGNORE
 _REFUSED = re.compile(r"\b(?:incorrect|wrong|not correct|mismatch|0(?:\.0+)?/|false)\b", re.IGNORECASE)
 _NAMED = re.compile(r"[`'\"]([^`'\"\n]{1,60})[`'\"]|\b([a-z0-9]+(?:_[a-z0-9]+)+)\b")
 _LONGEST_LABEL = 60
+_DEEPEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ def _json_records(text: str) -> Iterator[Record]:
 def _repr_records(text: str) -> Iterator[Record]:
     for written in _REPR.findall(text):
         try:
-            found = ast.literal_eval(written)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            found = read_literal(written)
+        except ValueError:
             continue
         if isinstance(found, dict):
             yield _flat(found)
@@ -151,12 +153,12 @@ def _line_records(text: str) -> Iterator[Record]:
     yield record
 
 
-def _flat(record: Mapping[str, Any]) -> Record:
+def _flat(record: Mapping[str, Any], depth: int = 0) -> Record:
     """`record` with the fields of its parts brought up, all as text."""
     found: Record = {}
     for key, value in record.items():
-        if isinstance(value, Mapping):
-            found.update(_flat(value))
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            found.update(_flat(value, depth + 1))
         elif value is not None:
             found[str(key)] = str(value)
     return found

@@ -42,7 +42,7 @@ class Question:
 class Learner:
     """Answers questions; keeps the lessons of recent prompts, which come again and again with other queries."""
 
-    def __init__(self, kept_lessons: int = 512) -> None:
+    def __init__(self, kept_lessons: int = 128) -> None:
         self._kept = kept_lessons
         self._lessons: OrderedDict[Hashable, tuple[Lesson, Task]] = OrderedDict()
 

@@ -11,15 +11,13 @@ from typing import Any
 from dspex.practice import propose
 from dspex.practice.ballot import Ballot, Index
 from dspex.practice.evidence import read_evidence
+from dspex.practice.invent import invent
 from dspex.practice.prompt import Frame, OutputField, read_inputs
 from dspex.practice.rules import labels_named, spoken
-from dspex.practice.schema import STRING, choices, fill, fits, in_range, parse, resolve
 from dspex.practice.text import carries_meaning, features, stem, words
+from dspex.practice.values import choices, fill, fits, kind, parse, resolve
 
 _THINKING = re.compile(r"reason|rationale|explanation|thought|thinking|discussion|analysis|justification")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*(\+|-|\*|x|/|plus|minus|times|divided by)\s*(-?\d+(?:\.\d+)?)")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LONGEST_LABEL = 60
 _LIKE = 0.12
 """How similar to an example a query must be for an example's free text to be given again."""
@@ -60,7 +58,7 @@ class Lesson:
         schema = resolve(field.schema, field.schema)
         given = [demo.outputs.get(field.name) for demo in self._demos]
         labels = choices(schema)
-        if labels is None and propose.wanted(field.name):
+        if labels is None and propose.wanted(field.name, self._task.inputs):
             return None
         if labels is None:
             labels = self._labels_seen(field, given)
@@ -71,7 +69,7 @@ class Lesson:
 
     def _labels_seen(self, field: OutputField, given: Sequence[Any]) -> list[Any]:
         """The answers that examples and instruction have shown, where they are few words and no reasoning."""
-        if _THINKING.search(field.name) or resolve(field.schema, field.schema).get("type") in ("array", "object"):
+        if _THINKING.search(field.name) or kind(resolve(field.schema, field.schema)) in ("array", "object"):
             return []
         shown = [parse(value, field.schema) for value in given if value is not None]
         if any(isinstance(value, str) and len(value) > _LONGEST_LABEL for value in shown):
@@ -92,7 +90,7 @@ class Lesson:
         chance: random.Random | None,
     ) -> Any:
         """A value for a field that has no labels to choose from."""
-        if propose.wanted(field.name):
+        if propose.wanted(field.name, self._task.inputs):
             return self._propose(field, inputs, chance)
         nearest = max(range(len(similarities)), key=similarities.__getitem__, default=-1)
         if fits("", field.schema) and _THINKING.search(field.name):
@@ -102,7 +100,7 @@ class Lesson:
             again = parse(self._demos[nearest].outputs.get(field.name), field.schema)
             if again is not None:
                 return again
-        return _invent(field, inputs, query)
+        return invent(field, inputs, query)
 
     def _propose(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
         text = propose.write(field.name, read_evidence(inputs), inputs, chance)
@@ -131,46 +129,3 @@ def _choose(scores: Sequence[float], temperature: float, chance: random.Random |
         spread = _SPREAD * temperature
         scores = [score - spread * math.log(-math.log(chance.random() or 0.5)) for score in scores]
     return max(range(len(scores)), key=scores.__getitem__)
-
-
-def _invent(field: OutputField, inputs: Mapping[str, str], query: str) -> Any:
-    """A value of the right type from the query alone."""
-    schema = resolve(field.schema, field.schema)
-    if schema.get("type") in ("integer", "number"):
-        return in_range(schema, _number(query))
-    if schema.get("type") == "boolean":
-        asked = {stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)}
-        return any(stem(word) in asked for word in words(query))
-    if fits("", schema) or schema == STRING:
-        return _quote(inputs, query)
-    said = iter([word for word in words(query) if carries_meaning(word)])
-    return fill(field.schema, lambda: next(said, "") or field.name)
-
-
-def _number(query: str) -> float:
-    found = _SUM.search(query)
-    if found:
-        return _calculate(float(found[1][:15]), found[2], float(found[3][:15]))
-    numbers = _NUMBER.findall(query)
-    return float(numbers[-1][:15]) if numbers else 0.0
-
-
-def _calculate(left: float, sign: str, right: float) -> float:
-    if sign in ("+", "plus"):
-        return left + right
-    if sign in ("-", "minus"):
-        return left - right
-    if sign in ("/", "divided by"):
-        return left / right if right else 0.0
-    return left * right
-
-
-def _quote(inputs: Mapping[str, str], query: str) -> str:
-    """The sentence of the inputs that has most in common with the shortest of them, as the likely question."""
-    question = min(inputs.values(), key=len, default="")
-    others = "\n".join(value for value in inputs.values() if value != question) or query
-    sentences = [sentence.strip() for sentence in _SENTENCE.split(others) if sentence.strip()][:200]
-    if not sentences:
-        return question or "I do not know."
-    asked = {stem(word) for word in words(question) if carries_meaning(word)}
-    return max(sentences, key=lambda sentence: len(asked.intersection(map(stem, words(sentence)))))

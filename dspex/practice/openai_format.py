@@ -70,7 +70,7 @@ def read_request(raw: bytes) -> ChatRequest:
         raise BadRequestError("You must provide a model parameter.", "model")
     turns = _turns(body.get("messages"))
     schema, json_only = _response_format(body.get("response_format"))
-    digest = blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    digest = _digest(body)
     n = _whole(body, "n", 1, _MOST_CHOICES) or 1
     question = Question(
         turns=turns,
@@ -178,6 +178,13 @@ def _delta(index: int, delta: Mapping[str, str], finish_reason: str | None) -> d
 
 def _event(chunk: Mapping[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+def _digest(body: Mapping[str, Any]) -> bytes:
+    try:
+        return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    except orjson.JSONEncodeError:
+        raise BadRequestError("The body of the request is nested too deeply.") from None
 
 
 def _turns(messages: Any) -> list[Turn]:

@@ -6,7 +6,7 @@ import math
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from dspex.practice.evidence import Evidence
 from dspex.practice.rules import spoken
@@ -19,13 +19,13 @@ _WANTED = re.compile(
 _RULE = re.compile(r"Words such as (.+?) mean `?([\w-]+)`?\.")
 _QUOTED = re.compile(r'"([^"\n]{1,60})"')
 _FENCED = re.compile(r"```(?:\w*\n)?(.*?)```", re.DOTALL)
-_MOST_WORDS = 8
+_MOST_WORDS = 12
 _LONGEST_BASE = 600
 
 
-def wanted(field: str) -> bool:
+def wanted(field: str, inputs: Collection[str]) -> bool:
     """Whether an output field of this name asks for an instruction or for observations to write one from."""
-    return _WANTED.fullmatch(field) is not None
+    return _WANTED.fullmatch(field) is not None or (field == "summary" and "observations" in inputs)
 
 
 def write(field: str, evidence: Sequence[Evidence], inputs: Mapping[str, str], chance: random.Random | None) -> str:
@@ -35,7 +35,7 @@ def write(field: str, evidence: Sequence[Evidence], inputs: Mapping[str, str], c
     rules = _known_rules("\n".join(inputs.values()))
     for label, telling in _telling_words(evidence).items():
         rules[label] = list(dict.fromkeys([*rules.get(label, ()), *telling]))
-    most = chance.randint(3, _MOST_WORDS) if chance is not None else _MOST_WORDS
+    most = chance.randint(_MOST_WORDS // 2, _MOST_WORDS) if chance is not None else _MOST_WORDS
     lines = [_rule(label, telling[:most]) for label, telling in sorted(rules.items()) if telling]
     return "\n".join([_base(inputs, chance), *lines])
 
@@ -77,9 +77,9 @@ def _telling_words(evidence: Sequence[Evidence]) -> dict[str, list[str]]:
         ranked = sorted(
             (-(count / total[term]) * math.log(1 + count) * math.log((len(shown) + 1) / (spread[term] + 0.5)), term)
             for term, count in counts.items()
-            if term not in own
+            if term not in own and (count > 1 or " " not in term) and not term.isdigit()
         )
-        found[label] = [surface[term] for _, term in ranked[:_MOST_WORDS]]
+        found[label] = [surface[term] for _, term in ranked[: 3 + 2 * max(counts.values())]]
     return found
 
 

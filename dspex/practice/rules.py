@@ -9,8 +9,8 @@ from dspex.practice.text import Features, carries_meaning, features, words
 
 _CLAUSE = re.compile(r"[;\n]|[.!?](?=\s|$)")
 _QUOTED = re.compile(r"[\"“]([^\"”\n]{1,60})[\"”]")
-_IDENTIFIER = re.compile(r"(?<![\w`/.])([a-z][a-z0-9]*(?:[_-][a-z0-9]+)+)(?![\w`/(])")
-_MEANS = re.compile(r"\bmeans? `?([\w-]+)`?")
+_IDENTIFIER = re.compile(r"(?<![\w`/.])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w`/(])")
+_MEANS = re.compile(r"[\"”] means? `?([\w-]+)`?")
 _QUOTED_WEIGHT = 1.0
 _LOOSE_WEIGHT = 0.4
 
@@ -21,13 +21,9 @@ def spoken(label: str) -> str:
 
 
 def labels_named(instruction: str, fields: Sequence[str]) -> list[str]:
-    """Labels that an instruction names without a list of them: words like `lost_card`, and what "means x" says."""
-    named = [*_IDENTIFIER.findall(instruction), *_MEANS.findall(instruction)]
-    return [
-        label
-        for label in dict.fromkeys(named)
-        if label not in fields and ("_" in label or "-" in label or _quotes(instruction))
-    ]
+    """Labels that an instruction names without a list of them: words like `lost_card`, and what quoted words "mean"."""
+    named = dict.fromkeys([*_IDENTIFIER.findall(instruction), *_MEANS.findall(instruction)])
+    return [label for label in named if label not in fields]
 
 
 def rules(instruction: str, labels: Sequence[str]) -> list[Features]:
@@ -71,7 +67,3 @@ def _add(profile: Features, clause: str) -> None:
 def _raise(profile: Features, text: str, weight: float) -> None:
     for feature, value in features(text).items():
         profile[feature] = max(profile.get(feature, 0.0), weight * value)
-
-
-def _quotes(instruction: str) -> bool:
-    return _QUOTED.search(instruction) is not None

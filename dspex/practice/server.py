@@ -22,6 +22,7 @@ OnReady = Callable[[str], object]
 T = TypeVar("T")
 
 _LARGEST_REQUEST = 64 * 1024 * 1024
+"""Bytes: an optimizer may show a whole training set."""
 _GRACE = 2.0
 """Seconds that open requests get when the server ends."""
 
@@ -53,7 +54,10 @@ def run_forever(options: PracticeOptions, on_ready: OnReady | None = None) -> No
 
 
 class PracticeServer:
-    """The practice model in a thread of its own, for tests: ``with PracticeServer() as server: ... server.url``."""
+    """The practice model in a thread of its own, for tests: ``with PracticeServer() as server: ... server.url``.
+
+    It may be entered again after it has ended, and counts anew then.
+    """
 
     def __init__(self, options: PracticeOptions | None = None) -> None:
         self.options = options or PracticeOptions()
@@ -67,6 +71,8 @@ class PracticeServer:
         self._thread = threading.Thread(target=self._run, name="dspex-practice", daemon=True)
 
     def __enter__(self) -> PracticeServer:
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dspex-practice", daemon=True)
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -118,7 +124,12 @@ class PracticeServer:
 async def _serve(app: PracticeApp, options: PracticeOptions, on_ready: OnReady | None, stop: asyncio.Event) -> None:
     from aiohttp import web
 
-    server = web.Server(app, access_log=None, max_line_size=65536)
+    loop = asyncio.get_running_loop()
+
+    def request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_REQUEST)
+
+    server = web.Server(app, request_factory=request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     await runner.setup()
     try:

@@ -22,29 +22,6 @@ def words(text: str) -> list[str]:
 
 
 _FUNCTION_WORDS = frozenset(words(FUNCTION_WORDS))
-_FAINT = 0.15
-_PAIR = 0.5
-_TRIPLE = 0.2
-_SENSE = 0.9
-
-
-def words(text: str) -> list[str]:
-    """The words of `text` in order, in lower case."""
-    return _WORD.findall(text.lower().replace("\u2019", "'"))
-
-
-_FUNCTION_WORDS = frozenset(
-    words("""
-    a about after again all also am an and any are aren't as at be because been before being but by can can't
-    could couldn't did didn't do does doesn't doing don't done dont down each few for from further get gets
-    getting go got had has hasn't have haven't having he hello help her here hers hey hi him his how i i'd i'll
-    i'm i've id if ill im in into is isn't it it's its ive just know let like may me might more most must my need
-    no nor not now of off oh ok okay on once only or other our out over own please really same say she should
-    shouldn't so some still such tell than thank thanks that that's the their them then there there's these they
-    thing things this those to too under until up us very want wants was wasn't we we're were weren't what what's
-    when where which while who whom why will with won't would wouldn't yes you you're your
-    """)
-)
 
 
 def carries_meaning(word: str) -> bool:

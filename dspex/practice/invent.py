@@ -1,0 +1,61 @@
+"""Values of the right type when nothing in the prompt gives one: sums, numbers, words and sentences of the query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dspex.practice.prompt import OutputField
+from dspex.practice.rules import spoken
+from dspex.practice.text import carries_meaning, stem, words
+from dspex.practice.values import fill, fits, in_range, kind, resolve
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*(\+|-|\*|x|/|plus|minus|times|divided by)\s*(-?\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_MOST_SENTENCES = 200
+_MOST_DIGITS = 15
+
+
+def invent(field: OutputField, inputs: Mapping[str, str], query: str) -> Any:
+    """A value of the right type from the query alone."""
+    schema = resolve(field.schema, field.schema)
+    if kind(schema) in ("integer", "number"):
+        return in_range(schema, _number(query))
+    if kind(schema) == "boolean":
+        asked = {stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)}
+        return any(stem(word) in asked for word in words(query))
+    if fits("", schema):
+        return _quote(inputs, query)
+    said = iter([word for word in words(query) if carries_meaning(word)])
+    return fill(field.schema, lambda: next(said, field.name))
+
+
+def _number(query: str) -> float:
+    found = _SUM.search(query)
+    if found:
+        return _calculate(float(found[1][:_MOST_DIGITS]), found[2], float(found[3][:_MOST_DIGITS]))
+    numbers = _NUMBER.findall(query)
+    return float(numbers[-1][:_MOST_DIGITS]) if numbers else 0.0
+
+
+def _calculate(left: float, sign: str, right: float) -> float:
+    if sign in ("+", "plus"):
+        return left + right
+    if sign in ("-", "minus"):
+        return left - right
+    if sign in ("/", "divided by"):
+        return left / right if right else 0.0
+    return left * right
+
+
+def _quote(inputs: Mapping[str, str], query: str) -> str:
+    """The sentence of the inputs that has most in common with the shortest of them, as the likely question."""
+    question = min(inputs.values(), key=len, default="")
+    others = "\n".join(value for value in inputs.values() if value != question) or query
+    sentences = [sentence.strip() for sentence in _SENTENCE.split(others) if sentence.strip()][:_MOST_SENTENCES]
+    if not sentences:
+        return question or "I do not know."
+    asked = {stem(word) for word in words(question) if carries_meaning(word)}
+    return max(sentences, key=lambda sentence: len(asked.intersection(map(stem, words(sentence)))))
