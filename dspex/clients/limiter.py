@@ -17,7 +17,7 @@ from dspex.errors import LMRateLimitError
 PATIENCE_SECONDS = 60.0
 """A pause longer than this is not waited for here: the call fails, and who called decides (a durable timer, say)."""
 
-_FEW = 4
+_FEW = 1
 _MANY = 1 << 20
 
 
@@ -33,8 +33,11 @@ class Gate:
         self._accepted = 0
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def enter(self, limit: int) -> None:
+    async def enter(self, limit: int, again: bool = False) -> None:
         """Wait for one of `limit` places. Leave it again with `leave`.
+
+        Who comes `again`, after a refusal, goes before all others: the first calls after a pause are the ones most
+        likely to be accepted, and it has fewer tries left.
 
         Raises:
             LMRateLimitError: the endpoint asked for a pause longer than `PATIENCE_SECONDS`.
@@ -45,7 +48,7 @@ class Gate:
         if (too_long := self._too_long()) is not None:
             raise too_long
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((limit, place))
+        (self._waiting.appendleft if again else self._waiting.append)((limit, place))
         self._admit()
         try:
             await place

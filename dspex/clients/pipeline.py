@@ -170,7 +170,7 @@ async def _insist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
 async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:
     """Call, and count what it came to."""
     started = time.perf_counter()
-    body, reply = await with_retries(lambda: _attempt(call, flight), call.num_retries)
+    body, reply = await with_retries(lambda number: _attempt(call, flight, number), call.num_retries)
     usage = usage_of(reply)
     prompt_tokens, completion_tokens = tokens(usage)
     cost = cost_usd(call.model, usage)
@@ -189,10 +189,10 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
     return Finished(entry, paid=True, reply=reply)
 
 
-async def _attempt(call: Call, flight: Flight[Finished] | None) -> tuple[bytes, Answer]:
+async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> tuple[bytes, Answer]:
     """Send once, when the endpoint has a place. A call that nobody waits for any more is not sent."""
     gate = _traffic.get().gate(call)
-    await gate.enter(call.max_concurrency)
+    await gate.enter(call.max_concurrency, again=number > 1)
     try:
         if flight is not None and not flight.wanted():
             raise asyncio.CancelledError

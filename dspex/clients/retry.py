@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from dspex.clients.limiter import PATIENCE_SECONDS
-from dspex.errors import LMError, is_retryable_lm_error
+from dspex.errors import LMError, LMRateLimitError, is_retryable_lm_error
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -21,20 +21,21 @@ _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
 
 
-async def with_retries(attempt: Callable[[], Awaitable[T]], num_retries: int) -> T:
+async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int) -> T:
     """The result of `attempt`, tried up to `num_retries` times again while its failure is one that may pass.
 
-    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for.
+    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for. After a
+    rate limit with a time to wait, it is the limiter that waits, for all callers alike. `attempt` is told its number.
     """
     try:
-        return await attempt()
+        return await attempt(1)
     except LMError as error:
         if not num_retries or not _worth_waiting(error):
             raise
         return await _again(attempt, error, num_retries)
 
 
-async def _again(attempt: Callable[[], Awaitable[T]], error: LMError, num_retries: int) -> T:
+async def _again(attempt: Callable[[int], Awaitable[T]], error: LMError, num_retries: int) -> T:
     """Go on after a first failure. Apart from `with_retries` so that a call that succeeds costs no tenacity."""
     from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
@@ -51,7 +52,7 @@ async def _again(attempt: Callable[[], Awaitable[T]], error: LMError, num_retrie
             if seen is not None:
                 first, seen = seen, None
                 raise first
-            return await attempt()
+            return await attempt(one.retry_state.attempt_number)
     raise AssertionError("tenacity ends with a result or an exception")
 
 
@@ -64,6 +65,8 @@ def _wait(state: RetryCallState) -> float:
     ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
     jitter = random.uniform(0, ceiling)  # not part of any result: only spreads the load
     error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, LMRateLimitError) and error.retry_after:
+        return 0.0  # the limiter has paused the whole endpoint for that long
     asked = getattr(error, "retry_after", None)
     return jitter if asked is None else asked + min(jitter, _FIRST_WAIT)
 

@@ -83,6 +83,16 @@ async def test_caller_cancelled_while_let_in_passes_the_place_on(gate: Gate) -> 
     assert tasks[1].cancelled()
 
 
+async def test_refused_caller_goes_first(gate: Gate) -> None:
+    tasks = await queue(gate, 3, limit=1)
+    again = asyncio.create_task(gate.enter(1, again=True))
+    await asyncio.sleep(0)
+    gate.leave()
+    await until(lambda: again.done())
+    assert not tasks[1].done()
+    await cancel(tasks)
+
+
 async def test_pause_stops_every_caller(gate: Gate, clock: Clock) -> None:
     gate.pause(5)
     tasks = await queue(gate, 10)
