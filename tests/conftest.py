@@ -60,7 +60,7 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
-    """Temporal's core can crash a process that is ending (sdk-python #300), when all is said and done: leave before that.
+    """Temporal's core can crash a process that is ending (sdk-python #300), its work done: leave before that.
 
     Workers of pytest-xdist are not ended so: they still have to hand over their results.
     """
