@@ -32,8 +32,13 @@ def program_bytes(program: Module, code: ProgramRef) -> bytes:
     return program_json(program, metadata={"program": code.code(), "compiled": compiled})
 
 
-def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
-    """The program that a file written by a run holds, and its code.
+def document_bytes(document: dict[str, Any]) -> bytes:
+    """The document as the bytes of a file: those of `program_bytes`."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def read_program(path: Path) -> tuple[dict[str, Any], ProgramRef]:
+    """What a file written by a run holds: the document, and the code it belongs to.
 
     Raises:
         UsageError: no such file, not a saved program, or saved without its code (by DSPy, or by `Module.save`).
@@ -46,7 +51,16 @@ def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
             f"{path} does not say which code it belongs to. Name that code as the target instead, and load the file "
             "into it: program.load(path)."
         )
-    ref = ProgramRef(**code, label=path.stem)
+    return document, ProgramRef(**code, label=path.stem)
+
+
+def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
+    """The program that a file written by a run holds, and its code.
+
+    Raises:
+        UsageError: as `read_program`, or its code cannot be made.
+    """
+    document, ref = read_program(path)
     return load_document(document, ref, imports), ref
 
 

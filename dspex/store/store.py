@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 import weakref
+from pathlib import Path
 
 from dspex.store import url as urls
 from dspex.store.database import Database
@@ -63,6 +64,11 @@ class Store:
     def shown_url(self) -> str:
         return self._url.shown
 
+    @property
+    def file(self) -> Path | None:
+        """The database's file; None for a database server."""
+        return self._url.file
+
     async def check(self) -> None:
         """Write and read a probe, so that a store that does not work is found before anything is paid for.
 
@@ -96,7 +102,8 @@ class Store:
         self.ledger.after_fork()
 
 
-def _close_all() -> None:
+def close_all() -> None:
+    """Close every store of this process: for a process that ends without Python's own farewell."""
     for store in list(_all):
         store.close()
 
@@ -108,6 +115,6 @@ def _after_fork() -> None:
         store._after_fork()
 
 
-atexit.register(_close_all)
+atexit.register(close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

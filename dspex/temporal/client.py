@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client as TemporalClient
@@ -23,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from dspex.errors import UsageError
 from dspex.runner.references import ProgramRef
+from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
 from dspex.teleprompt.optimizer import Optimizer
 from dspex.temporal.attributes import OPTIMIZER, PROGRAM
@@ -31,6 +30,7 @@ from dspex.temporal.contracts import (
     DEFAULT_TASK_QUEUE,
     EVALUATE,
     OPTIMIZE,
+    Chunking,
     EvaluateJob,
     EvaluateResult,
     OptimizeJob,
@@ -104,6 +104,7 @@ class Client:
         metric: Callable[..., Any] | str | None = None,
         lm: BaseLM | None = None,
         id: str | None = None,
+        chunking: Chunking | None = None,
     ) -> Run:
         """Start a durable optimization run, or attach to the one of this `id`.
 
@@ -115,10 +116,11 @@ class Client:
         """
         student = program_ref(program)
         described = optimizer_spec(optimizer) if isinstance(optimizer, Optimizer) else optimizer
-        run_id = _checked(id) if id else _new_id(student.label, described.name)
+        run_id = checked_run_id(id) if id else new_run_id(student.label, described.name)
         spec = await self._describe(student, optimizer, trainset, valset, teacher, metric, lm)
         spec.run_id = run_id
-        return await self._optimize(spec, score=True, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        return await self._optimize(spec, score=True, reuse=reuse, chunking=chunking)
 
     async def compile(
         self,
@@ -135,7 +137,7 @@ class Client:
         """
         spec = await self._describe(program_ref(student), optimizer, trainset, valset, teacher, None, None)
         digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-        spec.run_id = f"{_slug(spec.student.label)}-compile-{digest[:12]}"
+        spec.run_id = f"{slug(spec.student.label)}-compile-{digest[:12]}"
         return await self._optimize(spec, score=False, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
 
     async def evaluate(
@@ -146,6 +148,7 @@ class Client:
         metric: Callable[..., Any] | str,
         lm: BaseLM | None = None,
         id: str | None = None,
+        chunking: Chunking | None = None,
     ) -> Run:
         """Start a durable evaluation of `program` on `devset`, or attach to the one of this `id`.
 
@@ -155,7 +158,7 @@ class Client:
         from dspex.runner.candidate import Candidate
 
         spec = empty_spec(program_ref(program), lm)
-        spec.run_id = _checked(id) if id else _new_id(spec.student.label, "evaluate")
+        spec.run_id = checked_run_id(id) if id else new_run_id(spec.student.label, "evaluate")
         spec.metric = optional_metric(metric)
         data = spec.data["val"] = await dataset_ref(self.store, devset, "evaluation")
         sha = await self._keep(spec)
@@ -166,6 +169,7 @@ class Client:
             data="val",
             rows=data.rows,
             path="evaluate",
+            chunking=chunking or Chunking(),
             labels=self._labels("evaluate", spec.student),
             standalone=True,
         )
@@ -200,7 +204,11 @@ class Client:
             yield execution
 
     async def polled(self) -> bool:
-        """Whether any worker polls this client's task queue."""
+        """Whether any worker has polled this client's task queue in the last minutes."""
+        return bool(await self.pollers())
+
+    async def pollers(self) -> list[str]:
+        """The workers that have polled this client's task queue in the last minutes, as ``process@host``."""
         from temporalio.api.enums.v1 import TaskQueueType
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -211,7 +219,7 @@ class Client:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
         )
         response = await self.temporal.workflow_service.describe_task_queue(request)
-        return bool(response.pollers)
+        return sorted({poller.identity for poller in response.pollers})
 
     async def _describe(
         self,
@@ -236,11 +244,20 @@ class Client:
             spec.data["val"] = await dataset_ref(self.store, valset, "validation")
         return spec
 
-    async def _optimize(self, spec: RunSpec, *, score: bool, reuse: WorkflowIDReusePolicy) -> Run:
+    async def _optimize(
+        self, spec: RunSpec, *, score: bool, reuse: WorkflowIDReusePolicy, chunking: Chunking | None = None
+    ) -> Run:
         assert spec.optimizer is not None
         labels = self._labels(spec.optimizer.name, spec.student)
         sha = await self._keep(spec)
-        job = OptimizeJob(run_id=spec.run_id, spec=sha, optimizer=spec.optimizer, labels=labels, score=score)
+        job = OptimizeJob(
+            run_id=spec.run_id,
+            spec=sha,
+            optimizer=spec.optimizer,
+            labels=labels,
+            score=score,
+            chunking=chunking or Chunking(),
+        )
         return Run(await self._start(OPTIMIZE, job, sha, OptimizeResult, reuse), self.store, spec)
 
     def _labels(self, optimizer: str, program: ProgramRef) -> RunLabels:
@@ -304,17 +321,3 @@ async def _knows_search_attributes(temporal: TemporalClient) -> bool:
     except RPCError:
         return False  # not everyone may ask; runs do without them
     return set(TYPES) <= set(response.custom_attributes)
-
-
-def _new_id(label: str, what: str) -> str:
-    return f"{_slug(label)}-{what}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _slug(label: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40] or "program"
-
-
-def _checked(run_id: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", run_id):
-        raise UsageError(f"The id {run_id!r} cannot be: use letters, digits, dots, dashes and underscores, 200 at most.")
-    return run_id

@@ -64,7 +64,12 @@ class EmbeddedServer:
             _refuse_taken(self.ip, port)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=dies_with_parent()
+                self._command(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=dies_with_parent(),
+                process_group=0,  # Ctrl-C at the terminal is for its parent, which ends it last
             )
 
     async def ready(self) -> None:

@@ -1,0 +1,13 @@
+"""The command ``dspex``. Only what a command needs is imported, so that ``dspex --help`` is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit status (see `dspex.cli.ending`)."""
+    from dspex.cli.ending import end, run
+
+    end(run(arguments))

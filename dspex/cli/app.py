@@ -1,0 +1,42 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import typer
+
+from dspex.cli.commands.dev import dev
+from dspex.cli.commands.doctor import doctor
+from dspex.cli.commands.evaluate import evaluate
+from dspex.cli.commands.optimize import optimize
+from dspex.cli.commands.practice_lm import practice_lm
+from dspex.cli.commands.runs import runs
+from dspex.cli.commands.worker import worker
+
+app = typer.Typer(
+    name="dspex",
+    help="Programs of language models, and optimization runs that cannot be lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: a quarter of a second sooner
+    pretty_exceptions_enable=False,
+)
+for command in (dev, worker, optimize, evaluate):
+    app.command()(command)
+app.add_typer(runs, name="runs")
+app.command("practice-lm")(practice_lm)
+app.command()(doctor)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from dspex import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass

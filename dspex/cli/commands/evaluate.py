@@ -1,0 +1,55 @@
+"""``dspex evaluate``: how good a program is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dspex.cli import options
+
+
+def evaluate(
+    target: options.Target,
+    data: Annotated[Path, typer.Option(metavar="FILE", help="Rows to score on: JSONL, CSV or Parquet.")],
+    metric: options.Metric = None,
+    lm: options.LMName = None,
+    api_base: options.ApiBase = None,
+    api_key_env: options.ApiKeyEnv = None,
+    max_tokens: options.MaxTokens = None,
+    temperature: options.Temperature = None,
+    inputs: options.Inputs = None,
+    run_id: options.RunId = None,
+    durable: Annotated[
+        bool, typer.Option("--durable", help="On the workers of a task queue, as a durable run.")
+    ] = False,
+    as_json: options.AsJson = False,
+    module: options.ModuleName = None,
+    instructions: options.Instructions = None,
+    imports: options.Import = None,
+    concurrency: options.Concurrency = 64,
+    temporal: options.Temporal = None,
+    namespace: options.Namespace = None,
+    task_queue: options.TaskQueue = None,
+    store: options.StoreUrl = None,
+) -> None:
+    """Score a program on rows of data. In this process, without a server, unless --durable."""
+    from dspex.cli.code import CodeOptions
+    from dspex.cli.evaluating import EvaluateRequest
+    from dspex.cli.evaluating import evaluate as run
+    from dspex.cli.language_model import LMOptions
+    from dspex.cli.place import Place
+
+    run(
+        EvaluateRequest(
+            code=CodeOptions(target, metric, None, module, instructions, imports or ()),
+            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency),
+            place=Place(temporal, namespace, task_queue, store),
+            data=data,
+            inputs=inputs,
+            run_id=run_id,
+            durable=durable,
+            as_json=as_json,
+        )
+    )

@@ -1,0 +1,132 @@
+"""What ``dspex evaluate`` does: score a program on data, here or durably."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dspex.cli.code import Code, CodeOptions, find_code
+from dspex.cli.data import Columns, choose_columns, data_file, put_rows, read_examples
+from dspex.cli.ending import note
+from dspex.cli.following import Attachment, attached, follow
+from dspex.cli.here import Count, run_here
+from dspex.cli.language_model import LMOptions, make_lm
+from dspex.cli.local_record import LocalRecord
+from dspex.cli.place import Place
+from dspex.cli.progress import display
+from dspex.cli.summary import Summary, of_durable, of_local, show
+from dspex.errors import UsageError
+from dspex.settings import configure, context
+
+if TYPE_CHECKING:
+    from dspex.clients import LM
+    from dspex.datafiles import DataFile
+    from dspex.store.outcomes import Failure
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """As given on the command line."""
+
+    code: CodeOptions
+    lm: LMOptions
+    place: Place
+    data: Path
+    inputs: str | None = None
+    run_id: str | None = None
+    durable: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    request: EvaluateRequest
+    code: Code
+    lm: LM
+    data: DataFile
+    columns: Columns
+
+
+def evaluate(request: EvaluateRequest) -> None:
+    """Score the program and say how it did.
+
+    Raises:
+        UsageError: bad input; nothing was run.
+        DSPyError: the provider, the store or the server stayed away, or the set-up is wrong.
+        Ended: interrupted.
+    """
+    code = find_code(request.code)
+    if code.metric is None:
+        raise UsageError("No metric. Name one: --metric exact_match, or contains, f1, package.module:function.")
+    lm = make_lm(request.lm)
+    data = data_file(request.data, "--data")
+    configure(num_threads=request.lm.concurrency)
+    prepared = _Prepared(request, code, lm, data, choose_columns(data, code, request.inputs))
+    summary, failures = _durably(prepared) if request.durable else _here(prepared)
+    show(summary, as_json=request.as_json, failures=failures)
+
+
+def _here(prepared: _Prepared) -> tuple[Summary, Sequence[Failure]]:
+    from dspex.bridge import wait_for
+    from dspex.clients.check import check_lm
+    from dspex.runner.run_id import checked_run_id, new_run_id
+
+    label, wanted = prepared.code.ref.label, prepared.request.run_id
+    store = prepared.request.place.open_store()
+    check_lm(prepared.lm)
+    wait_for(store.check())
+    record = LocalRecord(store, checked_run_id(wanted) if wanted else new_run_id(label, "evaluate"), "evaluate", label)
+    note(f"run {record.run_id}, in this process")
+    return run_here(record, lambda: _score(prepared, record))
+
+
+async def _score(prepared: _Prepared, record: LocalRecord) -> tuple[Summary, Sequence[Failure]]:
+    from dspex.runner.candidate import Candidate
+    from dspex.runner.local import LocalRunner
+
+    examples = read_examples(prepared.data, prepared.columns)
+    record.begin()
+    with display() as shown, context(lm=prepared.lm):
+        runner = LocalRunner(
+            programs={"student": prepared.code.program},
+            data={"val": examples},
+            metric=prepared.code.metric,
+            concurrency=prepared.request.lm.concurrency,
+            run_id=record.run_id,
+            on_outcome=Count(shown).outcome,
+        )
+        found = await runner.evaluate(Candidate(), "val", path="evaluate")
+    summary = of_local(
+        record.run_id,
+        await record.store.ledger.bill(record.run_id),
+        score=found.score,
+        baseline_score=None,
+        n_failed=found.n_failed,
+        calls_from_ledger=runner.usage.calls_from_ledger,
+        path=None,
+    )
+    await record.complete(summary, None)
+    return summary, runner.failures
+
+
+def _durably(prepared: _Prepared) -> tuple[Summary, Sequence[Failure]]:
+    attachment = Attachment()
+    return attached(_start_and_follow(prepared, attachment), attachment)
+
+
+async def _start_and_follow(prepared: _Prepared, attachment: Attachment) -> tuple[Summary, Sequence[Failure]]:
+    code = prepared.code
+    client = await prepared.request.place.connect()
+    await client.store.check()
+    devset = await put_rows(client.store, prepared.data, prepared.columns)
+    assert code.metric_name is not None
+    run = await client.evaluate(
+        code.ref, devset=devset, metric=code.metric_name, lm=prepared.lm, id=prepared.request.run_id
+    )
+    attachment.run_id = run.id
+    note(f"run {run.id}")
+    result = await follow(client, run, code.modules)
+    failures = await run.failures() if result.n_failed else []
+    return of_durable(result, None), failures

@@ -1,0 +1,68 @@
+"""The options that several commands share: one name, one meaning, one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help='A signature ("question -> answer"), package.module:attribute, or a saved program (a .json file).',
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(metavar="REF", help="exact_match, contains, f1, or package.module:function."),
+]
+LMName = Annotated[
+    str | None, typer.Option("--lm", metavar="MODEL", help="The language model: openai/gpt-4o-mini, say.")
+]
+ApiBase = Annotated[
+    str | None, typer.Option("--api-base", metavar="URL", help="A server of OpenAI's format, up to and with /v1.")
+]
+ApiKeyEnv = Annotated[
+    str | None,
+    typer.Option("--api-key-env", metavar="NAME", help="The environment variable that holds the key, on every host."),
+]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="The most tokens of an answer.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0.0, help="Sampling temperature.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Examples, and LM calls, in flight at once.")]
+Inputs = Annotated[
+    str | None,
+    typer.Option("--inputs", metavar="A,B", help="Columns that the program is given. Default: its input fields."),
+]
+ModuleName = Annotated[
+    str | None,
+    typer.Option(
+        "--module", metavar="NAME", help="What a signature is put in: Predict (the default) or ChainOfThought."
+    ),
+]
+Instructions = Annotated[
+    str | None, typer.Option("--instructions", metavar="TEXT", help="Instructions for a signature given as text.")
+]
+Import = Annotated[
+    list[str] | None,
+    typer.Option("--import", metavar="MODULE", help="A module whose code runs may name. May be given several times."),
+]
+RunId = Annotated[
+    str | None, typer.Option("--id", metavar="ID", help="The run's name. The same again attaches to the same run.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of standard output.")]
+Temporal = Annotated[
+    str | None,
+    typer.Option("--temporal", metavar="ADDRESS", help="The Temporal server (TEMPORAL_ADDRESS, else localhost:7233)."),
+]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", metavar="NAME", help="Temporal's namespace (TEMPORAL_NAMESPACE).")
+]
+TaskQueue = Annotated[
+    str | None, typer.Option("--task-queue", metavar="NAME", help="The workers' queue (DSPEX_TASK_QUEUE, else dspex).")
+]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="The store: a file or a database URL (DSPEX_STORE).")
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write the optimized program.")]

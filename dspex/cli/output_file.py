@@ -1,0 +1,52 @@
+"""The file that an optimized program is written to: checked before anything is paid for, written whole at the end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import orjson
+
+from dspex.errors import UsageError
+
+DEFAULT = Path("program.json")
+
+
+def check_output(path: Path) -> None:
+    """Find out now that `path` cannot be written, or holds something that is not a program.
+
+    Raises:
+        UsageError: it cannot, or does; the message says what to change.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # a device or a pipe
+    if path.is_dir():
+        raise UsageError(f"Cannot write the program to {path}: it is a folder. Name a file with --out.")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UsageError(f"Cannot write {path}: there is no folder {folder}. Create it first.")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise UsageError(f"Cannot write {path}: no permission. Name another file with --out.")
+    if path.exists() and path.stat().st_size and not _is_program(path):
+        raise UsageError(f"{path} exists and is no saved program, so it is left alone. Name another file with --out.")
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write the program, whole or not at all."""
+    from dspex.primitives.atomic import write_atomically
+
+    write_atomically(path, content)
+
+
+def document_bytes(document: dict[str, object]) -> bytes:
+    """A program's document as the bytes of its file: those that `dspex.runner.saved.program_bytes` gives."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        document = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    return isinstance(metadata, dict) and "dependency_versions" in metadata

@@ -1,0 +1,82 @@
+"""`DataFile`: a file of rows, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dspex.errors import UsageError
+
+Row = dict[str, Any]
+Numbered = Iterator[tuple[int, Row]]
+
+
+class DataFile:
+    """A JSONL, CSV or Parquet file, told by its name. Read anew, row by row, each time it is asked for its rows.
+
+    Values are what the file says: JSON values of JSONL, text of CSV, JSON values again of Parquet's types.
+
+    Raises:
+        UsageError: there is no such file, or its name ends in something else.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise UsageError(f"There is no file {self.path}.")
+        if self.path.is_dir():
+            raise UsageError(f"{self.path} is a folder, not a file of rows.")
+        self._read, self._unit = _format(self.path)
+
+    def rows(self) -> Numbered:
+        """The rows, each with its number: of its line, or of the row itself in Parquet, from 1 on.
+
+        Raises:
+            UsageError: a row is malformed, or there is none; the message names file and line.
+        """
+        empty = True
+        try:
+            for number, row in self._read(self.path):
+                empty = False
+                yield number, row
+        except MalformedError as error:
+            raise UsageError(f"{self.place(error.number)}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"Cannot read {self.path}: {error.strerror or error}.") from error
+        if empty:
+            raise UsageError(f"{self.path} has no rows.")
+
+    def first(self) -> Row:
+        """The first row."""
+        return next(self.rows())[1]
+
+    def place(self, number: int) -> str:
+        """What people call a row: ``train.jsonl, line 3``."""
+        return f"{self.path}, {self._unit} {number}"
+
+
+class MalformedError(Exception):
+    """What is wrong with the row, or line, `number`."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+def _format(path: Path) -> tuple[Callable[[Path], Numbered], str]:
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson"):
+        from dspex.datafiles.jsonl import read_jsonl
+
+        return read_jsonl, "line"
+    if suffix == ".csv":
+        from dspex.datafiles.csv_text import read_csv
+
+        return read_csv, "line"
+    if suffix in (".parquet", ".pq"):
+        from dspex.datafiles.parquet import read_parquet
+
+        return read_parquet, "row"
+    hint = " One JSON object a line? Then name it .jsonl." if suffix == ".json" else ""
+    raise UsageError(f"{path}: a data file is .jsonl, .csv or .parquet.{hint}")

@@ -1,0 +1,26 @@
+"""Lines of a text file, numbered, with an encoding that is not UTF-8 told by its line."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+from dspex.datafiles.file import MalformedError
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines with their ends, from 1 on. A byte order mark at the start is no part of the text."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                if line.startswith(_UTF16):
+                    raise MalformedError(1, "the file is in UTF-16. Save it as UTF-8.")
+                line = line.removeprefix(codecs.BOM_UTF8)
+            try:
+                yield number, line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = f"0x{line[error.start]:02x} at column {error.start + 1}"
+                raise MalformedError(number, f"not UTF-8 text (byte {byte}). Save the file as UTF-8.") from error
