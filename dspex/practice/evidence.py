@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from dspex.practice.schema import read_literal
+from dspex.practice.text import carries_meaning
 
 Record = dict[str, str]
 
@@ -26,6 +27,9 @@ _JUDGEMENT = re.compile(r"feedback|score|reward|metric|correct|critique", re.IGN
 _TALK = re.compile(r"reason|rationale|thought|explanation|trajectory", re.IGNORECASE)
 _REFUSED = re.compile(r"\b(?:incorrect|wrong|not correct|mismatch|0(?:\.0+)?/|false)\b", re.IGNORECASE)
 _NAMED = re.compile(r"[`'\"]([^`'\"\n]{1,60})[`'\"]|\b([a-z0-9]+(?:_[a-z0-9]+)+)\b")
+_TRUTH = re.compile(
+    r"\b(?:correct|expected|right|true|gold)\b[^.:\n]{0,40}?(?: is| was| be|:|=) *[`'\"]?([\w-]+)", re.IGNORECASE
+)
 _LONGEST_LABEL = 60
 _DEEPEST = 12
 
@@ -92,9 +96,10 @@ def _true_label(record: Record, label_key: str, labels: set[str]) -> str:
     feedback = " ".join(value for key, value in record.items() if _JUDGEMENT.search(key))
     if not feedback:
         return given
+    said: list[str] = [name for name in _TRUTH.findall(feedback) if carries_meaning(name.lower())]
     named: list[str] = [quoted or bare for quoted, bare in _NAMED.findall(feedback)]
     named += [label for label in labels if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", feedback)]
-    others = [name for name in named if name != given and ("_" in name or name in labels)]
+    others = [name for name in said + named if name != given and (name in said or "_" in name or name in labels)]
     if others:
         return Counter(others).most_common(1)[0][0]
     return "" if _REFUSED.search(feedback) else given
