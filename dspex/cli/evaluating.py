@@ -18,11 +18,13 @@ from dspex.cli.place import Place
 from dspex.cli.progress import display
 from dspex.cli.summary import Summary, of_durable, of_local, show
 from dspex.errors import UsageError
+from dspex.runner.run_id import checked_run_id, new_run_id
 from dspex.settings import configure, context
 
 if TYPE_CHECKING:
     from dspex.clients import LM
     from dspex.datafiles import DataFile
+    from dspex.primitives import Example
     from dspex.store.outcomes import Failure
 
 
@@ -57,6 +59,8 @@ def evaluate(request: EvaluateRequest) -> None:
         DSPyError: the provider, the store or the server stayed away, or the set-up is wrong.
         Ended: interrupted.
     """
+    if request.run_id is not None:
+        checked_run_id(request.run_id)
     code = find_code(request.code)
     if code.metric is None:
         raise UsageError("No metric. Name one: --metric exact_match, or contains, f1, package.module:function.")
@@ -71,22 +75,23 @@ def evaluate(request: EvaluateRequest) -> None:
 def _here(prepared: _Prepared) -> tuple[Summary, Sequence[Failure]]:
     from dspex.bridge import wait_for
     from dspex.clients.check import check_lm
-    from dspex.runner.run_id import checked_run_id, new_run_id
 
     label, wanted = prepared.code.ref.label, prepared.request.run_id
     store = prepared.request.place.open_store()
     check_lm(prepared.lm)
     wait_for(store.check())
-    record = LocalRecord(store, checked_run_id(wanted) if wanted else new_run_id(label, "evaluate"), "evaluate", label)
+    record = LocalRecord(store, wanted or new_run_id(label, "evaluate"), "evaluate", label)
+    examples = read_examples(prepared.data, prepared.columns)
     note(f"run {record.run_id}, in this process")
-    return run_here(record, lambda: _score(prepared, record))
+    return run_here(record, lambda: _score(prepared, examples, record))
 
 
-async def _score(prepared: _Prepared, record: LocalRecord) -> tuple[Summary, Sequence[Failure]]:
+async def _score(
+    prepared: _Prepared, examples: list[Example], record: LocalRecord
+) -> tuple[Summary, Sequence[Failure]]:
     from dspex.runner.candidate import Candidate
     from dspex.runner.local import LocalRunner
 
-    examples = read_examples(prepared.data, prepared.columns)
     record.begin()
     with display() as shown, context(lm=prepared.lm):
         runner = LocalRunner(

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _FIRST_MESSAGE = "starting"
 """What a run says in the moment before a worker looks at it: not worth a line."""
+_SAID_BY_TITLE = ("evaluating: ", "evaluate")
 _TITLES = {"baseline": "score before", "final": "score after"}
 
 
@@ -88,23 +89,21 @@ def start_a_worker(client: Client, modules: Sequence[str]) -> str:
 async def _watch(run: Run, shown: Display, advice: str) -> None:
     said = ""
     async for progress in run.watch():
-        reason = progress.message if progress.phase == "waiting" else ""
-        if reason == _FIRST_MESSAGE:
-            continue
-        shown.show(_glance(progress))
-        if reason and reason != said:
-            shown.say(f"waiting: {reason}" + ("" if "dspex worker" in reason else f". {advice}"))
-            said = reason
+        if progress.phase != "waiting":
+            shown.show(_glance(progress))
+        elif progress.message not in (said, _FIRST_MESSAGE):
+            said = progress.message
+            shown.say(f"waiting: {said}" + ("" if "dspex worker" in said else f". {advice}"))
 
 
 def _glance(progress: Progress) -> Glance:
     parts = []
-    if progress.phase == "optimizing" and progress.message:
+    if progress.message and not progress.message.startswith(_SAID_BY_TITLE):
         parts.append(progress.message)
     if progress.baseline_score is not None:
         parts.append(f"before {progress.baseline_score}")
     if progress.best_score is not None and progress.best_score != progress.baseline_score:
-        parts.append(f"score so far {progress.best_score}")
+        parts.append(f"best {progress.best_score}")
     if progress.n_failed:
         parts.append(f"{progress.n_failed} failed")
     phase = str(progress.phase)

@@ -31,9 +31,11 @@ def make_lm(options: LMOptions) -> LM:
         LMConfigurationError: it cannot be called as it is set up.
     """
     from dspex.clients import LM
+    from dspex.clients.providers import parse_model, resolve
 
     if not options.lm:
         raise UsageError("No language model. Name one: --lm openai/gpt-4o-mini, say, or --lm NAME --api-base URL.")
+    resolve(parse_model(options.lm), "chat", options.api_base, None, key=True)  # its key is the workers' affair
     return LM(
         options.lm,
         api_base=options.api_base,

@@ -32,10 +32,12 @@ class LocalRecord:
         self._ended = asyncio.Event()
         self._beating: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """The run is under way. May be called again. On the engine's event loop only."""
-        if self._beating is None:
-            self._beating = asyncio.create_task(self._beat())
+    def begin(self) -> bool:
+        """The run is under way; False if it was already. On the engine's event loop only."""
+        if self._beating is not None:
+            return False
+        self._beating = asyncio.create_task(self._beat())
+        return True
 
     async def complete(self, summary: Summary, program: str | None) -> None:
         """The run is done; its program is in the store at `program`."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 from dspex.cli.ending import TRACEBACK_VARIABLE
 
 LEVEL_VARIABLE = "DSPEX_LOG"
+_SAME_AGAIN_S = 60.0
+_MOST_REMEMBERED = 1000
 
 
 def show_logs(default: str = "WARNING") -> None:
@@ -16,7 +19,25 @@ def show_logs(default: str = "WARNING") -> None:
     level = os.environ.get(LEVEL_VARIABLE, default).upper()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.addFilter(_once_a_minute())
     logging.basicConfig(level=level if level in logging.getLevelNamesMapping() else default, handlers=[handler])
+
+
+def _once_a_minute() -> Callable[[logging.LogRecord], bool]:
+    """Passes a message that is repeated, as retries repeat theirs, once a minute."""
+    said: dict[str, float] = {}
+
+    def is_new(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        key = f"{_first_line(record)} {error}"
+        if record.created - said.get(key, 0.0) < _SAME_AGAIN_S:
+            return False
+        if len(said) >= _MOST_REMEMBERED:
+            said.clear()
+        said[key] = record.created
+        return True
+
+    return is_new
 
 
 class _OneLine(logging.Formatter):

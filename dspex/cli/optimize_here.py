@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dspex.cli.data import read_examples
-from dspex.cli.ending import note
 from dspex.cli.here import Count, run_here
 from dspex.cli.output_file import write_output
 from dspex.cli.progress import Display, Glance, display
 from dspex.cli.summary import Summary, of_local, show
+from dspex.runner.run_id import new_run_id
 from dspex.settings import context
 
 if TYPE_CHECKING:
     from dspex.cli.local_record import LocalRecord
     from dspex.cli.optimizing import Prepared
-    from dspex.primitives import Module
+    from dspex.primitives import Example, Module
     from dspex.runner.compile import LocalResult
     from dspex.runner.optimization import RunState
 
@@ -24,40 +24,43 @@ def optimize_in_this_process(prepared: Prepared) -> None:
     """Optimize, write the program, say what it came to."""
     from dspex.bridge import wait_for
     from dspex.cli.local_record import LocalRecord
-    from dspex.runner.run_id import checked_run_id, new_run_id
 
     request = prepared.request
     label, optimizer = prepared.code.ref.label, prepared.optimizer.name
-    run_id = checked_run_id(request.run_id) if request.run_id else new_run_id(label, optimizer)
+    run_id = request.run_id or new_run_id(label, optimizer)
     store = request.place.open_store()
     wait_for(store.check())
 
+    train, val = (read_examples(file, prepared.columns) if file else None for file in (prepared.train, prepared.val))
+
     async def work() -> tuple[LocalResult, Summary]:
         with display() as shown:
-            result = await _optimize(prepared, record, shown)
+            result = await _optimize(prepared, train or [], val, record, shown)
         return result, await _keep(prepared, record, result)
 
     record = LocalRecord(store, run_id, optimizer, label)
-    note(f"run {run_id}, in this process")
     result, summary = run_here(record, work)
     show(summary, as_json=request.as_json, failures=result.failures)
 
 
-async def _optimize(prepared: Prepared, record: LocalRecord, shown: Display) -> LocalResult:
+async def _optimize(
+    prepared: Prepared, train: list[Example], val: list[Example] | None, record: LocalRecord, shown: Display
+) -> LocalResult:
     from dspex.runner.compile import Watcher, optimize_here
+    from dspex.runner.optimization import Phase
 
     def stepped(state: RunState) -> None:
-        record.begin()
-        if state.note:
+        if record.begin():
+            shown.say(f"run {record.run_id}, in this process")
+        if state.note and state.phase is not Phase.BASELINE:
             shown.show(Glance(state.phase.value, note=state.note))
 
-    val = prepared.val
     with context(lm=prepared.lm):
         return await optimize_here(
             prepared.optimizer,
             prepared.code.program,
-            trainset=read_examples(prepared.train, prepared.columns),
-            valset=read_examples(val, prepared.columns) if val is not None else None,
+            trainset=train,
+            valset=val,
             teacher=_teacher(prepared),
             metric=prepared.code.metric,
             run_id=record.run_id,

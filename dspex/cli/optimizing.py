@@ -13,6 +13,7 @@ from dspex.cli.language_model import LMOptions, make_lm
 from dspex.cli.output_file import DEFAULT, check_output
 from dspex.cli.place import Place
 from dspex.errors import UsageError
+from dspex.runner.run_id import checked_run_id
 
 if TYPE_CHECKING:
     from dspex.clients import LM
@@ -80,6 +81,8 @@ def prepare(request: OptimizeRequest) -> Prepared:
         UsageError: something is missing, misspelt or does not fit.
     """
     _refuse_contradictions(request)
+    if request.run_id is not None:
+        checked_run_id(request.run_id)
     out = request.out or DEFAULT
     if not request.detach:
         check_output(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from dspex.store.outcomes import Failure
     from dspex.temporal.contracts import Progress
     from dspex.temporal.run import Run
+
+_PIPED_WIDTH = 250
+"""What reads a pipe has no edge."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ async def _facts_of_run(run: Run, status: str) -> dict[str, Any]:
         "program": spec.student.label,
         "metric": spec.metric,
         "lm": (spec.lm or {}).get("model"),
-        "rows": {name: ref.rows for name, ref in spec.data.items()},
+        **{f"{name}_rows": ref.rows for name, ref in spec.data.items()},
     }
 
 
@@ -170,13 +174,15 @@ def _print_table(rows: list[RunRow]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name in ("RUN", "WHERE", "STATUS", "OPTIMIZER", "SCORE", "STARTED", "PROGRAM"):
-        table.add_column(name, overflow="fold" if name == "RUN" else "ellipsis", no_wrap=name != "RUN")
+    for name in ("RUN", "WHERE", "STATUS", "OPTIMIZER", "SCORE", "STARTED"):
+        table.add_column(name, no_wrap=True, overflow="fold")
+    table.add_column("PROGRAM", no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
         score = "" if row.score is None else f"{row.score:g}"
         cells = (row.run_id, row.where, row.status, row.optimizer, score, row.started, row.program)
         table.add_row(*map(Text, cells))
-    Console().print(table)
+    on_terminal = sys.stdout.isatty()
+    Console(width=None if on_terminal else _PIPED_WIDTH).print(table)
 
 
 def _time(seconds: float) -> str:

@@ -81,7 +81,8 @@ async def _supervise(options: DevOptions, folder: Path, shown_store: str) -> Non
             _tell(server, folder, shown_store)
         await _keep_alive(server, worker, stopped)
     finally:
-        note("ending: worker, then server")
+        if worker.alive():
+            note("ending: the worker, then the server")
         worker.stop()
         server.stop()
 
@@ -224,7 +225,8 @@ def _only_one(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
-                f"Another `dspex dev` is running on {folder}. Use that one, or give this one another --state and --port."
+                f"Another `dspex dev` is running on {folder}. Use that one, or give this one another --state "
+                "and --port."
             ) from None
         yield
 

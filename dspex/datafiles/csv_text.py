@@ -35,7 +35,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise MalformedError(start, f"not CSV: {error}.") from error
+            raise MalformedError(start, f"not CSV: {error}. Is a quote missing?") from error
         if values:
             yield start, values
 

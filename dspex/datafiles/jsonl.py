@@ -23,7 +23,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _object(line: str, number: int) -> dict[str, Any]:
     try:
-        value = _decode(line)
+        value = _decode(line.rstrip())
     except json.JSONDecodeError as error:
         raise MalformedError(number, f"not JSON: {error.msg}, at column {error.colno}.") from error
     except (_RefusedError, RecursionError) as error:

@@ -45,7 +45,9 @@ def arguments_from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for key, text in texts.items():
         if key not in known:
-            raise UsageError(f"The optimizer {name!r} has no argument {key!r}. Arguments: {', '.join(known)}.")
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"The optimizer {name!r} has no argument {key!r}.{hint} Arguments: {', '.join(known)}.")
         arguments[key] = _parse(name, key, text, hints[key])
     make_optimizer(name, arguments)  # refuse values that do not fit now, not in the worker
     return arguments

@@ -90,6 +90,8 @@ class Run:
             child = await self._query(self._handle_of(own.evaluation))
             if child is not None:
                 own.done, own.total, own.n_failed = child.done, child.total, child.n_failed
+                if child.best_score is not None:
+                    own.message = f"score so far {child.best_score}"
         stuck = await self._why_it_waits()
         if stuck and (own.phase == "waiting" or not own.done):
             own.message = stuck

@@ -24,9 +24,9 @@ def dev(
     task_queue: options.TaskQueue = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """Everything durable runs need, on this machine: the embedded Temporal server, the Web UI, a worker.
+    """Start a Temporal server, Web UI and worker.
 
-    What dies is started again; runs are kept on disk and go on when this command is started again. Ctrl-C ends all.
+    That is everything durable runs need, on this machine. What dies is started again; runs are kept on disk and go on when this command is started again. Ctrl-C ends all.
     """
     from dspex.cli.supervising import DevOptions, supervise
 

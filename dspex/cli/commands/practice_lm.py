@@ -20,9 +20,9 @@ def practice_lm(
     retry_after: Annotated[float, typer.Option(metavar="SECONDS", help="What an injected 429 asks for.")] = 1.0,
     api_key: Annotated[str | None, typer.Option(help="Refuse calls without this key; it is no secret here.")] = None,
 ) -> None:
-    """Serve the practice model: an in-context learner in OpenAI's wire format. Not a language model.
+    """Serve the practice model (no real LM).
 
-    Prints the address for --api-base on standard output. Counters: GET /stats.
+    It is an in-context learner in OpenAI's wire format, for trying things out offline. Prints the address for --api-base on standard output. Counters: GET /stats.
     """
     from dspex.practice import PracticeOptions, run_forever
 

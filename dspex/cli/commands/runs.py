@@ -8,7 +8,7 @@ import typer
 
 from dspex.cli import options
 
-runs = typer.Typer(help="Runs: which there are, how they do, what they found.", no_args_is_help=True)
+runs = typer.Typer(help="Look at runs, end them, get their results.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The run's name, as it was printed when it was started.")]
 

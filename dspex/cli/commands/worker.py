@@ -19,9 +19,9 @@ def worker(
         int | None, typer.Option("--max-chunks", min=1, help="Pieces of work in flight at once; 16 unless said.")
     ] = None,
 ) -> None:
-    """Work on the runs of a task queue, with the code of the modules that are named.
+    """Work on the runs of a task queue.
 
-    Waits for the server if it is not there yet. SIGTERM or Ctrl-C: finish what is in flight, then end.
+    Only code of the modules that are named is run, and dspex's own. Waits for the server if it is not there yet. SIGTERM or Ctrl-C: finish what is in flight, then end.
     """
     from dspex.cli.working import WorkerOptions, work_until_told
 
