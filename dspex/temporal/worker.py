@@ -9,7 +9,8 @@ import asyncio
 from datetime import timedelta
 
 from temporalio.client import Client as TemporalClient
-from temporalio.worker import Worker
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from dspex.bridge import on_engine
@@ -81,3 +82,15 @@ async def serve(worker: Worker, stopped: asyncio.Event) -> None:
     async with worker:
         await stopped.wait()
     await on_engine(drain(_DRAIN.total_seconds()))
+
+
+def replayer() -> Replayer:
+    """A replayer of histories with the workflows, converter and sandbox of the workers."""
+    from dspex_workflows import ALL_WORKFLOWS
+
+    return Replayer(
+        workflows=ALL_WORKFLOWS,
+        data_converter=pydantic_data_converter,
+        workflow_runner=sandbox(),
+        workflow_failure_exception_types=[DSPyError],
+    )

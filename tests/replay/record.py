@@ -1,0 +1,69 @@
+"""Record the histories that `test_kept_histories` replays: ``python tests/replay/record.py VERSION``.
+
+Run it once for each released version, and keep what it writes: runs outlive deployments, so every workflow that any
+version started must replay with the code of today.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+HISTORIES = Path(__file__).parent / "histories"
+sys.path.insert(0, str(TESTS))
+
+
+async def record(version: str, folder: Path) -> None:
+    from durable import task
+    from durable.task import right_kind
+
+    import dspex
+    from dspex.practice import PracticeServer
+    from dspex.runner.imports import Imports
+    from dspex.temporal.client import Client
+    from dspex.temporal.contracts import Chunking
+    from dspex.temporal.server import EmbeddedServer, free_port
+    from dspex.temporal.worker import make_worker
+
+    os.environ["DSPEX_STORE"] = str(folder / "store.db")
+    server = EmbeddedServer(folder, port=free_port(), ui_port=free_port())
+    server.start()
+    await server.ready()
+    try:
+        with PracticeServer() as model:
+            dspex.configure(lm=dspex.LM("openai/practice", api_base=model.url))
+            client = await Client.connect(server.address)
+            async with make_worker(client.temporal, Imports(["durable.task"]), store=client.store):
+                optimizer = dspex.BootstrapFewShot(metric=right_kind, max_bootstrapped_demos=3, max_labeled_demos=6)
+                run = await client.optimize(
+                    task.Fragile(), optimizer=optimizer, trainset=task.examples(30), valset=task.examples(90, 1000)
+                )
+                await run.result()
+                chunks = Chunking(first=4, largest=64, in_flight=4)
+                evaluated = await client.evaluate(
+                    task.program, devset=task.examples(400), metric=right_kind, chunking=chunks
+                )
+                await evaluated.result()
+            for workflow_id, name in (
+                (run.id, "optimize-bootstrap"),
+                (f"{run.id}/final", "evaluate-child"),
+                (evaluated.id, "evaluate-alone"),
+            ):
+                history = await client.temporal.get_workflow_handle(workflow_id).fetch_history()
+                kept = HISTORIES / f"{version}-{name}.json.gz"
+                kept.write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    HISTORIES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as made:
+        asyncio.run(record(sys.argv[1], Path(made)))
+    sys.stdout.flush()
+    os._exit(0)
