@@ -76,22 +76,24 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, progress: Any, task: Any) -> None:
+    def __init__(self, progress: Any) -> None:
         self._progress = progress
-        self._task = task
+        self._task: Any = None
         self._title: str | None = None
 
     def show(self, glance: Glance) -> None:
-        if glance.title != self._title:  # another step: its speed is its own
-            self._progress.reset(self._task, visible=True)
-            self._title = glance.title
+        if glance.title != self._title:  # another step has its own size and its own clock
+            self._begin(glance.title)
+        count = f"{glance.done}/{glance.total}" if glance.total else ""
         self._progress.update(
-            self._task,
-            description=glance.title,
-            completed=glance.done,
-            total=glance.total or None,
-            note=glance.note,
+            self._task, completed=glance.done, total=glance.total or None, count=count, note=glance.note
         )
+
+    def _begin(self, title: str) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(title, total=None, count="", note="")
+        self._title = title
 
     def say(self, message: str) -> None:
         self._progress.console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -100,15 +102,15 @@ class _Bar:
 @contextmanager
 def _bar(out: TextIO) -> Iterator[_Bar]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}", markup=False),
         TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(file=out), transient=True) as progress:
-        yield _Bar(progress, progress.add_task("", total=None, visible=False, note=""))
+        yield _Bar(progress)

@@ -26,7 +26,8 @@ def dev(
 ) -> None:
     """Start a Temporal server, Web UI and worker.
 
-    That is everything durable runs need, on this machine. What dies is started again; runs are kept on disk and go on when this command is started again. Ctrl-C ends all.
+    That is everything durable runs need, on this machine. What dies is started again; runs are kept on disk and go on
+    when this command is started again. Ctrl-C ends all.
     """
     from dspex.cli.supervising import DevOptions, supervise
 

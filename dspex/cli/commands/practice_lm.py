@@ -22,7 +22,8 @@ def practice_lm(
 ) -> None:
     """Serve the practice model (no real LM).
 
-    It is an in-context learner in OpenAI's wire format, for trying things out offline. Prints the address for --api-base on standard output. Counters: GET /stats.
+    It is an in-context learner in OpenAI's wire format, for trying things out offline. Prints the address for
+    --api-base on standard output. Counters: GET /stats.
     """
     from dspex.practice import PracticeOptions, run_forever
 

@@ -21,7 +21,8 @@ def worker(
 ) -> None:
     """Work on the runs of a task queue.
 
-    Only code of the modules that are named is run, and dspex's own. Waits for the server if it is not there yet. SIGTERM or Ctrl-C: finish what is in flight, then end.
+    Only code of the modules that are named is run, and dspex's own. Waits for the server if it is not there yet.
+    SIGTERM or Ctrl-C: finish what is in flight, then end.
     """
     from dspex.cli.working import WorkerOptions, work_until_told
 
