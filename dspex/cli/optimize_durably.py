@@ -27,7 +27,7 @@ def optimize_on_workers(prepared: Prepared) -> None:
         return
     result = attached(_start_and_follow(prepared, attachment), attachment)
     assert result.document is not None
-    write_output(prepared.out, document_bytes(result.document))
+    write_output(prepared.out, document_bytes(result.document), result.run_id)
     show(of_durable(result, prepared.out), as_json=request.as_json)
 
 

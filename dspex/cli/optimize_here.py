@@ -33,13 +33,14 @@ def optimize_in_this_process(prepared: Prepared) -> None:
 
     train, val = (read_examples(file, prepared.columns) if file else None for file in (prepared.train, prepared.val))
 
-    async def work() -> tuple[LocalResult, Summary]:
+    async def work() -> tuple[LocalResult, Summary, bytes]:
         with display() as shown:
             result = await _optimize(prepared, train or [], val, record, shown)
-        return result, await _keep(prepared, record, result)
+        return result, *await _keep(prepared, record, result)
 
     record = LocalRecord(store, run_id, optimizer, label)
-    result, summary = run_here(record, work)
+    result, summary, content = run_here(record, work)
+    write_output(prepared.out, content, run_id)
     show(summary, as_json=request.as_json, failures=result.failures)
 
 
@@ -75,8 +76,8 @@ def _teacher(prepared: Prepared) -> Module | None:
     return build(code.teacher, code.imports) if code.teacher is not None else None
 
 
-async def _keep(prepared: Prepared, record: LocalRecord, result: LocalResult) -> Summary:
-    """The program into the store first: if its file cannot be written, it is not lost."""
+async def _keep(prepared: Prepared, record: LocalRecord, result: LocalResult) -> tuple[Summary, bytes]:
+    """The program into the store: if its file cannot be written afterwards, it is not lost."""
     import orjson
 
     from dspex.runner.saved import program_bytes
@@ -93,5 +94,4 @@ async def _keep(prepared: Prepared, record: LocalRecord, result: LocalResult) ->
         path=prepared.out,
     )
     await record.complete(summary, sha)
-    write_output(prepared.out, content)
-    return summary
+    return summary, content

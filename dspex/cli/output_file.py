@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from dspex.errors import UsageError
+from dspex.errors import StoreError, UsageError
 
 DEFAULT = Path("program.json")
 
@@ -31,11 +31,19 @@ def check_output(path: Path) -> None:
         raise UsageError(f"{path} exists and is no saved program, so it is left alone. Name another file with --out.")
 
 
-def write_output(path: Path, content: bytes) -> None:
-    """Write the program, whole or not at all."""
+def write_output(path: Path, content: bytes, run_id: str) -> None:
+    """Write the program that the run found, whole or not at all.
+
+    Raises:
+        StoreError: the disk is full, say. The program stays in the store; the message says how to get it.
+    """
     from dspex.primitives.atomic import write_atomically
 
-    write_atomically(path, content)
+    try:
+        write_atomically(path, content)
+    except (StoreError, UsageError) as error:
+        kept = f"The run is done and its program kept: dspex runs result {run_id} --out FILE"
+        raise StoreError(f"{error} {kept}") from error
 
 
 def document_bytes(document: dict[str, object]) -> bytes:

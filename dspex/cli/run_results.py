@@ -46,7 +46,7 @@ def show_result(place: Place, run_id: str, out: Path | None, *, as_json: bool) -
     if out is not None:
         if document is None:
             raise UsageError(f"The run {run_id!r} was an evaluation: it made no program to write.")
-        write_output(out, document_bytes(document))
+        write_output(out, document_bytes(document), run_id)
         summary = replace(summary, program_path=str(out))
     show(summary, as_json=as_json)
 
