@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,13 @@ from dspex.runner.materialize import materialize
 from dspex.runner.optimization import Phase, RunState, advance, begin
 from dspex.settings import settings
 from dspex.store.outcomes import Failure, Outcome
+from dspex.teleprompt.bootstrap import BootstrapFailedError
 
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module
     from dspex.teleprompt.optimizer import Optimizer
+
+_FAILURES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,7 @@ def compile_program(
         from dspex.temporal.compile import compile_durably
 
         return wait_for(compile_durably(optimizer, student, trainset=trainset, teacher=teacher, valset=valset))
-    result = wait_for(
-        optimize_here(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=False)
-    )
+    result = wait_for(optimize_here(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=False))
     return result.program
 
 
@@ -71,7 +72,7 @@ async def optimize_here(
     score: bool = True,
     metric: Metric | None = None,
     run_id: str | None = None,
-    watcher: Watcher = Watcher(),  # noqa: B008  # frozen
+    watcher: Watcher = Watcher(),  # frozen
 ) -> LocalResult:
     """Run `optimizer` to its end in this process. With a `valset` and `score`, score the program before and after.
 
@@ -79,25 +80,32 @@ async def optimize_here(
         UsageError: bad input; no LM call was made.
         LMError, StoreError: the provider or the store stayed away for longer than a run is patient.
     """
-    refuse_unusable(trainset, "training")
-    if valset is not None:
-        refuse_unusable(valset, "validation")
+    metric = metric or optimizer.metric
+    if score and valset is not None and metric is None:
+        raise UsageError("There is a validation set and no metric to score the program with. Pass a metric.")
     programs = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
     runner = LocalRunner(
         programs=programs,
         data={"train": trainset, "val": valset or ()},
-        metric=metric or optimizer.metric,
+        metric=metric,
         teacher_settings=optimizer.teacher_settings,
         concurrency=settings.num_threads,
         run_id=run_id,
         on_outcome=watcher.on_outcome,
     )
     state = begin(optimizer, runner.task(max_errors=settings.max_errors), score=score)
-    await _check(programs.values())
+    refuse_unusable(trainset, "training", run=state.runs_programs)
+    if valset is not None:
+        refuse_unusable(valset, "validation")
+    if state.runs_programs:
+        await _check(programs.values(), optimizer.teacher_settings)
     watcher.on_step(state)
-    while state.phase is not Phase.DONE:
-        state = await advance(state, optimizer, runner)
-        watcher.on_step(state)
+    try:
+        while state.phase is not Phase.DONE:
+            state = await advance(state, optimizer, runner)
+            watcher.on_step(state)
+    except BootstrapFailedError as error:
+        raise BootstrapFailedError(f"{error} {_said(runner.failures)}") from None
     assert state.candidate is not None
     return LocalResult(
         program=await materialize(state.candidate, programs, runner),
@@ -109,18 +117,27 @@ async def optimize_here(
     )
 
 
-async def _check(programs: Any) -> None:
+async def _check(programs: Iterable[Module], teacher_settings: Mapping[str, Any]) -> None:
     """Find what would stop the run before it has paid for anything."""
-    lms = [settings.lm, *(predictor.lm for program in programs for predictor in program.predictors())]
+    lms = [
+        settings.lm,
+        teacher_settings.get("lm"),
+        *(predictor.lm for program in programs for predictor in program.predictors()),
+    ]
     for lm in [lm for lm in lms if lm is not None] or [None]:
         check_lm(lm)
 
 
-def refuse_unusable(examples: Sequence[Example], role: str) -> None:
-    """Raise a UsageError for an empty set, and for examples whose input fields are not marked."""
+def _said(failures: Sequence[Failure]) -> str:
+    first = sorted(failures, key=lambda failure: failure.index)[:_FAILURES_SHOWN]
+    return " ".join(f"Example {failure.index}: {failure.error}." for failure in first)
+
+
+def refuse_unusable(examples: Sequence[Example], role: str, *, run: bool = True) -> None:
+    """Raise a UsageError for an empty set and, where it is to be `run`, for examples without marked input fields."""
     if not len(examples):
         raise UsageError(f"The {role} set is empty: there is nothing to learn from or to score.")
-    if not examples[0]._input_keys:
+    if run and not examples[0]._input_keys:
         raise UsageError(
             f"The examples of the {role} set do not say which fields are inputs. "
             f"Mark them: example.with_inputs(...). Fields: {', '.join(examples[0].keys())}."

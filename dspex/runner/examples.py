@@ -64,8 +64,9 @@ async def trace_example(teacher: Module, index: int, example: Example, step: Ste
     tried: Attempt | None = None
     for number in range(step.rounds):
         scope = CallScope(run_id=step.run_id, path=f"{step.place(index)}/round {number}")
-        with _overrides(step), _sampling_round(number):
-            tried = await attempt(program, example, step.metric, scope=scope, trace=True, patience=step.patience)
+        asked = _SampledAnew(program, number) if number else program
+        with _overrides(step):
+            tried = await attempt(asked, example, step.metric, scope=scope, trace=True, patience=step.patience)
         usage.add(tried.usage)
         if tried.error is not None:
             errors.append(_text(tried.error) or "")
@@ -88,10 +89,20 @@ def _overrides(step: Step) -> Any:
     return context(**step.settings) if step.settings else nullcontext()
 
 
-def _sampling_round(number: int) -> Any:
-    """After the first round, sample anew: a fresh line of the ledger at temperature 1.0 (DSPy's way)."""
-    lm = settings.lm
-    return context(lm=lm.copy(rollout_id=number, temperature=1.0)) if number and lm is not None else nullcontext()
+@dataclass(frozen=True, slots=True)
+class _SampledAnew:
+    """A program in a later round: a fresh line of the ledger at temperature 1.0 (DSPy's way).
+
+    For the program only: a model that judges in the metric is asked as in the first round.
+    """
+
+    program: Module
+    number: int
+
+    async def acall(self, **inputs: Any) -> Any:
+        lm = settings.lm
+        with context(lm=lm.copy(rollout_id=self.number, temperature=1.0)) if lm is not None else nullcontext():
+            return await self.program.acall(**inputs)
 
 
 def _prediction(tried: Attempt) -> dict[str, Any] | None:
@@ -102,6 +113,7 @@ def _prediction(tried: Attempt) -> dict[str, Any] | None:
 
 def _text(error: BaseException | None) -> str | None:
     return None if error is None else f"{type(error).__name__}: {error}"
+
 
 def traced(outcome: Outcome) -> Traced:
     """What an optimizer sees of a traced example: no texts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
@@ -11,12 +12,15 @@ from typing import Any
 
 from dspex.errors import ProgramNotAvailableError, UsageError
 
+_MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
+"""What Python can import, not only what an import statement can spell: scripts are called ``01-train.py``, too."""
+
 
 class Imports:
     """The modules whose attributes a run may name as ``package.module:attribute``.
 
-    A module allows its submodules. `aliases` gives modules that cannot be imported by their name, such as the script that
-    is running, under the name that runs use for them.
+    A module allows its submodules. `aliases` gives modules that cannot be imported by their name, such as the script
+    that is running, under the name that runs use for them.
     """
 
     def __init__(self, modules: Iterable[str] = (), aliases: Mapping[str, ModuleType] | None = None) -> None:
@@ -50,7 +54,7 @@ def split(reference: str) -> tuple[str, str]:
         UsageError: it has another form.
     """
     module, colon, attribute = reference.partition(":")
-    if not (colon and module and attribute and all(part.isidentifier() for part in module.split("."))):
+    if not (colon and attribute and _MODULE.fullmatch(module)):
         raise UsageError(f"{reference!r} does not name code: write package.module:attribute, e.g. myapp.qa:program.")
     return module, attribute
 
@@ -72,8 +76,10 @@ def import_module(name: str) -> ModuleType:
             f"There is no module {error.name!r} to import. It is looked for in the current folder and in the "
             "installed packages."
         ) from error
-    except Exception as error:
-        raise UsageError(f"The module {name!r} failed while it was imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            f"The module {name!r} failed while it was imported: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _attribute(module: ModuleType, path: str, reference: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -98,14 +99,14 @@ class LocalRunner:
     ) -> AsyncIterator[Outcome]:
         examples = self.data[data]
         jobs: Iterable[Any] = ((lambda i=index: work(program, i, examples[i], step)) for index in indices)
-        async for outcome, usage in run_concurrently(jobs, self.concurrency):
-            self.usage.add(usage)
-            self._note(step.path, len(indices), outcome)
-            yield outcome
+        async with aclosing(run_concurrently(jobs, self.concurrency)) as results:
+            async for outcome, usage in results:
+                self.usage.add(usage)
+                self._note(step.path, len(indices), outcome)
+                yield outcome
 
     def _note(self, path: str, size: int, outcome: Outcome) -> None:
         if outcome.error is not None and len(self.failures) < self._MOST_FAILURES_KEPT:
             self.failures.append(Failure(path, outcome.index, outcome.error))
         if self.on_outcome is not None:
             self.on_outcome(path, size, outcome)
-

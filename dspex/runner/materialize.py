@@ -28,8 +28,10 @@ class DemoSource(Protocol):
 
 def facts(program: Module) -> ProgramFacts:
     """What an optimizer needs to know of `program`."""
+    named = program.named_predictors()
     return ProgramFacts(
-        predictors=[name for name, _ in program.named_predictors()],
+        predictors=[name for name, _ in named],
+        signatures=[predictor.signature.signature for _, predictor in named],
         compiled=bool(getattr(program, "_compiled", False)),
     )
 
@@ -80,20 +82,26 @@ def without_demo(program: Module, example: Example) -> Module:
 def demos_of_trace(
     program: Module, trace: Sequence[tuple[Any, Mapping[str, Any], Any]], *, place: str
 ) -> dict[PredictorName, dict[str, Any]]:
-    """One demo for each predictor that fired in `trace`, as JSON values.
+    """One demo for each predictor that fired in `trace`, in JSON values that a prompt shows as it showed the originals.
 
     Of several firings the last is taken with probability 1/2, otherwise one of the earlier ones (DSPy's rule); the draw
     depends only on `place`, the path of the example in the run.
     """
-    from dspex.store.jsonable import to_jsonable
-
     names = {id(predictor): name for name, predictor in program.named_predictors()}
     fired: dict[PredictorName, list[dict[str, Any]]] = {}
     for predictor, inputs, outputs in trace:
         name = names.get(id(predictor))
         if name is not None:
             fired.setdefault(name, []).append({"augmented": True, **inputs, **dict(outputs.items())})
-    return {name: to_jsonable(_choose(demos, f"{place}/{name}")) for name, demos in fired.items()}
+    chosen = {name: _choose(demos, f"{place}/{name}") for name, demos in fired.items()}
+    return {name: {field: _as_shown(value) for field, value in demo.items()} for name, demo in chosen.items()}
+
+
+def _as_shown(value: Any) -> Any:
+    from dspex.adapters.formatting import jsonable
+    from dspex.store.jsonable import to_jsonable
+
+    return to_jsonable(value) if isinstance(value, set | frozenset) else jsonable(value)  # sets in order
 
 
 def _choose(demos: list[dict[str, Any]], place: str) -> dict[str, Any]:

@@ -43,9 +43,16 @@ class RunState(BaseModel):
         scores = [evaluation.score for evaluation in (self.baseline, self.final) if evaluation is not None]
         return max(scores, default=None)
 
+    @property
+    def runs_programs(self) -> bool:
+        """Whether anything is still to be run: some optimizers only choose among labelled examples."""
+        return self.phase in (Phase.BASELINE, Phase.FINAL) or (
+            self.phase is Phase.OPTIMIZING and not self.optimizer["done"]
+        )
+
 
 def begin(optimizer: Optimizer[Any], task: Task, *, score: bool = True) -> RunState:
-    """The state before anything has been run. With a validation set and `score`, the program is scored before and after.
+    """The state before anything has been run. With a validation set and `score`, scores come before and after.
 
     Raises:
         UsageError: when the optimizer refuses the task.

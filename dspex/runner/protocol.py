@@ -15,6 +15,8 @@ class ProgramFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     predictors: list[PredictorName]
+    signatures: list[str] = []
+    """The fields of each predictor, such as ``"question -> answer"``."""
     compiled: bool = False
 
 

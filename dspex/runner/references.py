@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dspex.primitives import Module
 
 _BUILT_IN = ("Predict", "ChainOfThought")
+_PLAIN = (str, int, float, bool, bytes, list, tuple, dict, set, type(None))
 
 
 class ProgramRef(BaseModel):
@@ -83,7 +84,9 @@ def reference(program: Module) -> ProgramRef:
     described = _describe_built_in(program)
     if described is not None:
         return described.model_copy(update=common)
-    name = _importable_name(program) or _importable_class(type(program))
+    name = _importable_name(program)
+    if name is None and (name := _importable_class(type(program))) is not None:
+        _refuse_unlike_new(program)
     if name is not None:
         return ProgramRef(target=name, label=name, **common)
     raise UsageError(
@@ -116,7 +119,7 @@ def module_name(name: str) -> str:
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name:
-        return spec.name.removesuffix(".__main__")
+        return str(spec.name).removesuffix(".__main__")
     file = getattr(main, "__file__", None)
     return Path(file).stem if file else "__main__"
 
@@ -125,7 +128,8 @@ def this_process() -> Imports:
     """What the current process may run: all it has imported already, its script under the script's own name."""
     script = module_name("__main__")
     aliases = {script: sys.modules["__main__"]}
-    return Imports((name for name in list(sys.modules) if "." not in name and name.isidentifier()), aliases)
+    imported = [name for name, module in list(sys.modules.items()) if module is not None and "." not in name]
+    return Imports((name for name in imported if name.isidentifier()), aliases)
 
 
 def _from_code(target: str, imports: Imports) -> Module:
@@ -139,7 +143,9 @@ def _from_code(target: str, imports: Imports) -> Module:
     try:
         made = found()
     except TypeError as error:
-        raise UsageError(f"{target!r} cannot be made without arguments: {error}. Name a factory or an instance.") from error
+        raise UsageError(
+            f"{target!r} cannot be made without arguments: {error}. Name a factory or an instance."
+        ) from error
     if not isinstance(made, Module):
         raise UsageError(f"{target!r} makes a {type(made).__name__}, not a dspex Module.")
     return made
@@ -203,6 +209,41 @@ def _importable_class(cls: type) -> str | None:
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
     return None if required or cls.__module__.startswith("dspex.") else _qualified_name(cls)
+
+
+def _refuse_unlike_new(program: Module) -> None:
+    """Refuse a program that its class does not make without arguments: workers would make another one."""
+    cls = type(program)
+    try:
+        new = cls()
+    except Exception as error:
+        raise UsageError(
+            f"{cls.__name__}() cannot be made without arguments: {type(error).__name__}: {error}"
+        ) from error
+    for what, here, there in _differences(program, new):
+        raise UsageError(
+            f"A durable run cannot name this {cls.__name__}: workers make it without arguments, and then {what} is "
+            f"{there!r} instead of {here!r}. Put the program into a module as an attribute: "
+            f"program = {cls.__name__}(...)."
+        )
+
+
+def _differences(program: Module, new: Module) -> Iterator[tuple[str, Any, Any]]:
+    """Where `program` is unlike `new` in what no state carries: the constructor's arguments, and its predictors."""
+    for name in inspect.signature(type(program)).parameters:
+        here, there = vars(program).get(name), vars(new).get(name)
+        if isinstance(here, _PLAIN) and isinstance(there, _PLAIN) and here != there:
+            yield name, here, there
+    ours, theirs = dict(program.named_predictors()), dict(new.named_predictors())
+    if list(ours) != list(theirs):
+        yield "the list of predictors", list(ours), list(theirs)
+    for name, predictor in ours.items():
+        if name in theirs:
+            here, there = predictor.signature.signature, theirs[name].signature.signature
+            if here != there:
+                yield f"the signature of {name}", here, there
+            if predictor.config != theirs[name].config:
+                yield f"the config of {name}", predictor.config, theirs[name].config
 
 
 def _qualified_name(value: Any) -> str | None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from dspex.errors import UsageError
+from dspex.errors import DSPyError, UsageError
 from dspex.runner.candidate import Candidate, Demo, PredictorName, RowDemo, TraceDemo
 from dspex.runner.protocol import Runner, Task, Traced, TraceRequest
 from dspex.teleprompt.labeled import labeled_demos
@@ -30,7 +30,7 @@ class BootstrapState(OptimizerState):
     errors: int = 0
 
 
-class BootstrapFailedError(UsageError):
+class BootstrapFailedError(DSPyError):
     """The teacher failed on so many examples (`max_errors`) that going on would be a waste."""
 
 
@@ -38,10 +38,10 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
     """Fill a program's prompts with demos from a teacher's own successful runs.
 
     Runs the teacher over the training set and keeps the traces whose metric passes, first in order wins, until there
-    are `max_bootstrapped_demos`; then adds labelled examples up to `max_labeled_demos`. Examples ahead of the one being
-    decided are tried at the same time, and the outcome is that of trying them one after another: the demos are the
-    very ones DSPy's `BootstrapFewShot` chooses. (Where one predictor fires several times for an example, DSPy picks by a
-    hash of pickled objects; we pick by the example's place in the run, which any process can repeat.)
+    are `max_bootstrapped_demos`; then adds labelled examples up to `max_labeled_demos`. Examples ahead of the one
+    being decided are tried at the same time, and the outcome is that of trying them one after another: the demos are
+    the very ones DSPy's `BootstrapFewShot` chooses. (Where one predictor fires several times for an example, DSPy picks
+    by a hash of pickled objects; we pick by the example's place in the run, which any process can repeat.)
 
     Args:
         metric: ``metric(example, prediction, trace)``; a trace is kept when it is true, or at least `metric_threshold`.
@@ -74,6 +74,10 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
         _refuse_negative(max_bootstrapped_demos=max_bootstrapped_demos, max_labeled_demos=max_labeled_demos)
         if max_rounds < 1:
             raise UsageError(f"BootstrapFewShot(max_rounds={max_rounds}): every example needs at least one round.")
+        if metric_threshold is not None and not math.isfinite(metric_threshold):
+            raise UsageError(
+                f"BootstrapFewShot(metric_threshold={metric_threshold}): no trace can be compared with that."
+            )
         self.metric = metric
         self.metric_threshold = metric_threshold
         self.teacher_settings = teacher_settings or {}
@@ -93,6 +97,11 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
             raise UsageError(
                 "Student and teacher must have the same predictors. "
                 f"Student: {', '.join(task.student.predictors)}. Teacher: {', '.join(task.teacher.predictors)}."
+            )
+        if task.teacher is not None and task.teacher.signatures != task.student.signatures:
+            raise UsageError(
+                "The predictors of student and teacher must have the same fields, or the teacher's demos do not fit. "
+                f"Student: {'; '.join(task.student.signatures)}. Teacher: {'; '.join(task.teacher.signatures)}."
             )
         return self._judged(BootstrapState(task=task))
 
@@ -148,7 +157,7 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
         if traced.errors and state.errors >= limit:
             raise BootstrapFailedError(
                 f"The teacher failed {state.errors} times by example {traced.index} of the training set, "
-                f"last with {traced.errors[-1]}; max_errors is {limit}. The texts of the errors are with the run."
+                f"last with {traced.errors[-1]}; max_errors is {limit}."
             )
         if not traced.passed:
             return

@@ -1,8 +1,8 @@
 """What every optimizer is: a serializable state and one step.
 
 ``state = optimizer.start(task)``; while not ``state.done``: ``state = await optimizer.step(state, runner)``;
-``optimizer.best(state)`` is the candidate to keep, at any time. A step is pure but for what it asks of the runner, so the
-same optimizer runs in a notebook, in a durable workflow, and in that workflow's replay.
+``optimizer.best(state)`` is the candidate to keep, at any time. A step is pure but for what it asks of the runner, so
+the same optimizer runs in a notebook, in a durable workflow, and in that workflow's replay.
 """
 
 from __future__ import annotations

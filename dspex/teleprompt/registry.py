@@ -6,7 +6,7 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +30,7 @@ def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code
     """
     cls = _class(name)
     taken = inspect.signature(cls.__init__).parameters
+    _refuse_unknown(name, arguments or {}, [key for key in taken if key != "self"])
     return cls(**{**(arguments or {}), **{key: value for key, value in code.items() if key in taken}})
 
 
@@ -43,11 +44,8 @@ def arguments_from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls.__init__)
     known = [key for key in inspect.signature(cls.__init__).parameters if key != "self" and key not in _CODE]
     arguments: dict[str, Any] = {}
+    _refuse_unknown(name, texts, known)
     for key, text in texts.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"The optimizer {name!r} has no argument {key!r}.{hint} Arguments: {', '.join(known)}.")
         arguments[key] = _parse(name, key, text, hints[key])
     make_optimizer(name, arguments)  # refuse values that do not fit now, not in the worker
     return arguments
@@ -64,6 +62,14 @@ def _class(name: str) -> type[Optimizer[Any]]:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"There is no optimizer {name!r}.{hint} Optimizers: {', '.join(OPTIMIZERS)}.")
     return OPTIMIZERS[name]
+
+
+def _refuse_unknown(name: str, given: Iterable[str], known: Sequence[str]) -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"The optimizer {name!r} has no argument {key!r}.{hint} Arguments: {', '.join(known)}.")
 
 
 def _parse(optimizer: str, key: str, text: str, annotation: Any) -> Any:
