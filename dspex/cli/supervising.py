@@ -25,7 +25,7 @@ _SHORTEST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _STEADY_AFTER_S = 30.0
 _WORKER_ENDS_WITHIN_S = 40.0
-_PORT_FREE_WITHIN_S = 6.0
+_PORT_FREE_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,30 @@ async def _start_server(server: EmbeddedServer, stopped: asyncio.Event) -> None:
         except UsageError as error:
             if "taken" not in str(error):
                 raise
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not _earlier_server_lives(server):
                 raise UsageError(
                     f"{error} If that is a Temporal server already, such as another `dspex dev`, use it: "
                     f"dspex worker --temporal {server.address}"
                 ) from error
             await _wait(stopped, _LOOK_EVERY_S)
             continue
+        assert server.process is not None
+        _pid_file(server).write_text(str(server.process.pid))
         await server.ready()
         return
+
+
+def _earlier_server_lives(server: EmbeddedServer) -> bool:
+    """Whether the server that an earlier `dspex dev` started here is still ending, as after a `kill -9` of that."""
+    try:
+        os.kill(int(_pid_file(server).read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _pid_file(server: EmbeddedServer) -> Path:
+    return server.state / "server.pid"
 
 
 async def _keep_alive(server: EmbeddedServer, worker: _WorkerProcess, stopped: asyncio.Event) -> None:
@@ -128,8 +143,8 @@ async def _start_server_again(server: EmbeddedServer, stopped: asyncio.Event) ->
 
     try:
         await _start_server(server, stopped)
-    except TemporalNotReachableError as error:
-        note(f"{error}")  # and it is tried again
+    except (TemporalNotReachableError, UsageError) as error:
+        note(str(error))  # and it is tried again
 
 
 async def _again(what: str, backoff: _Backoff, stopped: asyncio.Event, start: Callable[[], object]) -> None:

@@ -38,12 +38,6 @@ class WorkerOptions:
         listed = os.environ.get("DSPEX_IMPORTS", "")
         return self.imports or [name.strip() for name in listed.split(",") if name.strip()]
 
-    def queue(self) -> str:
-        from dspex.temporal.contracts import DEFAULT_TASK_QUEUE
-
-        named = self.task_queue or os.environ.get("DSPEX_TASK_QUEUE") or os.environ.get("TEMPORAL_TASK_QUEUE")
-        return named or DEFAULT_TASK_QUEUE
-
 
 def work_until_told(options: WorkerOptions) -> None:
     """Work until SIGINT or SIGTERM, then finish what is in flight.
@@ -97,16 +91,18 @@ async def _serve(
     """Poll until told to stop, or until the server sends the worker away."""
     from temporalio.service import RPCError
 
+    from dspex.temporal.connection import task_queue_in_force
     from dspex.temporal.worker import CHUNKS_AT_ONCE, make_worker, serve
 
+    queue = task_queue_in_force(options.task_queue)
     worker = make_worker(
         client,
         imports,
         store=store,
-        task_queue=options.queue(),
+        task_queue=queue,
         max_chunks=options.max_chunks or CHUNKS_AT_ONCE,
     )
-    where = f"{client.service_client.config.target_host}, namespace {client.namespace}, task queue {options.queue()}"
+    where = f"{client.service_client.config.target_host}, namespace {client.namespace}, task queue {queue}"
     code = ", ".join(imports.names) or "none, built-in programs only"
     note(f"worker {os.getpid()} ready: {where}; imports: {code}; store: {store.shown_url}")
     try:

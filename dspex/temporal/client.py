@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,8 @@ from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
 from dspex.teleprompt.optimizer import Optimizer
 from dspex.temporal.attributes import OPTIMIZER, PROGRAM
-from dspex.temporal.connection import connect
+from dspex.temporal.connection import connect, task_queue_in_force
 from dspex.temporal.contracts import (
-    DEFAULT_TASK_QUEUE,
     EVALUATE,
     OPTIMIZE,
     Chunking,
@@ -89,9 +88,8 @@ class Client:
         from dspex.settings import settings
 
         temporal = await connect(address or settings.temporal, namespace)
-        queue = task_queue or settings.task_queue or os.environ.get("DSPEX_TASK_QUEUE") or DEFAULT_TASK_QUEUE
         opened = store if isinstance(store, Store) else Store.open(store)
-        return cls(temporal, opened, queue, await _knows_search_attributes(temporal))
+        return cls(temporal, opened, task_queue_in_force(task_queue), await _knows_search_attributes(temporal))
 
     async def optimize(
         self,
@@ -187,7 +185,9 @@ class Client:
             described = await patiently(handle.describe)
         except RPCError as error:
             if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
-                raise UsageError(f"There is no run {id!r} on this server. `dspex runs list` shows those there are.") from error
+                raise UsageError(
+                    f"There is no run {id!r} on this server. `dspex runs list` shows those there are."
+                ) from error
             raise
         memo = await described.memo()
         sha = memo.get(_SPEC)
@@ -290,10 +290,8 @@ class Client:
                 search_attributes=TypedSearchAttributes(attributes if labels.search_attributes else []),
             )
 
-        try:
+        with suppress(WorkflowAlreadyStartedError):  # it is done: attach to its result
             await patiently(start)
-        except WorkflowAlreadyStartedError:
-            pass  # it is done: attach to its result
         handle: WorkflowHandle[Any, Any] = self.temporal.get_workflow_handle(job.run_id, result_type=result_type)
         await _refuse_other(handle, sha, job.run_id)
         return handle
@@ -305,8 +303,8 @@ async def _refuse_other(handle: WorkflowHandle[Any, Any], sha: str, run_id: str)
     found = (await described.memo()).get(_SPEC)
     if found != sha:
         raise UsageError(
-            f"There is a run {run_id!r} already, of another program, optimizer, metric, LM or other data. Choose another "
-            f"id, or look at it: dspex runs show {run_id}"
+            f"There is a run {run_id!r} already, of another program, optimizer, metric, LM or other data. "
+            f"Choose another id, or look at it: dspex runs show {run_id}"
         )
 
 

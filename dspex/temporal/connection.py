@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from temporalio.client import Client as TemporalClient
@@ -10,12 +11,21 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from dspex.errors import DSPyError, UsageError
+from dspex.temporal.contracts import DEFAULT_TASK_QUEUE
 
 LOCAL = "localhost:7233"
 
 
 class TemporalNotReachableError(DSPyError):
     """No Temporal server answers at the address."""
+
+
+def task_queue_in_force(given: str | None = None) -> str:
+    """The queue: as given, as configured, ``DSPEX_TASK_QUEUE``, ``TEMPORAL_TASK_QUEUE``, or ``dspex``."""
+    from dspex.settings import settings
+
+    named = given or settings.task_queue or os.environ.get("DSPEX_TASK_QUEUE") or os.environ.get("TEMPORAL_TASK_QUEUE")
+    return named or DEFAULT_TASK_QUEUE
 
 
 async def connect(address: str | None = None, namespace: str | None = None) -> TemporalClient:

@@ -17,7 +17,8 @@ def train(tmp_path: Path) -> Path:
     path = tmp_path / "train.jsonl"
     path.write_text("".join(json.dumps({"text": f"t{n}", "intent": str(n % 2)}) + "\n" for n in range(8)))
     (tmp_path / "someapp.py").write_text(
-        "import dspex\nprogram = dspex.Predict('text -> intent')\ndef metric(example, prediction): return True\nnumber = 7\n"
+        "import dspex\nprogram = dspex.Predict('text -> intent')\nnumber = 7\n"
+        "def metric(example, prediction): return True\n"
     )
     (tmp_path / "brokenapp.py").write_text("1 / 0\n")
     return path
