@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dspex.errors import UsageError
 from dspex.temporal.server import EmbeddedServer, dies_with_parent, free_port
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM_MODULE = "examples.support_intents.program"
 
 _PATIENCE_S = 20.0
+_TO_END_S = 8.0
 _POLL_S = 0.2
 
 
@@ -57,6 +58,7 @@ class Backstage:
         self.folder = folder
         self.notes = notes
         self._on_event = on_event
+        self._make = os.getppid() if "MAKELEVEL" in os.environ else None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         _end_survivors(notes.processes)
         notes.temporal_port = _usable(notes.temporal_port or 7233)
@@ -86,7 +88,7 @@ class Backstage:
         """Do `work`, and start again what is killed meanwhile.
 
         Raises:
-            UsageError: a process ended by itself. Its log says why.
+            UsageError: a process ended by itself (its log says why), or `make` was killed, whose demo this is.
         """
         tasks = [asyncio.create_task(work), asyncio.create_task(self._keep_up())]
         try:
@@ -99,6 +101,8 @@ class Backstage:
 
     async def _keep_up(self) -> None:
         while True:
+            if self._make not in (None, os.getppid()):
+                raise UsageError("make is gone, and so this demo ends. `make demo` goes on where it was.")
             for name, child in list(self._children.items()):
                 if child.poll() is not None:
                     self._restart(name, child)
@@ -161,14 +165,23 @@ def only_one(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system takes back from a process that dies.
 
     Raises:
-        UsageError: another demo works there.
+        UsageError: another demo works there, and does not end within some seconds.
     """
     with (folder / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"A demo is under way in {folder.parent}. Watch that one, or end it first.") from error
+        deadline = time.monotonic() + _TO_END_S
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                raise UsageError(f"A demo is under way in {folder.parent}. Watch that one, or end it first.")
+            time.sleep(_POLL_S)
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _end_survivors(processes: dict[str, int]) -> None:

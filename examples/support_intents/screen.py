@@ -92,7 +92,7 @@ def report(result: RunResult, file: Path, heldout: int) -> None:
     """Say what came of the run."""
     before, after = result.baseline_score or 0.0, result.score or 0.0
     tokens = {"prompt_tokens": result.prompt_tokens, "completion_tokens": result.completion_tokens}
-    price = cost_usd(_PRICED_AS, tokens) if result.lm_calls else 0.0
+    price = f", with the stand-in; at gpt-4o-mini's prices these tokens come to ${cost_usd(_PRICED_AS, tokens):.4f}"
     again = "" if result.lm_calls else ": all were paid for by an earlier run"
     print(
         f"""
@@ -101,7 +101,7 @@ Done
   score      {before:.2f}% before, {after:.2f}% after: {after - before:+.2f} points on {heldout} held-out messages
   LM calls   {result.lm_calls} paid, {result.lm_calls_from_ledger} answered from the ledger{again}
   tokens     {result.prompt_tokens:,} in, {result.completion_tokens:,} out
-  cost       nothing, with the stand-in; at gpt-4o-mini's prices these tokens come to ${price:.4f}
+  cost       nothing{price if result.lm_calls else ""}
   program    {_shown(file)}   (DSPy's JSON format)
 {_NEXT}""",
         flush=True,
