@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,16 +84,8 @@ def reference(program: Module) -> ProgramRef:
     described = _describe_built_in(program)
     if described is not None:
         return described.model_copy(update=common)
-    name = _importable_name(program)
-    if name is None and (name := _importable_class(type(program))) is not None:
-        _refuse_unlike_new(program)
-    if name is not None:
-        return ProgramRef(target=name, label=name, **common)
-    raise UsageError(
-        f"A durable run cannot name this {type(program).__name__}: workers make programs from code that they import. "
-        "Put it in a module as an attribute (program = ...), or define its class at the top level of a module with a "
-        "constructor that needs no arguments."
-    )
+    name = _importable(program)
+    return ProgramRef(target=name, label=name, **common)
 
 
 def reference_code(value: Callable[..., Any], kind: str) -> str:
@@ -186,8 +178,30 @@ def _same_fields(program: Module, ref: ProgramRef) -> bool:
     return all(made[name].signature.equals(each.signature) for name, each in program.named_predictors() if name in made)
 
 
-def _importable_name(program: Module) -> str | None:
-    for name in _likely_modules(type(program)):
+def _importable(program: Module) -> str:
+    """An attribute of a module or, failing that, a class that makes an equal program.
+
+    The script's own attributes come last: those it sets under ``if __name__ == "__main__"`` nobody else can import.
+    """
+    cls = type(program)
+    name = _attribute_name(program, _modules_of_the_user(cls))
+    if name is not None:
+        return name
+    class_name = None if cls.__module__.startswith("dspex.") else _qualified_name(cls)
+    unlike = _why_unlike_new(program) if class_name is not None else "that is not at the top level of a module"
+    if class_name is not None and unlike is None:
+        return class_name
+    name = _attribute_name(program, ["__main__"])
+    if name is not None:
+        return name
+    raise UsageError(
+        f"A durable run cannot name this {cls.__name__}: workers make programs from code that they import, here from a "
+        f"class {unlike}. Put the program into a module as an attribute: program = {cls.__name__}(...)."
+    )
+
+
+def _attribute_name(program: Module, modules: Iterable[str]) -> str | None:
+    for name in modules:
         module = sys.modules.get(name)
         for attribute, value in list(vars(module).items()) if module else ():
             if value is program:
@@ -195,42 +209,26 @@ def _importable_name(program: Module) -> str | None:
     return None
 
 
-def _likely_modules(cls: type) -> list[str]:
-    """The class's own module first, then the script, then the rest of the user's code."""
-    first = [cls.__module__, "__main__"]
-    return first + [name for name in list(sys.modules) if name not in first and not name.startswith(("dspex", "_"))]
+def _modules_of_the_user(cls: type) -> list[str]:
+    """The class's own module first, then the others, but for the script."""
+    others = [name for name in list(sys.modules) if name != cls.__module__ and not name.startswith(("dspex", "_"))]
+    return others if cls.__module__ == "__main__" else [cls.__module__, *others]
 
 
-def _importable_class(cls: type) -> str | None:
-    required = [
-        parameter
-        for parameter in inspect.signature(cls).parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    return None if required or cls.__module__.startswith("dspex.") else _qualified_name(cls)
-
-
-def _refuse_unlike_new(program: Module) -> None:
-    """Refuse a program that its class does not make without arguments: workers would make another one."""
-    cls = type(program)
+def _why_unlike_new(program: Module) -> str | None:
+    """What is wrong with the program that its class makes without arguments, as a worker would; None if nothing is."""
     try:
-        new = cls()
-    except Exception as error:
-        raise UsageError(
-            f"{cls.__name__}() cannot be made without arguments: {type(error).__name__}: {error}"
-        ) from error
+        new = type(program)()
+    except Exception as error:  # noqa: BLE001 - a constructor of the user's may fail in any way it likes
+        return f"that cannot be made without arguments ({type(error).__name__}: {error})"
     for what, here, there in _differences(program, new):
-        raise UsageError(
-            f"A durable run cannot name this {cls.__name__}: workers make it without arguments, and then {what} is "
-            f"{there!r} instead of {here!r}. Put the program into a module as an attribute: "
-            f"program = {cls.__name__}(...)."
-        )
+        return f"that without arguments makes another program: {what} is then {there!r} instead of {here!r}"
+    return None
 
 
 def _differences(program: Module, new: Module) -> Iterator[tuple[str, Any, Any]]:
     """Where `program` is unlike `new` in what no state carries: the constructor's arguments, and its predictors."""
-    for name in inspect.signature(type(program)).parameters:
+    for name in inspect.signature(type(program).__init__).parameters:
         here, there = vars(program).get(name), vars(new).get(name)
         if isinstance(here, _PLAIN) and isinstance(there, _PLAIN) and here != there:
             yield name, here, there

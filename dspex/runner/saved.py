@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 
 from dspex.errors import UsageError
 from dspex.runner.imports import Imports
@@ -44,14 +45,16 @@ def read_program(path: Path) -> tuple[dict[str, Any], ProgramRef]:
         UsageError: no such file, not a saved program, or saved without its code (by DSPy, or by `Module.save`).
     """
     document = _read(path)
-    metadata = document.get("metadata")
-    code = (metadata if isinstance(metadata, dict) else {}).get("dspex", {}).get("program")
+    code = _own_metadata(document).get("program")
     if not code:
         raise UsageError(
             f"{path} does not say which code it belongs to. Name that code as the target instead, and load the file "
             "into it: program.load(path)."
         )
-    return document, ProgramRef(**code, label=path.stem)
+    try:
+        return document, ProgramRef.model_validate({"label": path.stem, **code})
+    except (TypeError, ValidationError) as error:
+        raise UsageError(f"{path} is damaged: what it says of its code is {code!r}.") from error
 
 
 def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
@@ -68,8 +71,15 @@ def load_document(document: dict[str, Any], code: ProgramRef, imports: Imports) 
     """A program of this code with the document's state."""
     program = build(code.model_copy(update={"state": None}), imports)
     program.load_state({name: state for name, state in document.items() if name != "metadata"})
-    program._compiled = bool(document.get("metadata", {}).get("dspex", {}).get("compiled", False))
+    program._compiled = bool(_own_metadata(document).get("compiled", False))
     return program
+
+
+def _own_metadata(document: dict[str, Any]) -> dict[str, Any]:
+    """What we say of a program; nothing in a file that DSPy wrote."""
+    metadata = document.get("metadata")
+    own = metadata.get("dspex") if isinstance(metadata, dict) else None
+    return own if isinstance(own, dict) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -120,6 +120,24 @@ def test_the_same_demos_from_a_teachers_own_model(tmp_path: Path) -> None:
     assert_same_program(optimize, dspy, tmp_path)
 
 
+def test_the_same_demos_where_a_predictor_is_asked_the_same_twice(tmp_path: Path) -> None:
+    """Of several firings one is kept, drawn by another lot than DSPy's: here it does not matter which."""
+
+    def optimize(library: Any) -> Any:
+        class Twice(library.Module):  # type: ignore[misc,name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.ask = library.Predict("question -> answer")
+
+            def forward(self, question: str) -> Any:
+                self.ask(question=question)
+                return self.ask(question=question)
+
+        return library.BootstrapFewShot(metric=right).compile(Twice(), trainset=rows(library, 30))
+
+    assert_same_program(optimize, dspy, tmp_path)
+
+
 def test_the_same_demos_where_a_model_judges(tmp_path: Path) -> None:
     """The judge is asked as ever, also in the rounds that sample the program anew."""
 
