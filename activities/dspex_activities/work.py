@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 _BEAT_EVERY_S = 1.0
 _UNEXPECTED_ATTEMPTS = 5
-_ELSEWHERE = timedelta(seconds=2)
+_ELSEWHERE_S = 0.1
+_ELSEWHERE_AT_MOST_S = 2.0
 
 PATIENCE = Patience(max_seconds=30.0)
 """How long an activity waits out trouble itself; after that Temporal waits, and holds no slot of a worker for it."""
@@ -76,8 +77,9 @@ def failure(error: Exception, attempt: int) -> Exception:
     if isinstance(error, ApplicationError):
         return error
     if isinstance(error, ProgramNotAvailableError):
-        # Another worker of this queue may have the code, now or soon.
-        return ApplicationError(str(error), type="ProgramNotAvailable", next_retry_delay=_ELSEWHERE)
+        # Another worker of this queue may have the code, now (so the first tries come soon) or later.
+        wait = timedelta(seconds=min(_ELSEWHERE_S * attempt, _ELSEWHERE_AT_MOST_S))
+        return ApplicationError(str(error), type="ProgramNotAvailable", next_retry_delay=wait)
     kind = blame(error)
     if isinstance(error, UsageError) or (isinstance(error, DSPyError) and kind is Blame.SETUP):
         return ApplicationError(str(error), type=SETUP_ERROR, non_retryable=True)
