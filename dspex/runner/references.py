@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,22 @@ def build(ref: ProgramRef, imports: Imports) -> Module:
     """
     program = _from_code(ref.target, imports) if ref.target else _built_in(ref)
     if ref.state is not None:
-        program.load_state(ref.state)
+        _take_over(program, ref.state)
     program._compiled = ref.compiled or bool(getattr(program, "_compiled", False))
     return program
+
+
+def _take_over(program: Module, state: Mapping[str, Any]) -> None:
+    """Load a state that came with a run. Its LMs keep their endpoints, as the run's own LM does, but bring no code."""
+    from dspex.clients import BaseLM
+
+    parts = [state, *(part for part in state.values() if isinstance(part, Mapping))]
+    for lm in [part["lm"] for part in parts if part.get("lm")]:
+        try:
+            BaseLM.load_state(lm)
+        except ValueError as error:
+            raise UsageError(f"A worker cannot make the LM of a predictor: {error}") from error
+    program.load_state(state, allow_unsafe_lm_state=True)
 
 
 def signature_program(signature: Any, module: str = "Predict") -> Module:
@@ -79,6 +92,7 @@ def reference(program: Module) -> ProgramRef:
     Raises:
         UsageError: it is neither; the message says how to change that.
     """
+    _refuse_lms_that_cannot_travel(program)
     state = program.dump_state()
     common: dict[str, Any] = {"state": state, "compiled": bool(getattr(program, "_compiled", False))}
     described = _describe_built_in(program)
@@ -86,6 +100,23 @@ def reference(program: Module) -> ProgramRef:
         return described.model_copy(update=common)
     name = _importable(program)
     return ProgramRef(target=name, label=name, **common)
+
+
+def _refuse_lms_that_cannot_travel(program: Module) -> None:
+    from dspex.clients import LM
+
+    for name, predictor in program.named_predictors():
+        lm = predictor.lm
+        if lm is not None and type(lm) is not LM:
+            raise UsageError(
+                f"A durable run cannot carry the {type(lm).__name__} of predictor {name}: workers make their LMs from "
+                "settings. Use LM."
+            )
+        if lm is not None and lm.api_key is not None:
+            raise UsageError(
+                f"A durable run never carries a key, and the LM of predictor {name} has one in `api_key`. Put it into "
+                'an environment variable of the workers and name that: dspex.LM(..., api_key_env="MY_KEY").'
+            )
 
 
 def reference_code(value: Callable[..., Any], kind: str) -> str:

@@ -191,6 +191,38 @@ def test_code_that_was_not_allowed_is_not_run() -> None:
             build(ProgramRef(target=target), MINE)
 
 
+def test_a_predictors_own_model_keeps_its_endpoint() -> None:
+    program = dspex.Predict("question -> answer")
+    program.lm = dspex.LM("openai/own", api_base="http://localhost:1/v1", api_key_env="OWN_KEY", temperature=0.5)
+    again = rebuilt(program)
+    assert again.lm.dump_state() == program.lm.dump_state()
+    steps = code_by_name.Steps()
+    steps.steps[1].lm = program.lm
+    assert rebuilt(steps).steps[1].lm.api_base == "http://localhost:1/v1"
+    assert rebuilt(steps).steps[0].lm is None
+
+
+class OwnLM(dspex.BaseLM):
+    pass
+
+
+@pytest.mark.parametrize("lm", [OwnLM("m"), dspex.LM("openai/own", api_key="sk-never-carried")])
+def test_a_predictors_model_that_cannot_travel_is_refused(lm: Any) -> None:
+    program = code_by_name.Steps()
+    program.steps[1].lm = lm
+    with pytest.raises(UsageError, match=r"predictor steps\[1\]") as refused:
+        reference(program)
+    assert "sk-never-carried" not in str(refused.value)
+
+
+def test_a_state_brings_no_code() -> None:
+    state = code_by_name.Steps().dump_state()
+    state["steps[0]"]["lm"] = {"_dspy_lm_class": "antigravity.LM", "model": "m"}
+    with pytest.raises(UsageError, match="cannot make the LM"):
+        build(ProgramRef(target="code_by_name:Steps", state=state), MINE)
+    assert "antigravity" not in sys.modules
+
+
 # Metrics
 
 
