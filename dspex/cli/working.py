@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dspex.cli.ending import note
+from dspex.cli.ending import INTERRUPTED, end, note
 from dspex.errors import StoreError
 
 if TYPE_CHECKING:
@@ -61,11 +61,19 @@ async def _work(options: WorkerOptions, imports: Imports, store: Store) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, _told_to_stop, stopped)
     while not stopped.is_set():
         client = await _connected(options, store, stopped)
         if client is not None:
             await _serve(options, imports, store, client, stopped)
+
+
+def _told_to_stop(stopped: asyncio.Event) -> None:
+    """Once: finish what is in flight. Twice: leave it to the other workers."""
+    if stopped.is_set():
+        end(INTERRUPTED)
+    note("ending: finishing what is in flight (again to leave at once)")
+    stopped.set()
 
 
 async def _connected(options: WorkerOptions, store: Store, stopped: asyncio.Event) -> TemporalClient | None:
