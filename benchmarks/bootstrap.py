@@ -1,10 +1,10 @@
 """Wall time of BootstrapFewShot, dspex against DSPy, and whether both choose the same demos. Prints one JSON line.
 
-Budget (DESIGN §10): at 50 ms a call, with 200 training examples of which half pass, at most a tenth of DSPy's time. DSPy
-tries one example after another; dspex tries as many at once as it will probably need, and decides in order.
+Budget (DESIGN §10): at 50 ms a call, with 200 training examples of which half pass, at most a tenth of DSPy's time.
+DSPy tries one example after another; dspex tries as many at once as it will probably need, and decides in order.
 
-The budget is judged at 16 bootstrapped demos, for which DSPy makes about 32 calls in turn. For 4 demos it makes about 8:
-a tenth of that is less than the latency of one call, so no program that waits for an answer at all can meet it; the
+The budget is judged at 16 bootstrapped demos, for which DSPy makes about 32 calls in turn. For 4 demos it makes about
+8: a tenth of that is less than the latency of one call, so no program that waits for an answer at all can meet it; the
 line gives the time for 4, and for 64, all the same.
 
 Both sides are warm: imports done, store or cache open, one call made. Each round is a new process with an empty store.
@@ -46,7 +46,9 @@ def _compare(rounds: int, latency: float) -> None:
     judged = by_demos.pop(JUDGED)
     ratio = judged.pop("ratio")
     extra = {str(demos): figures for demos, figures in by_demos.items()}
-    extra["4"]["note"] = "a tenth of DSPy's time is less than one call's latency here: it cannot be met by calling at all"
+    extra["4"]["note"] = (
+        "a tenth of DSPy's time is less than one call's latency here: no call, however made, is as fast"
+    )
     report(
         "bootstrap",
         f"<= 1/10 of DSPy's wall time at {JUDGED} bootstrapped demos, same demos chosen",

@@ -54,9 +54,13 @@ class Workbench:
             store=self.store,
             programs=programs,
             metric=resolve_metric(spec.metric, self._imports) if spec.metric else None,
-            settings=_settings(spec.lm, spec, self._imports),
+            settings={**self._own_settings(), **_settings(spec.lm, spec, self._imports)},
             teacher_settings=_settings(spec.teacher_lm, spec, self._imports),
         )
+
+    def _own_settings(self) -> dict[str, Any]:
+        """What holds for all work at this bench: answers go to its store, and nobody looks at a history of calls."""
+        return {"store": self.store.url, "disable_history": True}
 
 
 class LoadedRun:
