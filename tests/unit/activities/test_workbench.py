@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dspex_activities import Workbench
 
 from dspex.clients.ledger import ledger_in_force
 from dspex.predict import Predict
@@ -14,6 +13,7 @@ from dspex.runner.references import reference
 from dspex.settings import context, settings
 from dspex.store import Store
 from dspex.temporal.contracts import RunSpec
+from dspex_activities import Workbench
 
 
 @pytest.fixture
