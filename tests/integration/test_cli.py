@@ -55,11 +55,11 @@ def test_a_detached_run_is_watched_and_its_result_fetched(folder: Folder) -> Non
 
 
 def test_the_same_id_for_another_run_is_refused(folder: Folder) -> None:
-    folder.optimize("--id", "taken", "--detach").result()
-    other = folder.optimize("--id", "taken", "--seed", "8")
+    folder.optimize("--id", "spoken-for", "--detach").result()
+    other = folder.optimize("--id", "spoken-for", "--seed", "8")
     assert other.status() == 2
     assert "There is a run 'taken' already" in other.err
-    folder.start("runs", "cancel", "taken").status()
+    folder.start("runs", "cancel", "spoken-for").status()
 
 
 def test_a_run_without_a_worker_says_so_and_goes_on_when_one_joins(folder: Folder) -> None:
