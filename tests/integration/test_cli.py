@@ -58,7 +58,7 @@ def test_the_same_id_for_another_run_is_refused(folder: Folder) -> None:
     folder.optimize("--id", "spoken-for", "--detach").result()
     other = folder.optimize("--id", "spoken-for", "--seed", "8")
     assert other.status() == 2
-    assert "There is a run 'taken' already" in other.err
+    assert "There is a run 'spoken-for' already" in other.err
     folder.start("runs", "cancel", "spoken-for").status()
 
 
