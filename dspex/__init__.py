@@ -46,9 +46,63 @@ _ERRORS = (
 )
 _HOME_OF = {name: home for home, names in {**_HOMES, "dspex.errors": _ERRORS}.items() for name in names}
 
-__all__ = ["__version__", *sorted([*_HOME_OF, "settings"])]
+__all__ = [
+    "LM",
+    "Adapter",
+    "AdapterParseError",
+    "BaseLM",
+    "BootstrapFewShot",
+    "ChainOfThought",
+    "ChatAdapter",
+    "Client",
+    "Completions",
+    "ContextWindowExceededError",
+    "DSPyError",
+    "Evaluate",
+    "EvaluationResult",
+    "Example",
+    "InputField",
+    "JSONAdapter",
+    "LMAuthError",
+    "LMBillingError",
+    "LMConfigurationError",
+    "LMError",
+    "LMInvalidRequestError",
+    "LMNotConfiguredError",
+    "LMProviderError",
+    "LMRateLimitError",
+    "LMServerError",
+    "LMTimeoutError",
+    "LMTransportError",
+    "LMUnexpectedError",
+    "LMUnsupportedFeatureError",
+    "LMUnsupportedModelError",
+    "LabeledFewShot",
+    "Module",
+    "Optimizer",
+    "OutputField",
+    "Predict",
+    "Prediction",
+    "Run",
+    "RunResult",
+    "Signature",
+    "Store",
+    "Teleprompter",
+    "UsageError",
+    "__version__",
+    "configure",
+    "context",
+    "ensure_signature",
+    "inspect_history",
+    "is_retryable_lm_error",
+    "load",
+    "make_signature",
+    "settings",
+    "track_usage",
+]
 
 if TYPE_CHECKING:
+    from dspex import settings
     from dspex.adapters import Adapter, ChatAdapter, JSONAdapter
     from dspex.clients import LM, BaseLM, inspect_history
     from dspex.errors import (
@@ -75,7 +129,6 @@ if TYPE_CHECKING:
     from dspex.evaluate import Evaluate, EvaluationResult
     from dspex.predict import ChainOfThought, Predict
     from dspex.primitives import Completions, Example, Module, Prediction, load, track_usage
-    from dspex import settings
     from dspex.settings import configure, context
     from dspex.signatures import InputField, OutputField, Signature, ensure_signature, make_signature
     from dspex.store import Store

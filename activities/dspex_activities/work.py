@@ -22,7 +22,7 @@ _UNEXPECTED_ATTEMPTS = 5
 _ELSEWHERE_S = 0.1
 _ELSEWHERE_AT_MOST_S = 2.0
 
-PATIENCE = Patience(max_seconds=30.0)
+PATIENCE = Patience(max_seconds=10.0)
 """How long an activity waits out trouble itself; after that Temporal waits, and holds no slot of a worker for it."""
 
 

@@ -28,8 +28,11 @@ from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 logger = logging.getLogger(__name__)
 
-STORE_PATIENCE_SECONDS = 60.0
-"""How long a paid answer waits in memory for a store that cannot be written."""
+STORE_PATIENCE_SECONDS = 3600.0
+"""How long a paid answer waits in memory for a store that cannot be written. No more are paid for meanwhile: a call
+needs a claim first, which such a store does not give."""
+
+_WARN_EVERY_SECONDS = 60.0
 
 _POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
 
@@ -161,10 +164,20 @@ async def _insist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
         except StoreError as error:
             if time.monotonic() > give_up:
                 raise
-            if pause == 0.1:
-                logger.warning("Cannot %s the store, trying on for a minute: %s", what, error)
+            _warn_of_store(what, error)
         await asyncio.sleep(pause)
         pause = min(2 * pause, 5.0)
+
+
+def _warn_of_store(what: str, error: StoreError) -> None:
+    """Say once a minute what is wrong: all calls in flight meet it at once."""
+    global _warned_at
+    if _warned_at is None or time.monotonic() - _warned_at > _WARN_EVERY_SECONDS:
+        _warned_at = time.monotonic()
+        logger.warning("Cannot %s the store, and try on: %s", what, error)
+
+
+_warned_at: float | None = None
 
 
 async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:

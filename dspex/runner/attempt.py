@@ -13,7 +13,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import run_sync
@@ -68,7 +68,7 @@ class Attempt:
     trace: Trace | None = None
     error: BaseException | None = None
     blame: Blame | None = None
-    usage: Usage | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 async def attempt(

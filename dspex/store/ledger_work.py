@@ -25,6 +25,7 @@ VOID_AFTER_S = 3.0
 _Work = Callable[[list[Request]], None]
 
 _log = logging.getLogger(__name__)
+_WARN_EVERY_S = 60.0
 
 
 class LedgerWork:
@@ -35,6 +36,7 @@ class LedgerWork:
         self._recent = recent
         self._held: set[str] = set()
         self._beaten_at: float | None = None
+        self._warned_at: float | None = None
         self._sql: LedgerSql | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
@@ -155,8 +157,14 @@ class LedgerWork:
             self._database.transact(lambda connection: self.sql.beat(connection, self.owner))
         except StoreError as error:
             # Not worth a failed call: the claims lapse if this goes on, and another process may make the calls too.
-            _log.warning("The store does not take the beat that keeps this process's claims: %s", error)
+            self._warn(error)
         self._beaten_at = asked_at
+
+    def _warn(self, error: StoreError) -> None:
+        """Once a minute: a beat is due every second."""
+        if self._warned_at is None or time.monotonic() - self._warned_at > _WARN_EVERY_S:
+            self._warned_at = time.monotonic()
+            _log.warning("The store does not take the beat that keeps this process's claims: %s", error)
 
 
 def _one_is_to_blame(error: StoreError) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dspex.runner.imports import Imports
 from dspex.runner.references import this_process
 from dspex.temporal.client import Client
-from dspex.temporal.spec import optimizer_spec
 from dspex.temporal.worker import make_worker
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ T = TypeVar("T")
 
 _PASSING = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.UNKNOWN)
 _EVERY_S = 0.5
+
+FOR_EVER = sys.maxsize
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, tries: int = 240) -> T:

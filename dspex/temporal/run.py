@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
 from temporalio.service import RPCError
@@ -16,7 +17,7 @@ from dspex.runner.imports import Imports
 from dspex.runner.references import this_process
 from dspex.runner.saved import load_document
 from dspex.temporal.contracts import Bill, EvaluateResult, OptimizeResult, Progress, RunSpec
-from dspex.temporal.patience import patiently
+from dspex.temporal.patience import FOR_EVER, patiently
 
 if TYPE_CHECKING:
     from dspex.primitives import Module
@@ -79,22 +80,22 @@ class Run:
 
     async def status(self) -> WorkflowExecutionStatus | None:
         """Temporal's word for the run's state."""
-        return (await patiently(self._handle.describe)).status
+        return (await patiently(self._handle.describe, tries=FOR_EVER)).status
 
     async def progress(self) -> Progress:
         """How the run is doing. Answered by a worker: without one, the message says so."""
         own = await self._query(self._handle)
         if own is None:
-            return Progress(run_id=self.id, phase="waiting", message=await self._why_it_waits() or "no worker answers")
+            return Progress(run_id=self.id, phase="waiting", message=await _why_it_waits(self._handle) or "no worker answers")
+        handle = self._handle
         if own.evaluation is not None:
-            child = await self._query(self._handle_of(own.evaluation))
+            handle = self._handle_of(own.evaluation)
+            child = await self._query(handle)
             if child is not None:
                 own.done, own.total, own.n_failed = child.done, child.total, child.n_failed
                 if child.best_score is not None:
                     own.message = f"score so far {child.best_score}"
-        stuck = await self._why_it_waits()
-        if stuck and (own.phase == "waiting" or not own.done):
-            own.message = stuck
+        own.message = await _why_it_waits(handle) or own.message
         return own
 
     async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[Progress]:
@@ -115,7 +116,7 @@ class Run:
             RunCancelledError: it was cancelled or terminated.
         """
         try:
-            found = await patiently(self._handle.result)
+            found = await patiently(self._handle.result, tries=FOR_EVER)
         except WorkflowFailureError as error:
             raise _ended(self.id, error) from error
         return await self._result(found)
@@ -164,36 +165,38 @@ class Run:
         return found
 
     def _handle_of(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
-        return self._client().get_workflow_handle(workflow_id)
-
-    def _client(self) -> Any:
-        return self._handle._client
-
-    async def _why_it_waits(self) -> str | None:
-        """What the last failure of a pending activity said."""
-        described = await patiently(self._handle.describe)
-        for pending in described.raw_description.pending_activities:
-            if pending.HasField("last_failure"):
-                return str(pending.last_failure.message)
-        return None
+        handle: WorkflowHandle[Any, Any] = self._handle._client.get_workflow_handle(workflow_id)
+        return handle
 
     async def _result(self, found: OptimizeResult | EvaluateResult) -> RunResult:
         bill = found.bill or Bill()
-        is_program = isinstance(found, OptimizeResult)
+        optimized = found if isinstance(found, OptimizeResult) else None
         return RunResult(
             run_id=self.id,
             score=found.score,
-            baseline_score=found.baseline_score if is_program else None,
+            baseline_score=optimized.baseline_score if optimized else None,
             lm_calls=bill.lm_calls,
             lm_calls_from_ledger=bill.lm_calls_from_ledger,
             prompt_tokens=bill.prompt_tokens,
             completion_tokens=bill.completion_tokens,
             cost_usd=bill.cost_usd,
             n_failed=found.n_failed,
-            stopped=found.stopped if is_program else False,
-            document=await self._store.programs.get(found.program) if is_program else None,
+            stopped=optimized.stopped if optimized else False,
+            document=await self._store.programs.get(optimized.program) if optimized else None,
             spec=self.spec,
         )
+
+
+async def _why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
+    """What an activity said that failed and now waits for its next attempt."""
+    try:
+        described = await patiently(handle.describe)
+    except RPCError:
+        return None  # an evaluation that has just begun, or is over
+    for pending in described.raw_description.pending_activities:
+        if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.HasField("last_failure"):
+            return str(pending.last_failure.message)
+    return None
 
 
 def _ended(run_id: str, error: WorkflowFailureError) -> RunFailedError:

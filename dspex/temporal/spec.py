@@ -51,7 +51,9 @@ def lm_state(lm: BaseLM | None, role: str = "the program") -> dict[str, Any]:
     from dspex.clients import LM
 
     if type(lm) is not LM:
-        raise UsageError(f"A durable run cannot carry a {type(lm).__name__}: workers make their LMs from settings. Use LM.")
+        raise UsageError(
+            f"A durable run cannot carry a {type(lm).__name__}: workers make their LMs from settings. Use LM."
+        )
     if lm.api_key is not None:
         raise UsageError(
             "A durable run never carries a key: the LM of this one has its key in `api_key`. Put the key into an "

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import pytest
-from durable.task import KEY_VARIABLE, SECRET
 
 import dspex
 from dspex.practice import PracticeOptions, PracticeServer
@@ -18,6 +17,7 @@ from dspex.temporal.client import Client
 from dspex.temporal.connection import connect
 from dspex.temporal.server import EmbeddedServer
 from dspex.temporal.worker import make_worker
+from durable.task import KEY_VARIABLE, SECRET
 
 
 class Worker(Protocol):

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from durable import task
-from durable.conftest import Worker
-from durable.task import right_kind
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
@@ -15,6 +12,9 @@ import dspex
 from dspex.practice import PracticeServer
 from dspex.temporal.client import Client
 from dspex.temporal.worker import replayer
+from durable import task
+from durable.conftest import Worker
+from durable.task import right_kind
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from durable import task
-from durable.conftest import Worker
-from durable.task import right_kind
 from temporalio.client import WorkflowExecutionStatus
 
 import dspex
@@ -23,6 +20,9 @@ from dspex.temporal.connection import TemporalNotReachableError
 from dspex.temporal.contracts import Chunking
 from dspex.temporal.run import Run, RunCancelledError, RunFailedError
 from dspex.temporal.server import free_port
+from durable import task
+from durable.conftest import Worker
+from durable.task import right_kind
 
 pytestmark = pytest.mark.integration
 
@@ -224,9 +224,7 @@ async def test_evaluation_of_many_rows_goes_on_in_a_new_history(
     """The server suggests a new history after some thousand events; one row a chunk gets there."""
     one_by_one = Chunking(first=1, largest=1, in_flight=64)
     async with worker(max_chunks=64):
-        run = await client.evaluate(
-            task.program, devset=task.examples(1500), metric=right_kind, chunking=one_by_one
-        )
+        run = await client.evaluate(task.program, devset=task.examples(1500), metric=right_kind, chunking=one_by_one)
         result = await run.result()
     described = await client.temporal.get_workflow_handle(run.id).describe()
     first_run = described.raw_description.workflow_execution_info.first_run_id

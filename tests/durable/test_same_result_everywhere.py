@@ -6,9 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from durable import task
-from durable.conftest import Worker
-from durable.task import right_kind
 
 import dspex
 from dspex.practice import PracticeOptions, PracticeServer
@@ -19,6 +16,9 @@ from dspex.settings import context
 from dspex.store import Store
 from dspex.teleprompt.registry import OPTIMIZERS
 from dspex.temporal.client import Client
+from durable import task
+from durable.conftest import Worker
+from durable.task import right_kind
 
 pytestmark = pytest.mark.integration
 
@@ -122,5 +122,3 @@ async def test_compile_is_durable_after_one_line(
         there = optimizer.compile(task.program, trainset=task.examples(20))
     assert there.dump_state() == here.dump_state()
     assert [run async for run in client.runs()], "the second was a run of the server"
-
-

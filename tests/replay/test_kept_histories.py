@@ -47,5 +47,6 @@ os._exit(0)
 def test_histories_replay_whatever_the_order_of_sets_is(seed: str) -> None:
     """Replay does not compare inputs, so an order that hashing decides would go unnoticed: another seed shows it."""
     command = [sys.executable, "-c", REPLAY, *map(str, HISTORIES)]
-    done = subprocess.run(command, env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, text=True, check=False)
+    environment = {"PYTHONHASHSEED": seed, "PATH": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "replayed", done.stderr

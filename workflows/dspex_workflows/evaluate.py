@@ -148,5 +148,3 @@ class EvaluateProgram:
 
 def _history_is_long() -> bool:
     return workflow.info().is_continue_as_new_suggested()
-
-

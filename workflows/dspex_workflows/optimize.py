@@ -10,7 +10,7 @@ from temporalio import workflow
 from dspex.runner.optimization import Phase, RunState, advance, begin, stop
 from dspex.runner.protocol import Task
 from dspex.teleprompt.registry import make_optimizer
-from dspex.temporal.attributes import BEST_SCORE, OPTIMIZER, PROGRAM
+from dspex.temporal.attributes import BEST_SCORE
 from dspex.temporal.contracts import (
     FINISH_RUN,
     OPTIMIZE,
@@ -158,17 +158,9 @@ class OptimizeProgram:
         workflow.set_current_details(_details(self.job, self.state, self.doing, self._is_paused()))
         if not self.job.labels.search_attributes:
             return
-        values = [
-            OPTIMIZER.value_set(self.job.labels.optimizer),
-            PROGRAM.value_set(self.job.labels.program),
-        ]
         best = self.state.best_score if self.state else None
-        shown = workflow.info().typed_search_attributes
-        updates = [] if OPTIMIZER in shown else values
-        if best is not None and shown.get(BEST_SCORE) != best:
-            updates.append(BEST_SCORE.value_set(best))  # type: ignore[arg-type]
-        if updates:
-            workflow.upsert_search_attributes(updates)
+        if best is not None and workflow.info().typed_search_attributes.get(BEST_SCORE) != best:
+            workflow.upsert_search_attributes([BEST_SCORE.value_set(best)])
 
 
 def _details(job: OptimizeJob, state: RunState | None, doing: str, paused: bool) -> str:

@@ -27,4 +27,5 @@ async def inspect(task: InspectTask, say: Callable[[str], None]) -> Inspection:
         await workflow.wait_condition(inspecting.done, timeout=_SOON.total_seconds())
     except TimeoutError:
         say("waiting for a worker that has what this run needs (its pending activity says what is missing)")
-    return await inspecting
+    inspection: Inspection = await inspecting
+    return inspection
