@@ -16,6 +16,7 @@ ENVIRONMENT_VARIABLE = "DSPEX_STORE"
 
 _SQLITE = ("sqlite", "sqlite+pysqlite")
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_ABSOLUTE = ("/", "sqlite:////", "postgres")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,11 @@ def resolve(url: str | os.PathLike[str] | None = None) -> StoreUrl:
         UsageError: for a database that the store does not work with.
     """
     chosen = url or settings.store or os.environ.get(ENVIRONMENT_VARIABLE)
+    name = os.fspath(chosen) if chosen else ""
+    if name.startswith(_ABSOLUTE):  # then all that follows would cost more than the rest of finding the store
+        return _resolved(name, ())
     around = (_working_directory(), os.environ.get("HOME"), os.environ.get("XDG_DATA_HOME"))
-    return _resolved(os.fspath(chosen) if chosen else None, around)
+    return _resolved(name, around)
 
 
 def _working_directory() -> str:
@@ -51,9 +55,9 @@ def _working_directory() -> str:
 
 
 @lru_cache(maxsize=64)
-def _resolved(chosen: str | None, _around: tuple[str | None, ...]) -> StoreUrl:
+def _resolved(chosen: str, _around: tuple[str | None, ...]) -> StoreUrl:
     """`_around` is what a relative path or the user's directory is relative to: part of the question."""
-    if chosen is None:
+    if not chosen:
         return _default()
     scheme, separator, rest = chosen.partition("://")
     if not separator:
