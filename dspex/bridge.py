@@ -1,9 +1,10 @@
 """Synchronous user code on an asynchronous engine.
 
-A plain ``def forward`` runs in a greenlet; where it needs an answer from the network it calls `wait_for`, which switches
-to the greenlet's event loop and comes back with the result. So thousands of synchronous programs wait at once on one
-thread. Outside such a greenlet (a script, a notebook, a user's thread) `wait_for` hands the coroutine to one background
-event loop, the engine's, and blocks the calling thread alone. The technique is that of SQLAlchemy's asyncio layer.
+A plain ``def forward`` runs in a greenlet; where it needs an answer from the network it calls `wait_for`, which
+switches to the greenlet's event loop and comes back with the result. So thousands of synchronous programs wait at
+once on one thread. Outside such a greenlet (a script, a notebook, a user's thread) `wait_for` hands the coroutine to
+one background event loop, the engine's, and blocks the calling thread alone. The technique is that of SQLAlchemy's
+asyncio layer.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ async def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     while not child.dead:
         try:
             value = await outcome
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # thrown on into the code that waits
             outcome = child.throw(error)
         else:
             outcome = child.switch(value)

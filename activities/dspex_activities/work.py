@@ -65,7 +65,7 @@ async def perform(work: Coroutine[Any, Any, T], progress: Progress | None = None
     except asyncio.CancelledError:
         future.cancel()
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # all of them are given a name that Temporal can act on
         raise failure(error, activity.info().attempt) from error.__cause__
 
 

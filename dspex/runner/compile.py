@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
+from dspex.clients import LM
 from dspex.clients.check import check_lm
 from dspex.clients.scope import Usage
 from dspex.errors import UsageError
@@ -15,6 +16,7 @@ from dspex.runner.local import LocalRunner
 from dspex.runner.materialize import materialize
 from dspex.runner.optimization import Phase, RunState, advance, begin
 from dspex.settings import settings
+from dspex.store import Store
 from dspex.store.outcomes import Failure, Outcome
 from dspex.teleprompt.bootstrap import BootstrapFailedError
 
@@ -126,6 +128,8 @@ async def _check(programs: Iterable[Module], teacher_settings: Mapping[str, Any]
     ]
     for lm in [lm for lm in lms if lm is not None] or [None]:
         check_lm(lm)
+    if any(isinstance(lm, LM) for lm in lms):
+        await Store.open(settings.store).check()  # where their answers will be kept
 
 
 def _said(failures: Sequence[Failure]) -> str:

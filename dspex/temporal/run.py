@@ -86,7 +86,9 @@ class Run:
         """How the run is doing. Answered by a worker: without one, the message says so."""
         own = await self._query(self._handle)
         if own is None:
-            return Progress(run_id=self.id, phase="waiting", message=await _why_it_waits(self._handle) or "no worker answers")
+            return Progress(
+                run_id=self.id, phase="waiting", message=await _why_it_waits(self._handle) or "no worker answers"
+            )
         handle = self._handle
         if own.evaluation is not None:
             handle = self._handle_of(own.evaluation)

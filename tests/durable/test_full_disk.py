@@ -10,15 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from durable import task
-from durable.conftest import Worker
-from durable.task import right_kind
+from chaos.cluster import wait_until
 
 import dspex
 from dspex.errors import StoreFullError
 from dspex.practice import PracticeServer
 from dspex.store import Store
 from dspex.temporal.client import Client
+from durable import task
+from durable.conftest import Worker
+from durable.polling import until
+from durable.task import right_kind
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration]
 
@@ -61,19 +63,13 @@ async def test_run_waits_for_room_and_pays_for_nothing_twice(
 ) -> None:
     async with worker():
         run = await client.evaluate(task.program, devset=task.examples(3000), metric=right_kind)
-        while model.stats()["answered"] < 100:
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(wait_until, lambda: model.stats()["answered"] >= 100, "some calls are answered")
         ballast = fill(disk)
 
         async def says_so() -> bool:
             return "full" in (await run.progress()).message
 
-        for _ in range(900):
-            if await says_so():
-                break
-            await asyncio.sleep(0.1)
-        else:
-            raise AssertionError("the run does not say that the disk is full")
+        await until(says_so, "the run says that the disk is full")
         ballast.unlink()
         result = await run.result()
     stats = model.stats()
@@ -81,9 +77,7 @@ async def test_run_waits_for_room_and_pays_for_nothing_twice(
     assert stats["calls"] == stats["distinct_requests"] == 3000
 
 
-async def test_full_disk_is_found_before_anything_is_paid_for(
-    disk: Path, model: PracticeServer, store: Store
-) -> None:
+async def test_full_disk_is_found_before_anything_is_paid_for(disk: Path, model: PracticeServer, store: Store) -> None:
     fill(disk)
     optimizer = dspex.BootstrapFewShot(metric=right_kind)
     with pytest.raises(StoreFullError, match="is full"):

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from durable import task
-from durable.conftest import Worker
-from durable.task import right_kind
 from postgres import Postgres, postgres
 
 import dspex
@@ -17,6 +14,9 @@ from dspex.runner.compile import optimize_here
 from dspex.settings import context
 from dspex.store import Store
 from dspex.temporal.client import Client
+from durable import task
+from durable.conftest import Worker
+from durable.task import right_kind
 
 __all__ = ["postgres"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from dspex.temporal.run import Run, RunCancelledError, RunFailedError
 from dspex.temporal.server import free_port
 from durable import task
 from durable.conftest import Worker
+from durable.polling import until
 from durable.task import right_kind
 
 pytestmark = pytest.mark.integration
@@ -37,15 +37,6 @@ async def start(client: Client, id: str | None = None, **changes: Any) -> Run:
         "id": id,
     }
     return await client.optimize(task.program, **{**arguments, **changes})
-
-
-async def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-    """Poll an asynchronous condition."""
-    for _ in range(int(seconds / 0.1)):
-        if found := await condition():
-            return found
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"Not within {seconds:.0f} s: {what}")
 
 
 async def test_same_id_attaches_to_the_run_under_way_and_to_the_one_that_is_done(

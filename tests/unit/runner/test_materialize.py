@@ -176,7 +176,7 @@ class Strange:
         [Strange()], datetime(2020, 1, 2, tzinfo=UTC), Person(name="x", seen=datetime(2020, 1, 2, tzinfo=UTC)),
         [Person(name="x", seen=datetime(2020, 1, 2))], Example(a=1), Prediction(a=Colour.RED),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_a_demo_reads_in_prompts_as_what_it_came_from(value: Any) -> None:
     program = Steps()
