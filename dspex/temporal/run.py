@@ -197,6 +197,8 @@ async def _why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
         return None  # an evaluation that has just begun, or is over
     for pending in described.raw_description.pending_activities:
         if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.HasField("last_failure"):
+            if pending.last_failure.HasField("timeout_failure_info"):
+                return "a worker died or is out of reach; its work starts again on another"
             return str(pending.last_failure.message)
     return None
 
