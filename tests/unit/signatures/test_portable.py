@@ -17,7 +17,8 @@ from dspex.signatures.portable import describe, rebuild, spell
 
 _ATOMS = st.sampled_from([str, int, float, bool, list, dict, tuple, set, bytes, Any, type(None)])
 _LITERALS = st.lists(st.one_of(st.text(max_size=5), st.integers(-9, 9), st.booleans()), min_size=1, max_size=3).map(
-    lambda values: Literal[tuple(values)]
+    # In one order: `typing` keeps the types it has made and takes literals in another order for the same type.
+    lambda values: Literal[tuple(sorted(values, key=repr))]
 )
 _TYPES = st.recursive(
     _ATOMS | _LITERALS,
