@@ -28,8 +28,8 @@ _MAX_DEPTH = 100
 def to_jsonable(value: Any, path: str = "") -> Any:
     """`value` as dicts, lists, strings, numbers, booleans and None.
 
-    Examples, predictions, pydantic models and dataclasses become objects; enums their value; dates ISO 8601; durations
-    seconds; tuples lists; sets sorted lists; bytes base64; decimals, UUIDs and paths strings; numpy's arrays and
+    Examples, predictions, pydantic models and dataclasses become objects; enums their value; dates and
+    durations ISO 8601; tuples lists; sets sorted lists; bytes their text, else base64; decimals, UUIDs and paths strings; numpy's arrays and
     scalars lists and numbers. `path` names the value in the error.
 
     Raises:
@@ -128,15 +128,23 @@ def _simpler_object(value: Any, path: str) -> Any:
 
 
 def _simpler_scalar(value: Any) -> Any:
-    if isinstance(value, datetime.date | datetime.time):  # a datetime is a date
-        return value.isoformat()
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):  # a datetime is a date
+        from pydantic_core import to_jsonable_python
+
+        return to_jsonable_python(value)  # as prompts show it, so that a stored example reads as the live one
     if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode("ascii")
+        return _text(bytes(value))
     if isinstance(value, decimal.Decimal | uuid.UUID | pathlib.PurePath):
         return str(value)
     return value
+
+
+def _text(value: bytes) -> str:
+    """The text that the bytes are; base64 if they are none."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode("ascii")
 
 
 def _dumped(dump: Any, value: Any, path: str) -> Any:
