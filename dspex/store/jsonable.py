@@ -28,9 +28,9 @@ _MAX_DEPTH = 100
 def to_jsonable(value: Any, path: str = "") -> Any:
     """`value` as dicts, lists, strings, numbers, booleans and None.
 
-    Examples, predictions, pydantic models and dataclasses become objects; enums their value; dates and
-    durations ISO 8601; tuples lists; sets sorted lists; bytes their text, else base64; decimals, UUIDs and paths strings; numpy's arrays and
-    scalars lists and numbers. `path` names the value in the error.
+    Examples, predictions, pydantic models and dataclasses become objects; enums their value; dates and durations ISO
+    8601; tuples lists; sets sorted lists; bytes their text, else base64; decimals, UUIDs and paths strings; numpy's
+    arrays and scalars lists and numbers. `path` names the value in the error.
 
     Raises:
         UsageError: naming the field that holds something else.
