@@ -70,6 +70,9 @@ class LMBillingError(LMProviderError):
 class LMRateLimitError(LMProviderError):
     """429: too many requests or tokens just now."""
 
+    shared_wait = False
+    """Whether the client holds back every call to the endpoint for `retry_after`, and not this one alone."""
+
 
 class LMInvalidRequestError(LMProviderError):
     """400 or 422: the provider does not accept the request."""

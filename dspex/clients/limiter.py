@@ -1,7 +1,8 @@
 """How many calls an endpoint gets at once, and when it gets none.
 
-A 429 with `Retry-After` stops every call to the endpoint, not only the one that was refused, so that sixty-four callers
-do not knock sixty-four times. When the pause is over they do not all return at once either: first as many as the
+Refusals in a row (429 with `Retry-After`) stop every call to the endpoint, not only those that were refused, so that
+sixty-four callers do not knock sixty-four times. A refusal among answers makes its own caller wait, and nobody else: an
+endpoint that turns away one call in ten, at any load, is not slowed down to a tenth. When the pause is over they do not all return at once either: first as many as the
 endpoint lately accepted between two refusals and half as many again, then one more for each call it answers.
 """
 
@@ -17,6 +18,9 @@ from dspex.errors import LMRateLimitError
 PATIENCE_SECONDS = 60.0
 """A pause longer than this is not waited for here: the call fails, and who called decides (a durable timer, say)."""
 
+_IN_A_ROW = 6
+"""Refusals without an answer in between that mean the endpoint itself has had enough."""
+
 _FEW = 1
 _MANY = 1 << 20
 
@@ -31,6 +35,7 @@ class Gate:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._paused_until = 0.0
         self._accepted = 0
+        self._refused = 0
         self._alarm: asyncio.TimerHandle | None = None
 
     async def enter(self, limit: int, again: bool = False) -> None:
@@ -64,11 +69,20 @@ class Gate:
     def answered(self) -> None:
         """The endpoint accepted a call."""
         self._accepted += 1
+        self._refused = 0
         if self._ceiling < _MANY:
             self._ceiling += 1
 
+    def refused(self, seconds: float) -> bool:
+        """The endpoint refused a call and asked for `seconds` of rest. Whether all calls now wait for that."""
+        self._refused += 1
+        if self._refused < min(_IN_A_ROW, self._active) and seconds <= PATIENCE_SECONDS:
+            return False
+        self.pause(seconds)
+        return True
+
     def pause(self, seconds: float) -> None:
-        """The endpoint refused a call and asked for `seconds` of rest."""
+        """Let nobody in for `seconds`."""
         until = self._now() + seconds
         if until > self._paused_until:
             self._paused_until = until

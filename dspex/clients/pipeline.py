@@ -212,7 +212,7 @@ async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> 
         result = await _send(call)
     except LMRateLimitError as error:
         if error.retry_after:
-            gate.pause(error.retry_after)
+            error.shared_wait = gate.refused(error.retry_after)
         raise
     finally:
         gate.leave()

@@ -24,8 +24,8 @@ _LONGEST_WAIT = 20.0
 async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int) -> T:
     """The result of `attempt`, tried up to `num_retries` times again while its failure is one that may pass.
 
-    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for. After a
-    rate limit with a time to wait, it is the limiter that waits, for all callers alike. `attempt` is told its number.
+    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for. When
+    an endpoint refuses call after call, it is the limiter that waits, for all callers alike. `attempt` is told its number.
     """
     try:
         return await attempt(1)
@@ -65,7 +65,7 @@ def _wait(state: RetryCallState) -> float:
     ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
     jitter = random.uniform(0, ceiling)  # not part of any result: only spreads the load
     error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, LMRateLimitError) and error.retry_after:
+    if isinstance(error, LMRateLimitError) and error.shared_wait:
         return 0.0  # the limiter has paused the whole endpoint for that long
     asked = getattr(error, "retry_after", None)
     return jitter if asked is None else asked + min(jitter, _FIRST_WAIT)

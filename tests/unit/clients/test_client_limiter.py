@@ -144,3 +144,29 @@ async def test_alarm_opens_the_gate_by_itself() -> None:
     gate.pause(0.001)
     async with asyncio.timeout(10):
         await gate.enter(1)
+
+
+async def test_refusals_in_a_row_stop_every_caller(gate: Gate) -> None:
+    for _ in range(10):
+        await gate.enter(64)
+    assert [gate.refused(5) for _ in range(6)] == [False] * 5 + [True]
+
+
+async def test_refusals_among_answers_stop_nobody_else(gate: Gate) -> None:
+    for _ in range(10):
+        await gate.enter(64)
+    for _ in range(20):
+        assert not gate.refused(5)
+        gate.answered()
+    await gate.enter(64)
+
+
+async def test_the_only_caller_that_is_refused_stops_the_next(gate: Gate) -> None:
+    await gate.enter(64)
+    assert gate.refused(5)
+
+
+async def test_a_long_rest_stops_every_caller_at_once(gate: Gate) -> None:
+    for _ in range(10):
+        await gate.enter(64)
+    assert gate.refused(3600)
