@@ -1,9 +1,10 @@
 """How many calls an endpoint gets at once, and when it gets none.
 
 Refusals in a row (429 with `Retry-After`) stop every call to the endpoint, not only those that were refused, so that
-sixty-four callers do not knock sixty-four times. A refusal among answers makes its own caller wait, and nobody else: an
-endpoint that turns away one call in ten, at any load, is not slowed down to a tenth. When the pause is over they do not all return at once either: first as many as the
-endpoint lately accepted between two refusals and half as many again, then one more for each call it answers.
+sixty-four callers do not knock sixty-four times. A refusal among answers makes its own caller wait, and nobody else:
+an endpoint that turns away one call in ten, at any load, is not slowed down to a tenth. When the pause is over they
+do not all return at once either: first as many as the endpoint lately accepted between two refusals and half as many
+again, then one more for each call it answers.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ _LONGEST_WAIT = 20.0
 async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int) -> T:
     """The result of `attempt`, tried up to `num_retries` times again while its failure is one that may pass.
 
-    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for. When
-    an endpoint refuses call after call, it is the limiter that waits, for all callers alike. `attempt` is told its number.
+    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for.
+    When an endpoint refuses call after call, it is the limiter that waits, for all callers alike. `attempt` is told
+    its number.
     """
     try:
         return await attempt(1)
