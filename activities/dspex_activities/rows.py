@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -17,7 +17,8 @@ from dspex.settings import context
 from dspex.store.outcomes import Outcome
 from dspex_activities.workbench import LoadedRun
 
-Work = Callable[[Module, int, Example, Step], Awaitable[tuple[Outcome, Usage]]]
+Work = Callable[[Module, int, Example, Step], Coroutine[Any, Any, tuple[Outcome, Usage]]]
+Job = Callable[[], Coroutine[Any, Any, tuple[Outcome, Usage]]]
 
 _KEEP_EVERY_S = 0.5
 
@@ -54,7 +55,7 @@ class Rows:
             with context(**self._run.settings):
                 await self._run_all(jobs)
 
-    async def _run_all(self, jobs: Any) -> None:
+    async def _run_all(self, jobs: Iterable[Job]) -> None:
         try:
             async with aclosing(run_concurrently(jobs, self._run.spec.concurrency)) as results:
                 async for outcome, used in results:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from dspex.cli.data import put_rows
 from dspex.cli.ending import note
 from dspex.cli.following import Attachment, attached, follow
-from dspex.cli.output_file import document_bytes, write_output
+from dspex.cli.output_file import write_output
 from dspex.cli.summary import Summary, of_durable, show
+from dspex.runner.saved import document_bytes
 
 if TYPE_CHECKING:
     from dspex.cli.optimizing import Prepared

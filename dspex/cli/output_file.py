@@ -46,11 +46,6 @@ def write_output(path: Path, content: bytes, run_id: str) -> None:
         raise StoreError(f"{error} {kept}") from error
 
 
-def document_bytes(document: dict[str, object]) -> bytes:
-    """A program's document as the bytes of its file: those that `dspex.runner.saved.program_bytes` gives."""
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
 def _is_program(path: Path) -> bool:
     try:
         document = orjson.loads(path.read_bytes())

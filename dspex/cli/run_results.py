@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.cli.ending import note
 from dspex.cli.following import Attachment, attached, follow
-from dspex.cli.output_file import check_output, document_bytes, write_output
+from dspex.cli.output_file import check_output, write_output
 from dspex.cli.run_lookup import find_run, status_of_record
 from dspex.cli.summary import Summary, failure_lines, of_durable, show
 from dspex.errors import UsageError
+from dspex.runner.saved import document_bytes
 
 if TYPE_CHECKING:
     from dspex.cli.place import Place

@@ -18,8 +18,7 @@ from dspex.temporal.server import EmbeddedServer, dies_with_parent, free_port
 WORKER = """
 import asyncio, os, signal, sys
 from dspex.runner.imports import Imports
-from dspex.temporal.connection import connect
-from dspex.temporal.patience import patiently
+from dspex.temporal.connection import TemporalNotReachableError, connect
 from dspex.temporal.worker import make_worker, serve
 
 async def main():
@@ -29,7 +28,7 @@ async def main():
         try:
             client = await connect(sys.argv[1])
             break
-        except Exception:
+        except TemporalNotReachableError:
             await asyncio.sleep(0.2)
     await serve(make_worker(client, Imports(sys.argv[2:])), stopped)
 
