@@ -7,6 +7,7 @@ each name is loaded when it is first used.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -141,10 +142,17 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("dspex.settings")
     home = _HOME_OF.get(name)
     if home is None:
-        raise AttributeError(f"module 'dspex' has no attribute {name!r}")
+        return _room(name)
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
+
+
+def _room(name: str) -> Any:
+    """``dspex.utils`` and the like are there without an import of their own, as DSPy's are."""
+    if name.startswith("_") or importlib.util.find_spec(f"dspex.{name}") is None:
+        raise AttributeError(f"module 'dspex' has no attribute {name!r}")
+    return importlib.import_module(f"dspex.{name}")
 
 
 def __dir__() -> list[str]:

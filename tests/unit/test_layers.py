@@ -19,7 +19,7 @@ LAYERS = [
     {"primitives"},
     {"predict"},
     {"evaluate", "runner", "teleprompt"},
-    {"temporal"},
+    {"temporal", "utils"},
     {"dspex_workflows", "dspex_activities"},
     {"cli"},
     {"__main__"},
