@@ -233,8 +233,10 @@ async def _send(call: Call) -> tuple[bytes, Answer]:
 
 def _told(error: LMError, call: Call, key: str | None) -> LMError:
     """`error` with the model and the address in its message, and without the key if the provider echoed it."""
-    where = f"{call.model} at {call.url}: " if call.url not in str(error) else f"{call.model}: "
+    where = f"{call.url}: " if call.url not in error.message else ""
     hint = " (no key was sent: set api_key_env=)" if error.status == 401 and key is None else ""
-    return type(error)(
-        scrub(where + str(error) + hint, key), model=call.model, status=error.status, retry_after=error.retry_after
+    told = type(error)(
+        scrub(where + error.message + hint, key), model=call.model, status=error.status, retry_after=error.retry_after
     )
+    told.provider_code, told.request_id = error.provider_code, error.request_id
+    return told

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from dspex.clients.limiter import PATIENCE_SECONDS
-from dspex.errors import LMError, LMRateLimitError, is_retryable_lm_error
+from dspex.errors import LMError, LMRateLimitError, may_pass
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -73,7 +73,7 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _worth_waiting(error: BaseException) -> bool:
-    return is_retryable_lm_error(error) and (getattr(error, "retry_after", None) or 0.0) <= PATIENCE_SECONDS
+    return may_pass(error) and (getattr(error, "retry_after", None) or 0.0) <= PATIENCE_SECONDS
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:

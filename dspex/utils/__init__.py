@@ -1,4 +1,4 @@
-"""DSPy's ``dspy.utils``: names that user code imports from there. Most live elsewhere, and each is loaded at first use."""
+"""DSPy's ``dspy.utils``: names that user code imports from there. Most live elsewhere; each is loaded at first use."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 
-class dotdict(dict[Any, Any]):  # noqa: N801  # DSPy's name
+class dotdict(dict[Any, Any]):
     """``dotdict(long_text="...").long_text``. Names with double underscores remain Python's own."""
 
     def __getattr__(self, name: str) -> Any:

@@ -23,7 +23,7 @@ from dspex.errors import (
     LMTimeoutError,
     LMUnexpectedError,
     LMUnsupportedModelError,
-    is_retryable_lm_error,
+    may_pass,
 )
 
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -106,7 +106,7 @@ def test_error_is_in_the_providers_own_words() -> None:
 def test_what_is_no_answer_may_be_asked_again(body: bytes) -> None:
     with pytest.raises(LMUnexpectedError) as caught:
         OPENAI_CHAT.decode(body)
-    assert is_retryable_lm_error(caught.value)
+    assert may_pass(caught.value)
 
 
 def test_error_in_a_success_has_the_meaning_of_its_code() -> None:
