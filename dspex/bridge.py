@@ -60,12 +60,26 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
             "Synchronous dspex code was called from a coroutine of dspex's own event loop, which it would block. "
             "Await the asynchronous form instead (`acall`)."
         )
-    future = asyncio.run_coroutine_threadsafe(coroutine, engine_loop())
+    future = asyncio.run_coroutine_threadsafe(held(coroutine), engine_loop())
     try:
-        return future.result()
+        value, stop = future.result()
     except BaseException:
         future.cancel()  # of effect when the wait itself was broken off, as by Ctrl-C
         raise
+    if stop is not None:
+        raise stop
+    return value  # type: ignore[return-value]
+
+
+async def held(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
+    """The coroutine's result, or the KeyboardInterrupt or SystemExit that it ended with.
+
+    An event loop breaks off when a task raises one of these, and the engine's must not.
+    """
+    try:
+        return await coroutine, None
+    except (KeyboardInterrupt, SystemExit) as stop:
+        return None, stop
 
 
 def finish_now(coroutine: Coroutine[Any, Any, T]) -> T:

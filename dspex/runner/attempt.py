@@ -14,6 +14,7 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import run_sync
@@ -97,8 +98,9 @@ async def attempt(
         LMError, StoreError: the infrastructure failed for longer than `patience`, or the set-up is wrong.
         UsageError: the example does not say which fields are inputs.
     """
-    inputs = dict(example.inputs().items())
-    return await patiently(lambda: _try(program, example, inputs, metric, trace), scope=scope, patience=patience)
+    example.inputs()  # raises now rather than as a failure of the program
+    once = partial(try_once, program, example, metric, trace=trace)
+    return await patiently(once, scope=scope, patience=patience)
 
 
 async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, patience: Patience) -> Attempt:
@@ -137,13 +139,14 @@ def scopes_for(step: str) -> Callable[[int], CallScope]:
     return lambda index: CallScope(run_id=outer.run_id, path=f"{place}/{index}")
 
 
-async def _try(
-    program: Any, example: Example, inputs: dict[str, Any], metric: Callable[..., Any] | None, trace: bool
+async def try_once(
+    program: Any, example: Example, metric: Callable[..., Any] | None = None, *, trace: bool = False
 ) -> Attempt:
+    """Run `program` on `example` and `metric` on what came of it, once. See `attempt`."""
     outcome = Attempt(trace=[] if trace else None)
     try:
         with context(trace=outcome.trace) if trace else nullcontext():
-            outcome.prediction = await _call(program, inputs)
+            outcome.prediction = await _call(program, dict(example.inputs().items()))
         if metric is not None:
             outcome.metric_value = await _measure(metric, example, outcome)
             outcome.score = 0.0 if trace and outcome.metric_value is None else as_score(outcome.metric_value)
@@ -153,7 +156,7 @@ async def _try(
 
 
 async def _call(program: Any, inputs: dict[str, Any]) -> Any:
-    if hasattr(program, "acall"):
+    if _is_awaited(program):
         return await program.acall(**inputs)
     return await _result(program, **inputs)
 
@@ -162,9 +165,14 @@ async def _measure(metric: Callable[..., Any], example: Example, outcome: Attemp
     arguments = [example, outcome.prediction]
     if outcome.trace is not None and _takes_trace(metric):
         arguments.append(outcome.trace)
-    if hasattr(metric, "acall"):
+    if _is_awaited(metric):
         return await metric.acall(*arguments)
     return await _result(metric, *arguments)
+
+
+def _is_awaited(callee: Any) -> bool:
+    """Whether it has an asynchronous form. A stand-in of a test, such as a `MagicMock`, only seems to."""
+    return inspect.iscoroutinefunction(getattr(callee, "acall", None))
 
 
 async def _result(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -177,7 +185,7 @@ async def _result(function: Callable[..., Any], *args: Any, **kwargs: Any) -> An
 
 def _takes_trace(metric: Callable[..., Any]) -> bool:
     """Whether the metric has a third parameter; one that has not is called without the trace."""
-    if hasattr(metric, "acall"):
+    if _is_awaited(metric):
         return True
     try:
         inspect.signature(metric).bind(None, None, None)

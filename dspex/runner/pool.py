@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from dspex.bridge import held
+
 R = TypeVar("R")
 
 
@@ -17,19 +19,22 @@ async def run_concurrently(jobs: Iterable[Callable[[], Coroutine[Any, Any, R]]],
     (use `contextlib.aclosing`), those in flight are cancelled and waited for.
     """
     waiting = iter(jobs)
-    unclaimed: set[asyncio.Task[R]] = set()
-    finished: asyncio.Queue[asyncio.Task[R]] = asyncio.Queue()
+    unclaimed: set[asyncio.Task[Any]] = set()
+    finished: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
     try:
         while True:
             for job in _take(waiting, max(limit, 1) - len(unclaimed)):
-                task = asyncio.create_task(job())
+                task = asyncio.create_task(held(job()))
                 unclaimed.add(task)
                 task.add_done_callback(finished.put_nowait)
             if not unclaimed:
                 return
             task = await finished.get()
             unclaimed.discard(task)
-            yield task.result()
+            result, stop = task.result()
+            if stop is not None:
+                raise stop
+            yield result
     finally:
         await _cancel(unclaimed)
 
