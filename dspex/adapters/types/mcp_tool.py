@@ -1,0 +1,54 @@
+"""Tools of MCP servers. Field names are those of the `mcp` package from 2.0 on, or else those of 1.x."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dspex.adapters.types.tool import Tool
+from dspex.adapters.types.tool_schema import convert_input_schema_to_tool_args
+from dspex.errors import UsageError
+
+ResultMode = Literal["text", "structured"]
+
+
+def convert_mcp_tool(session: Any, tool: Any, *, result_mode: ResultMode = "text") -> Tool:
+    """See `Tool.from_mcp_tool`.
+
+    Raises:
+        UsageError: for a result mode that does not exist.
+    """
+    if result_mode not in ("text", "structured"):
+        raise UsageError(f"Unsupported MCP result mode: {result_mode!r}. There are 'text' and 'structured'.")
+    args, arg_types, arg_desc = convert_input_schema_to_tool_args(_field(tool, "input_schema", "inputSchema") or {})
+
+    async def func(*args: Any, **kwargs: Any) -> Any:
+        return read_result(await session.call_tool(tool.name, arguments=kwargs), result_mode)
+
+    return Tool(func, name=tool.name, desc=tool.description, args=args, arg_types=arg_types, arg_desc=arg_desc)
+
+
+def read_result(result: Any, mode: ResultMode = "text") -> Any:
+    """What a tool's result says: its text or texts, or else its other contents, or its structured content.
+
+    Raises:
+        RuntimeError: the server says that the tool failed.
+    """
+    texts = [content.text for content in result.content if content.type == "text"]
+    text = texts[0] if len(texts) == 1 else texts
+    if _field(result, "is_error", "isError"):
+        raise RuntimeError(f"Failed to call a MCP tool: {text}")
+    if mode == "structured" and _is_set(result, "structured_content", "structuredContent"):
+        return _field(result, "structured_content", "structuredContent")
+    return text or [content for content in result.content if content.type != "text"]
+
+
+def _field(value: Any, name: str, old_name: str) -> Any:
+    return getattr(value, name, getattr(value, old_name, None))
+
+
+def _is_set(value: Any, name: str, old_name: str) -> bool:
+    """Whether the server sent the field; None is a content like any other."""
+    given = getattr(value, "model_fields_set", None)
+    if given is None:
+        return hasattr(value, name) or hasattr(value, old_name)
+    return name in given or old_name in given
