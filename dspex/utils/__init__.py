@@ -16,7 +16,7 @@ _HOMES = {
     "dummy_rm": "dspex.utils.dummies",
     "experimental": "dspex.utils.annotation",
     "pretty_print_history": "dspex.utils.inspect_history",
-    "with_callbacks": "dspex.callback",
+    "with_callbacks": "dspex.callback_methods",
 }
 
 __all__ = [
@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from dspex.callback import BaseCallback, with_callbacks
+    from dspex.callback import BaseCallback
+    from dspex.callback_methods import with_callbacks
     from dspex.streaming.messages import StatusMessage, StatusMessageProvider
     from dspex.utils import exceptions
     from dspex.utils.annotation import experimental

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
-    {"errors", "settings", "bridge", "callback"},
+    {"errors", "settings", "bridge", "callback", "callback_methods"},
     {"store", "signatures"},
     {"clients", "adapters", "practice", "datafiles"},
     {"primitives"},
