@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,13 +17,15 @@ from dspex.primitives.parameter import Parameter, Predictor
 from dspex.primitives.prediction import Prediction
 from dspex.primitives.program_state import apply_state
 from dspex.primitives.traversal import parameters_of, sub_modules_of
-from dspex.primitives.usage import track_usage
+from dspex.primitives.usage import UsageTracker, track_usage
 from dspex.settings import override, restore, settings
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from dspex.primitives.example import Example
+
+logger = logging.getLogger(__name__)
 
 
 class ProgramMeta(type):
@@ -104,8 +107,8 @@ class Module(metaclass=ProgramMeta):
         tracker = stack.enter_context(track_usage()) if _starts_tracking() else None
 
         def finish(result: Any) -> Any:
-            if tracker is not None and isinstance(result, Prediction):
-                result.set_lm_usage(tracker.get_total_tokens())
+            if tracker is not None:
+                _note_usage(result, tracker)
             if call is not None:
                 call.outputs = result
             return result
@@ -281,6 +284,15 @@ def _is_watched(module: Module) -> bool:
 
 def _starts_tracking() -> bool:
     return bool(settings.track_usage) and settings.usage_tracker is None
+
+
+def _note_usage(result: Any, tracker: UsageTracker) -> None:
+    """Tell the prediction what it took; with a trace it comes as a tuple."""
+    prediction = result[0] if isinstance(result, tuple) and result else result
+    if isinstance(prediction, Prediction):
+        prediction.set_lm_usage(tracker.get_total_tokens())
+    else:
+        logger.warning("Failed to set LM usage: only a dspex.Prediction that a module returns can carry it.")
 
 
 def _nearest(module: Module, first: str, second: str) -> str:
