@@ -14,12 +14,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter"),
-    "dspex.adapters.types": ("History", "Tool", "ToolCallResults", "ToolCalls", "Type"),
+    "dspex.adapters.types": ("Code", "History", "Reasoning", "Tool", "ToolCallResults", "ToolCalls", "Type"),
     "dspex.clients": ("BaseLM", "LM", "inspect_history"),
     "dspex.evaluate": ("Evaluate", "EvaluationResult"),
     "dspex.predict": ("ChainOfThought", "Predict"),
     "dspex.primitives": ("Completions", "Example", "Module", "Prediction", "load", "track_usage"),
-    "dspex.settings": ("configure", "context"),
+    "dspex.settings": ("configure", "context", "load_settings"),
     "dspex.signatures": ("InputField", "OutputField", "Signature", "ensure_signature", "make_signature"),
     "dspex.store": ("Store",),
     "dspex.teleprompt": ("BootstrapFewShot", "LabeledFewShot", "Optimizer", "Teleprompter"),
@@ -60,6 +60,7 @@ __all__ = [
     "ChainOfThought",
     "ChatAdapter",
     "Client",
+    "Code",
     "Completions",
     "ContextWindowExceededError",
     "DSPyError",
@@ -92,6 +93,7 @@ __all__ = [
     "OutputField",
     "Predict",
     "Prediction",
+    "Reasoning",
     "Run",
     "RunResult",
     "Signature",
@@ -109,6 +111,7 @@ __all__ = [
     "inspect_history",
     "is_retryable_lm_error",
     "load",
+    "load_settings",
     "make_signature",
     "settings",
     "track_usage",
@@ -117,7 +120,7 @@ __all__ = [
 if TYPE_CHECKING:
     from dspex import settings
     from dspex.adapters import Adapter, ChatAdapter, JSONAdapter
-    from dspex.adapters.types import History, Tool, ToolCallResults, ToolCalls, Type
+    from dspex.adapters.types import Code, History, Reasoning, Tool, ToolCallResults, ToolCalls, Type
     from dspex.clients import LM, BaseLM, inspect_history
     from dspex.errors import (
         AdapterParseError,
@@ -146,7 +149,7 @@ if TYPE_CHECKING:
     from dspex.evaluate import Evaluate, EvaluationResult
     from dspex.predict import ChainOfThought, Predict
     from dspex.primitives import Completions, Example, Module, Prediction, load, track_usage
-    from dspex.settings import configure, context
+    from dspex.settings import configure, context, load_settings
     from dspex.signatures import InputField, OutputField, Signature, ensure_signature, make_signature
     from dspex.store import Store
     from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer, Teleprompter

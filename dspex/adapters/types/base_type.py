@@ -1,4 +1,4 @@
-"""`Type`: the base of types that are content parts of a message (images, files, ...), not text.
+"""`Type`: the base of types that an LM is given as content parts of a message (images, files, ...), or in its own way.
 
 A value of such a type is written into the text of a message between two markers; `with_content_parts` then cuts the
 text at the markers, so that adapters may treat every value as text.
@@ -13,8 +13,10 @@ from typing import Any, get_args
 
 import pydantic
 
-_START, _END = "<<CUSTOM-TYPE-START-IDENTIFIER>>", "<<CUSTOM-TYPE-END-IDENTIFIER>>"
-_MARKED = re.compile(f"{_START}(.*?){_END}", re.DOTALL)
+CUSTOM_TYPE_START_IDENTIFIER = "<<CUSTOM-TYPE-START-IDENTIFIER>>"
+CUSTOM_TYPE_END_IDENTIFIER = "<<CUSTOM-TYPE-END-IDENTIFIER>>"
+_MARKED = re.compile(f"{CUSTOM_TYPE_START_IDENTIFIER}(.*?){CUSTOM_TYPE_END_IDENTIFIER}", re.DOTALL)
+_MOST_ESCAPES = 4  # how often JSON inside JSON inside JSON ... is unpacked
 
 
 class Type(pydantic.BaseModel):
@@ -49,21 +51,47 @@ class Type(pydantic.BaseModel):
         """The value of this type that came with an answer beside its text; None by default."""
         return None
 
+    @classmethod
+    def is_streamable(cls) -> bool:
+        """Whether `parse_stream_chunk` finds values of this type in the chunks of an answer."""
+        return False
+
+    @classmethod
+    def parse_stream_chunk(cls, chunk: Any) -> Any:
+        """The value, or the part of one, that a chunk of a streamed answer brings beside its text; None by default."""
+        return None
+
     @pydantic.model_serializer()
     def serialize_model(self) -> Any:
         """The text that stands for the value until `with_content_parts`."""
         formatted = self.format()
         if isinstance(formatted, list):
-            return f"{_START}{json.dumps(formatted, ensure_ascii=False)}{_END}"
+            written = json.dumps(formatted, ensure_ascii=False)
+            return f"{CUSTOM_TYPE_START_IDENTIFIER}{written}{CUSTOM_TYPE_END_IDENTIFIER}"
         return formatted
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """The schema; without the docstring of a type of ours, which tells programmers about it, not LMs."""
+        schema: dict[str, Any] = handler(core_schema)
+        if cls.__module__.startswith(__name__.rpartition(".")[0]):
+            handler.resolve_ref_schema(schema).pop("description", None)
+        return schema
 
 
 def with_content_parts(message: dict[str, Any]) -> dict[str, Any]:
     """`message`, its text cut into content parts where values of a `Type` stand in it."""
     content = message["content"]
-    if not isinstance(content, str) or _START not in content or message["role"] != "user":
+    if message["role"] != "user" or not isinstance(content, str) or CUSTOM_TYPE_START_IDENTIFIER not in content:
         return message
     return {**message, "content": list(_parts(content))}
+
+
+def split_message_content_for_custom_types(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`messages` themselves, each user message's text cut into content parts where values of a `Type` stand in it."""
+    for message in messages:
+        message["content"] = with_content_parts(message)["content"]
+    return messages
 
 
 def _parts(content: str) -> Iterator[dict[str, Any]]:
@@ -78,12 +106,18 @@ def _parts(content: str) -> Iterator[dict[str, Any]]:
 
 
 def _between_markers(payload: str) -> list[dict[str, Any]]:
-    """The parts that were written; inside another value's JSON they were escaped once more."""
-    for read in (json.loads, lambda text: json.loads(json.loads(f'"{text}"'))):
+    """The parts that were written; inside another value's JSON they were escaped once more for every level."""
+    text = payload
+    for _ in range(_MOST_ESCAPES):
         try:
-            parts = read(payload)
+            parts = json.loads(text)
         except ValueError:
+            try:
+                text = json.loads(f'"{text}"')
+            except ValueError:
+                break
             continue
         if isinstance(parts, list):
             return [part if isinstance(part, dict) else {"type": "text", "text": str(part)} for part in parts]
+        break
     return [{"type": "text", "text": payload}]

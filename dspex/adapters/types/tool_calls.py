@@ -13,17 +13,20 @@ from dspex.adapters.types.base_type import Type
 
 
 class ToolCalls(Type):
-    # No docstring: pydantic would show it to the LM as a part of the type's schema.
-    # Give a signature an output ``calls: dspex.ToolCalls`` and an input ``tools: list[dspex.Tool]``.
+    """The calls that an LM asks for: an output of a signature with an input ``tools: list[dspex.Tool]``."""
 
     class ToolCall(Type):
+        """One call: the name of a tool, and arguments for it. `id` is the provider's, for the result to refer to."""
+
         id: str | None = None
         name: str
         args: dict[str, Any] = pydantic.Field(json_schema_extra={"additionalProperties": True})
 
         @classmethod
         def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
-            return _without(handler.resolve_ref_schema(handler(core_schema)), "id")
+            return _without(
+                handler.resolve_ref_schema(super().__get_pydantic_json_schema__(core_schema, handler)), "id"
+            )
 
         def format(self) -> dict[str, Any]:  # type: ignore[override]
             """The call as an LM writes it."""
@@ -58,7 +61,9 @@ class ToolCalls(Type):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
-        return _without(handler.resolve_ref_schema(handler(core_schema)), "tool_call_results")
+        return _without(
+            handler.resolve_ref_schema(super().__get_pydantic_json_schema__(core_schema, handler)), "tool_call_results"
+        )
 
     @classmethod
     def from_dict_list(cls, tool_calls_dicts: list[dict[str, Any]]) -> ToolCalls:
@@ -108,7 +113,7 @@ class ToolCalls(Type):
 
 
 class ToolCallResults(pydantic.BaseModel):
-    # No docstring, for the same reason.
+    # No docstring: pydantic would show it to an LM as a part of the type's schema.
 
     class ToolCallResult(pydantic.BaseModel):
         call_id: str | None = None

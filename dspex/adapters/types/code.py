@@ -1,0 +1,63 @@
+"""`Code`: program text, in a language that the type names: ``Code["java"]``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+import pydantic
+
+from dspex.adapters.types.base_type import Type
+
+_BLOCKS = (re.compile(r"```[^\n]*\n(.*?)```", re.DOTALL), re.compile(r"```(.*?)```", re.DOTALL))
+
+
+class Code(Type):
+    """Program text, as an input or an output; ``Code`` alone is Python. `code` is without a model's Markdown fences."""
+
+    code: str
+
+    language: ClassVar[str] = "python"
+
+    def __class_getitem__(cls, language: str) -> type[Code]:  # type: ignore[override]
+        """The type of code in `language`."""
+        typed = pydantic.create_model(f"{cls.__name__}_{language}", __base__=cls)
+        typed.language = language
+        return typed
+
+    def format(self) -> str:
+        """The code."""
+        return self.code
+
+    @classmethod
+    def description(cls) -> str:
+        """What the LM is told about the type."""
+        return (
+            "Code represented in a string, specified in the `code` field. If this is an output field, the code "
+            f"field should follow the markdown code block format, e.g. \n```{cls.language.lower()}\n{{code}}\n```"
+            f"\nProgramming language: {cls.language}"
+        )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def validate_input(cls, data: Any) -> Any:
+        """Accept a text, or a dict with `code`; of a text with Markdown blocks of code, the first block."""
+        if isinstance(data, cls):
+            return data
+        if isinstance(data, str):
+            return {"code": _unfenced(data)}
+        if not isinstance(data, dict):
+            raise ValueError(f"Received invalid value for `dspex.Code`: {data}. Give the code as a text.")
+        if "code" not in data:
+            raise ValueError("`code` field is required for `dspex.Code`")
+        if not isinstance(data["code"], str):
+            raise ValueError(f"`code` field must be a string, but received type: {type(data['code'])}")
+        return {"code": _unfenced(data["code"])}
+
+
+def _unfenced(text: str) -> str:
+    """The code in the first Markdown block, or all of `text` where there is none."""
+    for block in _BLOCKS:
+        if found := block.search(text):
+            return found[1].strip()
+    return text
