@@ -113,7 +113,7 @@ async def _in_thread(start: Callable[[], Any]) -> AsyncIterator[Any]:
     done = object()
     context = contextvars.copy_context()
     iterator = iter(await asyncio.to_thread(context.run, start))
-    while (item := await asyncio.to_thread(context.run, next, iterator, done)) is not done:
+    while (item := await asyncio.to_thread(lambda: context.run(next, iterator, done))) is not done:
         yield item
 
 
