@@ -13,13 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
-    {"errors", "settings", "bridge", "callback", "callback_methods"},
+    {"by_value", "errors", "settings", "bridge", "callback", "callback_methods"},
     {"store", "signatures"},
     {"clients", "adapters", "practice", "datafiles"},
     {"primitives"},
     {"predict"},
     {"evaluate", "runner", "teleprompt"},
-    {"temporal", "utils"},
+    {"temporal", "utils", "dsp"},
     {"dspex_workflows", "dspex_activities"},
     {"cli"},
     {"__main__"},
@@ -28,6 +28,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
 UPWARD = {
     ("dspex/primitives/module.py", "predict"): "finding a program's predictors: DSPy's Module knows Predict",
+    ("dspex/settings.py", "utils"): "a copy of the settings is the dictionary with attributes that DSPy's is",
     ("dspex/predict/parallel.py", "evaluate"): "Parallel shows Evaluate's progress bar",
     ("dspex/predict/parallel.py", "runner"): "Parallel runs programs as a run does",
     ("dspex/runner/compile.py", "temporal"): "configure(temporal=...) makes the same call durable",
