@@ -1,25 +1,38 @@
 """Process-wide configuration and overrides that hold for a block of code.
 
-`configure` sets the process's defaults, from any thread. `context` overrides them for the code inside the ``with``,
-through a context variable: tasks, threads started by dspex and greenlets inherit it, and never see one another's. Names
-and defaults are DSPy's (``dspy.settings``).
+`configure` sets the process's defaults. `context` overrides them for the code inside the ``with``, through a context
+variable: tasks, threads started by dspex and greenlets inherit it, and never see one another's. Names and defaults are
+DSPy's (``dspy.settings``), but for `num_threads`, of which there are none here, and our own `temporal`, `store` and
+`task_queue`.
+
+This module is itself the object that DSPy calls ``dspy.settings``: ``dspex.settings.lm`` reads, ``dspex.settings.lm =
+...`` configures.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from types import MappingProxyType
+from importlib import import_module
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from dspex.errors import UsageError
 
-_DEFAULTS: dict[str, Any] = {
+logger = logging.getLogger(__name__)
+
+DEFAULT_CONFIG: dict[str, Any] = {
     "lm": None,
     "adapter": None,
     "rm": None,
-    "trace": None,
+    "branch_idx": 0,
+    "trace": [],
     "callbacks": [],
     "async_max_workers": 8,
     "num_threads": 64,
@@ -32,6 +45,7 @@ _DEFAULTS: dict[str, Any] = {
     "max_trace_size": 10000,
     "warn_on_type_mismatch": True,
     "allow_tool_async_sync_conversion": False,
+    "interpreter_factory": None,
     "send_stream": None,
     "stream_listeners": [],
     "caller_predict": None,
@@ -41,30 +55,58 @@ _DEFAULTS: dict[str, Any] = {
     "task_queue": None,
 }
 
-_process: dict[str, Any] = dict(_DEFAULTS)
-_overrides: ContextVar[Mapping[str, Any]] = ContextVar("dspex_overrides", default=MappingProxyType({}))
+
+def _defaults() -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, list) else value for name, value in DEFAULT_CONFIG.items()}
+
+
+main_thread_config: dict[str, Any] = _defaults()
+"""What `configure` has set for the whole process (DSPy's name for it)."""
+thread_local_overrides: ContextVar[Mapping[str, Any]] = ContextVar("dspex_overrides", default=MappingProxyType({}))
+"""What the `context` blocks around the running code override (DSPy's name; it belongs to tasks and greenlets too)."""
+global_lock = threading.Lock()
+config_owner_thread_id: int | None = None
+config_owner_async_task: asyncio.Task[Any] | None = None
+
+
+class ConfigureRefusedError(UsageError, RuntimeError):
+    """Another thread or task that still runs has configured this process."""
 
 
 class Settings:
-    """The configuration in force where it is read: ``settings.lm``, ``settings.adapter``, ..."""
+    """The configuration in force where it is read: ``settings.lm``, ``settings["adapter"]``, ...
+
+    Keys of your own may be configured too, and are read in the same ways.
+    """
 
     def __getattr__(self, name: str) -> Any:
-        overrides = _overrides.get()
+        overrides = thread_local_overrides.get()
         if name in overrides:
             return overrides[name]
         try:
-            return _process[name]
+            return main_thread_config[name]
         except KeyError:
-            raise AttributeError(f"dspex has no setting {name!r}. Settings: {', '.join(sorted(_DEFAULTS))}") from None
+            raise AttributeError(
+                f"'Settings' object has no attribute '{name}'. Settings: {', '.join(sorted(main_thread_config))}."
+            ) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        configure(**{name: value})
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 
+    def __setitem__(self, name: str, value: Any) -> None:
+        configure(**{name: value})
+
     def __contains__(self, name: str) -> bool:
-        return name in _process or name in _overrides.get()
+        return name in main_thread_config or name in thread_local_overrides.get()
 
     def get(self, name: str, default: Any = None) -> Any:
-        return getattr(self, name) if name in self else default
+        try:
+            return self[name]
+        except AttributeError:
+            return default
 
     def configure(self, **values: Any) -> None:
         configure(**values)
@@ -73,10 +115,57 @@ class Settings:
         return context(**values)
 
     def copy(self) -> dict[str, Any]:
-        return {**_process, **_overrides.get()}
+        """All that is in force here, as a dictionary of its own with the keys as attributes too."""
+        from dspex.utils.dotdict import dotdict
+
+        return dotdict({**main_thread_config, **thread_local_overrides.get()})
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self.copy()
+
+    @property
+    def lock(self) -> threading.Lock:
+        return global_lock
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        modules_to_serialize: list[ModuleType] | None = None,
+        exclude_keys: list[str] | None = None,
+    ) -> None:
+        """Pickle what is in force here to a file.
+
+        Args:
+            path: The file.
+            modules_to_serialize: Modules to be pickled with their code, for those who cannot import them.
+            exclude_keys: Settings to leave out.
+
+        Raises:
+            RuntimeError: a setting cannot be pickled; the file was not touched.
+        """
+        _save(path, modules_to_serialize or [], exclude_keys or [])
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], allow_pickle: bool = False) -> dict[str, Any]:
+        """Read settings that `save` wrote, to be passed to `configure`. Reading runs code: only read what you trust.
+
+        Raises:
+            ValueError: `allow_pickle` is not set.
+        """
+        return load_settings(path, allow_pickle)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Settings:
+        return self
+
+    def __copy__(self) -> Settings:
+        return self
+
+    def __reduce__(self) -> str:
+        return "settings"
 
     def __repr__(self) -> str:
-        return f"Settings({self.copy()!r})"
+        return f"Settings({dict(self.copy())!r})"
 
 
 settings = Settings()
@@ -85,53 +174,154 @@ settings = Settings()
 def configure(**values: Any) -> None:
     """Set defaults for the whole process, e.g. ``configure(lm=LM("openai/gpt-4o-mini"), temporal="localhost:7233")``.
 
-    Inside a `context` block an override of the same name still wins.
+    Inside a `context` block an override of the same name still wins. The first thread, and the first task, that
+    configures is the one that may do so again, until it ends: two that work at once would undo each other's settings.
 
     Raises:
-        UsageError: for an unknown setting, or an LM given by name instead of as an `LM`.
+        ConfigureRefusedError: another thread or task did it first and still runs. Use `context` there.
     """
-    _refuse_mistakes(values)
-    _process.update(values)
+    with global_lock:
+        _own()
+    _warn_of_mistakes(values)
+    main_thread_config.update(values)
 
 
 @contextmanager
 def context(**values: Any) -> Iterator[None]:
     """Override settings for the code inside the block, and for nothing else that runs at the same time."""
-    _refuse_mistakes(values)
-    token = _overrides.set({**_overrides.get(), **values})
+    _warn_of_mistakes(values)
+    token = thread_local_overrides.set({**thread_local_overrides.get(), **values})
     try:
         yield
     finally:
-        _overrides.reset(token)
+        thread_local_overrides.reset(token)
 
 
 def override(name: str, value: Any) -> Token[Mapping[str, Any]]:
     """Override one setting until `restore`: `context` for hot paths, without its checks."""
-    return _overrides.set({**_overrides.get(), name: value})
+    return thread_local_overrides.set({**thread_local_overrides.get(), name: value})
 
 
 def restore(token: Token[Mapping[str, Any]]) -> None:
     """Undo `override`."""
-    _overrides.reset(token)
+    thread_local_overrides.reset(token)
+
+
+def is_overridden(name: str) -> bool:
+    """Whether a `context` around the running code says what `name` is."""
+    return name in thread_local_overrides.get()
 
 
 def reset() -> None:
     """Forget everything configured (for tests)."""
-    _process.clear()
-    _process.update(_DEFAULTS)
+    global config_owner_thread_id, config_owner_async_task
+    config_owner_thread_id = config_owner_async_task = None
+    main_thread_config.clear()
+    main_thread_config.update(_defaults())
 
 
-def _refuse_mistakes(values: Mapping[str, Any]) -> None:
-    unknown = sorted(set(values) - set(_DEFAULTS))
-    if unknown:
-        raise UsageError(f"Unknown setting {', '.join(unknown)}. Settings: {', '.join(sorted(_DEFAULTS))}")
+def load_settings(path: str | os.PathLike[str], allow_pickle: bool = False) -> dict[str, Any]:
+    """See `Settings.load`."""
+    if not allow_pickle:
+        raise UsageError(
+            f"{os.fspath(path)}: Loading .pkl files can run arbitrary code. "
+            "If you trust where the file comes from, pass allow_pickle=True."
+        )
+    import cloudpickle
+
+    with open(path, "rb") as file:
+        found: dict[str, Any] = cloudpickle.load(file)
+    return found
+
+
+def _save(path: str | os.PathLike[str], by_value: list[ModuleType], exclude: list[str]) -> None:
+    import cloudpickle
+
+    from dspex.by_value import serialize_by_value
+
+    logger.warning("Pickled settings run code when they are loaded. Load none that you do not trust.")
+    values = {name: value for name, value in settings.copy().items() if name not in exclude}
+    try:
+        with serialize_by_value(by_value):
+            pickled = cloudpickle.dumps(values)
+        with open(path, "wb") as file:
+            file.write(pickled)
+    except Exception as error:
+        raise RuntimeError(
+            f"Saving failed with error: {error}. Leave out what cannot be pickled, with exclude_keys=[...]."
+        ) from error
+
+
+def _own() -> None:
+    """Make the running thread, and task, the one that configures.
+
+    Raises:
+        ConfigureRefusedError: another one is, and still runs.
+    """
+    global config_owner_thread_id, config_owner_async_task
+    thread, owner = threading.get_ident(), config_owner_thread_id
+    if thread != owner:
+        if owner is not None and any(each.ident == owner for each in threading.enumerate()):
+            raise ConfigureRefusedError(
+                "dspex.settings can only be changed by the thread that initially configured it. "
+                "In this thread use `with dspex.context(...)`, which overrides settings for the code inside alone."
+            )
+        config_owner_thread_id, config_owner_async_task = thread, None
+    task = _current_task()
+    if task is None:
+        return
+    if config_owner_async_task is None or config_owner_async_task.done():
+        config_owner_async_task = task
+    elif config_owner_async_task is not task and not _in_notebook():
+        raise ConfigureRefusedError(
+            "dspy.configure(...) can only be called from the same async task that called it first. "
+            "In other tasks use `with dspex.context(...)`, which overrides settings for the code inside alone."
+        )
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _in_notebook() -> bool:
+    """Each cell of a notebook is a task of its own."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
+def _warn_of_mistakes(values: Mapping[str, Any]) -> None:
+    for name in values:
+        if name not in main_thread_config:
+            _warn_of_misspelling(name)
     lm = values.get("lm")
     if isinstance(lm, str):
-        raise UsageError(f'An LM is not given by name. Instead of lm="{lm}" write lm=dspex.LM("{lm}").')
+        logger.warning('An LM is not given by name: instead of lm="%s" write lm=dspex.LM("%s").', lm, lm)
 
 
-def __getattr__(name: str) -> Any:
-    """``dspex.settings`` is this module, and reads as DSPy's object of that name does: ``dspex.settings.lm``."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return getattr(settings, name)
+def _warn_of_misspelling(name: str) -> None:
+    from difflib import get_close_matches
+
+    for meant in get_close_matches(name, DEFAULT_CONFIG, 1, cutoff=0.85):
+        logger.warning("There is no setting %r. Is %r meant?", name, meant)
+
+
+class _SettingsModule(ModuleType, Settings):
+    """This module as DSPy's object: names that it does not define itself are settings."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__") or name in self.__dict__:
+            ModuleType.__setattr__(self, name, value)
+        else:
+            configure(**{name: value})
+
+    def __reduce__(self) -> Any:
+        return import_module, (__name__,)
+
+    __getattr__ = Settings.__getattr__
+    __repr__ = Settings.__repr__
+
+
+sys.modules[__name__].__class__ = _SettingsModule

@@ -1,0 +1,140 @@
+"""DSPy's small functions of old, for programs that still import them. New code has better ones in `itertools`."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from dspex.utils.dotdict import dotdict
+
+__all__ = [
+    "NullContextManager",
+    "batch",
+    "create_directory",
+    "deduplicate",
+    "dotdict",
+    "dotdict_lax",
+    "flatten",
+    "groupby_first_item",
+    "grouper",
+    "int_or_float",
+    "lengths2offsets",
+    "print_message",
+    "process_grouped_by_first_item",
+    "timestamp",
+    "zip_first",
+    "zipstar",
+]
+
+NullContextManager = nullcontext
+
+
+class dotdict_lax(dict[str, Any]):
+    """A dict whose keys are attributes too; one that is missing reads as None."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
+
+    __setattr__ = dict.__setitem__
+    __delattr__ = dict.__delitem__  # type: ignore[assignment]
+
+
+def deduplicate(seq: Iterable[str]) -> list[str]:
+    """The distinct items in the order in which they come first."""
+    return list(dict.fromkeys(seq))
+
+
+def batch(group: Sequence[Any], bsize: int, provide_offset: bool = False) -> Iterator[Any]:
+    """Slices of `bsize` items, the last one perhaps shorter; with `provide_offset` as (offset, slice)."""
+    for offset in range(0, len(group), bsize):
+        items = group[offset : offset + bsize]
+        yield (offset, items) if provide_offset else items
+
+
+def flatten(data_list: Iterable[Iterable[Any]]) -> list[Any]:
+    """The items of all lists in one."""
+    return list(itertools.chain.from_iterable(data_list))
+
+
+def zipstar(data_list: Sequence[Sequence[Any]], lazy: bool = False) -> Any:
+    """Rows turned into columns: lists of rows under 100 items wide, else tuples."""
+    if not data_list:
+        return data_list
+    width = len(data_list[0])
+    if width < 100:
+        return [[row[column] for row in data_list] for column in range(width)]
+    columns = zip(*data_list, strict=False)
+    return columns if lazy else list(columns)
+
+
+def zip_first(list1: Iterable[Any], list2: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """Pairs, as many as the first has items.
+
+    Raises:
+        AssertionError: the second has fewer.
+    """
+    pairs = list(zip(list1, list2, strict=False))
+    if isinstance(list1, list | tuple) and len(list1) != len(pairs):
+        raise AssertionError(f"The second of the two has {len(pairs)} items, fewer than the first: {len(list1)}.")
+    return pairs
+
+
+def int_or_float(val: str) -> int | float:
+    """The number that `val` spells: a float where it has a point."""
+    return float(val) if "." in val else int(val)
+
+
+def groupby_first_item(lst: Iterable[Sequence[Any]]) -> dict[Any, list[Any]]:
+    """The rests of the tuples, by their first items; a rest of one item is that item."""
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    for first, *rest in lst:
+        groups[first].append(rest[0] if len(rest) == 1 else rest)
+    return groups
+
+
+def process_grouped_by_first_item(lst: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, list[Any]]]:
+    """Each first item with its rests, for tuples that are sorted by it already."""
+    for first, group in itertools.groupby(lst, key=lambda row: row[0]):
+        rests = [list(row[1:]) for row in group]
+        yield first, [rest[0] if len(rest) == 1 else rest for rest in rests]
+
+
+def grouper(iterable: Iterable[Any], n: int, fillvalue: Any = None) -> Iterator[tuple[Any, ...]]:
+    """Tuples of `n` items, the last one filled up with `fillvalue`."""
+    items = iter(iterable)
+    return itertools.zip_longest(*[items] * n, fillvalue=fillvalue)
+
+
+def lengths2offsets(lengths: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Start and end of each of several pieces that lie one behind the other."""
+    offset = 0
+    for length in lengths:
+        yield offset, offset + length
+        offset += length
+
+
+def timestamp(daydir: bool = False) -> str:
+    """Now, for file names; with `daydir` as a folder for the day and a file for the time."""
+    return datetime.datetime.now().strftime("%Y-%m/%d/%H.%M.%S" if daydir else "%Y-%m-%d_%H.%M.%S")
+
+
+def print_message(*s: Any, condition: bool = True, pad: bool = False, sep: str | None = None) -> str:
+    """Print `s` behind the time of day, and return it."""
+    now = datetime.datetime.now().strftime("%b %d, %H:%M:%S")
+    message = f"[{now}] {' '.join(map(str, s))}"
+    if condition:
+        message = f"\n{message}\n" if pad else message
+        print(message, flush=True, sep=sep)
+    return message
+
+
+def create_directory(path: str) -> None:
+    """Make the folder `path` and those above it, and say so."""
+    exists = os.path.exists(path)
+    print_message("#> Output directory", path, "already exists" if exists else "is made", pad=True)
+    os.makedirs(path, exist_ok=True)
