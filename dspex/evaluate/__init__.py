@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dspex.evaluate.auto_evaluation import CompleteAndGrounded, SemanticF1
     from dspex.evaluate.evaluate import Evaluate
     from dspex.evaluate.metrics import (
         EM,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dspex.evaluate.score import ExactSum
 
 _HOMES = {
+    "auto_evaluation": ["CompleteAndGrounded", "SemanticF1"],
     "evaluate": ["Evaluate"],
     "metrics": [
         "EM",
@@ -47,12 +49,14 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "EM",
     "F1",
+    "CompleteAndGrounded",
     "Evaluate",
     "EvaluationInterrupted",
     "EvaluationResult",
     "ExactSum",
     "Failure",
     "HotPotF1",
+    "SemanticF1",
     "answer_exact_match",
     "answer_passage_match",
     "builtin_metric",

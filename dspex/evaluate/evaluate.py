@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import logging
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import aclosing, nullcontext
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
-from dspex.callback import announced, callbacks_for
-from dspex.clients.scope import CallScope, current_scope
+from dspex.callback import Call, announced, callbacks_for
 from dspex.errors import DSPyError, UsageError
-from dspex.evaluate.progress import progress
+from dspex.evaluate.notebook import (
+    HTML,
+    configure_dataframe_for_ipython_notebook_display,
+    display,
+    is_in_ipython_notebook_environment,
+)
 from dspex.evaluate.result import EvaluationResult, Tally
-from dspex.evaluate.table import rows_of, save_csv, save_json, show_table
+from dspex.evaluate.running import Metric, Options, metric_function, run_over, usable
+from dspex.evaluate.table import (
+    Results,
+    merge_dicts,
+    prediction_is_dictlike,
+    print_rows,
+    rows_of,
+    save_csv,
+    save_json,
+    truncate_cell,
+)
 from dspex.primitives.example import Example
-from dspex.runner.attempt import Attempt, Patience, attempt, describe, scopes_for
-from dspex.runner.pool import run_concurrently
-from dspex.settings import settings
+from dspex.runner.attempt import Patience
+from dspex.runner.together import Together
 
-logger = logging.getLogger("dspex.evaluate")
+if TYPE_CHECKING:
+    import pandas as pd
 
-Metric = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What an `Evaluate` is made with and a single call may override."""
-
-    devset: Sequence[Example]
-    metric: Metric | str | None
-    num_threads: int | None
-    display_progress: bool
-    display_table: bool | int
-    save_as_csv: str | None
-    save_as_json: str | None
+logger = logging.getLogger(__name__)
 
 
 class Evaluate:
@@ -54,13 +53,15 @@ class Evaluate:
         num_threads: Examples in flight at once, by default `settings.num_threads`. No threads are involved.
         display_progress: Whether to show how far it has come.
         display_table: Whether to print the results as a table; a number is the most rows to print.
-        max_errors: Failures that end the evaluation; by default `settings.max_errors`.
+        max_errors: Failures that end the evaluation; by default `settings.max_errors`. Answers of the model that
+            cannot be parsed are failures of their examples and do not count here: they end nothing.
         provide_traceback: Whether to log tracebacks of failures; by default `settings.provide_traceback`.
         failure_score: The score of an example on which the program fails.
         save_as_csv, save_as_json: Files to write the results to.
         patience: How long to wait out trouble of the provider; by default ten minutes an example.
 
-    After an interruption (Ctrl-C, too many errors, a provider that stays away) `partial` holds the result so far.
+    Interrupted (Ctrl-C, a cancelled task, too many errors, a provider that stays away), the exception that is raised
+    and this object hold the result so far in `partial`, and the files asked for hold its rows.
     """
 
     def __init__(
@@ -77,12 +78,15 @@ class Evaluate:
         save_as_csv: str | None = None,
         save_as_json: str | None = None,
         patience: Patience | None = None,
-        **others: Any,
+        **kwargs: Any,
     ) -> None:
-        if "return_outputs" in others:
-            raise UsageError("Evaluate(return_outputs=...) is gone from DSPy: outputs are always in `.results`.")
-        if others:
-            logger.warning("Evaluate has no option %s: ignored.", ", ".join(sorted(others)))
+        if "return_outputs" in kwargs:
+            raise UsageError(
+                "`return_outputs` is no longer supported by DSPy, nor here: the outputs are always in the `results` of "
+                "the `EvaluationResult`. Drop the argument."
+            )
+        if kwargs:
+            logger.warning("Evaluate has no option %s: ignored.", ", ".join(sorted(kwargs)))
         self.devset = devset
         self.metric = metric
         self.num_threads = num_threads
@@ -96,29 +100,9 @@ class Evaluate:
         self.patience = patience or Patience()
         self.partial: EvaluationResult | None = None
 
-    def __call__(self, program: Any, *args: Any, **overrides: Any) -> EvaluationResult:
-        """Evaluate `program`. Keywords override, for this call, what the evaluation was made with.
-
-        Raises:
-            UsageError: there is no example or no metric; nothing was run.
-            EvaluationInterrupted: the program failed on `max_errors` examples; carries the partial result.
-            LMError: the set-up is wrong, or the provider stayed away for too long.
-        """
-        options = self._options(*args, **overrides)
-        tally = Tally(options.devset, self.failure_score)
-        try:
-            return wait_for(self._evaluate(program, options, tally))
-        except KeyboardInterrupt:
-            self._keep(tally)
-            raise
-
-    async def acall(self, program: Any, *args: Any, **overrides: Any) -> EvaluationResult:
-        """As calling it, from asynchronous code."""
-        options = self._options(*args, **overrides)
-        return await self._evaluate(program, options, Tally(options.devset, self.failure_score))
-
-    def _options(
+    def __call__(
         self,
+        program: Any,
         metric: Metric | str | None = None,
         devset: Sequence[Example] | None = None,
         num_threads: int | None = None,
@@ -127,102 +111,160 @@ class Evaluate:
         callback_metadata: dict[str, Any] | None = None,
         save_as_csv: str | None = None,
         save_as_json: str | None = None,
-    ) -> _Options:
-        options = _Options(
-            devset=self.devset if devset is None else devset,
-            metric=self.metric if metric is None else metric,
-            num_threads=self.num_threads if num_threads is None else num_threads,
-            display_progress=self.display_progress if display_progress is None else display_progress,
-            display_table=self.display_table if display_table is None else display_table,
-            save_as_csv=self.save_as_csv if save_as_csv is None else save_as_csv,
-            save_as_json=self.save_as_json if save_as_json is None else save_as_json,
-        )
-        _refuse_unusable(options.devset)
-        return replace(options, metric=_function(options.metric))
+    ) -> EvaluationResult:
+        """Evaluate `program`. The other arguments override, for this call, what the evaluation was made with.
 
-    async def _evaluate(self, program: Any, options: _Options, tally: Tally) -> EvaluationResult:
-        listeners = callbacks_for(self)
-        inputs = {"program": program, "metric": options.metric, "devset": options.devset}
-        with announced("evaluate", self, inputs, listeners) if listeners else nullcontext() as call:
+        `callback_metadata` is for callbacks: they find it among the inputs of `on_evaluate_start`.
+
+        Raises:
+            UsageError: there is no example or no metric; nothing was run.
+            EvaluationInterrupted: the program failed on `max_errors` examples; carries the partial result.
+            LMError: the set-up is wrong, or the provider stayed away for too long.
+        """
+        given = {name: value for name, value in locals().items() if name != "self"}
+        with self._heard(given) as call:
+            options, tally = self._prepared(given)
+            try:
+                wait_for(self._run(program, options, tally))
+            except BaseException as error:
+                self._keep(error, options, tally)
+                raise
+            call.outputs = self._finished(options, tally)
+        return call.outputs
+
+    async def acall(self, program: Any, *args: Any, **kwargs: Any) -> EvaluationResult:
+        """As calling it, with the same arguments, from asynchronous code."""
+        bound = inspect.signature(self.__call__).bind(program, *args, **kwargs)  # type: ignore[operator]
+        bound.apply_defaults()
+        with self._heard(bound.arguments) as call:
+            options, tally = self._prepared(bound.arguments)
             try:
                 await self._run(program, options, tally)
-            except (DSPyError, asyncio.CancelledError) as error:
-                self._keep(tally)
-                error.add_note(f"Evaluation: {tally.so_far()}.")
+            except BaseException as error:
+                self._keep(error, options, tally)
                 raise
-            result = tally.result()
-            if call is not None:
-                call.outputs = result
-        self._report(result, options)
+            call.outputs = self._finished(options, tally)
+        return call.outputs
+
+    def _heard(self, given: dict[str, Any]) -> Any:
+        listeners = callbacks_for(self)
+        return announced("evaluate", self, given, listeners) if listeners else nullcontext(Call())
+
+    def _prepared(self, given: dict[str, Any]) -> tuple[Options, Tally]:
+        chosen = {
+            name: getattr(self, name) if given[name] is None else given[name] for name in Options.__dataclass_fields__
+        }
+        usable(chosen["devset"])
+        options = Options(**{**chosen, "metric": metric_function(chosen["metric"])})
+        return options, Tally(options.devset, self.failure_score)
+
+    async def _run(self, program: Any, options: Options, tally: Tally) -> None:
+        together = Together("evaluate", "example", options.num_threads, self.provide_traceback, self.patience)
+        await run_over(program, options, tally, together, self.max_errors)
+
+    def _keep(self, error: BaseException, options: Options, tally: Tally) -> None:
+        """Leave what is done where whoever is interrupted finds it."""
+        self.partial = error.partial = tally.result()  # type: ignore[attr-defined]
+        error.add_note(f"Evaluation: {tally.so_far()}.")
+        logger.warning("Evaluation interrupted: %s. Kept as `partial`.", tally.so_far())
+        try:
+            self._save(self.partial, options)
+        except (DSPyError, OSError) as failure:
+            logger.warning("The partial result was not saved: %s", failure)
+
+    def _finished(self, options: Options, tally: Tally) -> EvaluationResult:
+        result = tally.result()
+        logger.info("Average Metric: %s", tally.average())
+        if options.display_table:
+            self._show(result, options)
+        self._save(result, options)
         return result
 
-    async def _run(self, program: Any, options: _Options, tally: Tally) -> None:
-        outer, scope_of = current_scope(), scopes_for("evaluate")
-        max_errors = settings.max_errors if self.max_errors is None else self.max_errors
-        jobs = (
-            partial(self._one, program, index, example, options.metric, scope_of(index))
-            for index, example in enumerate(options.devset)
-        )
-        with progress("Evaluating", len(options.devset), shown=options.display_progress) as bar:
-            async with aclosing(run_concurrently(jobs, options.num_threads or settings.num_threads)) as finished:
-                async for index, outcome in finished:
-                    tally.add(index, outcome)
-                    if outer is not None and outcome.usage is not None:
-                        outer.usage.add(outcome.usage)
-                    if outcome.error is not None:
-                        self._log(index, outcome.error)
-                        tally.refuse_more_failures(max_errors)
-                    bar.advance(tally.so_far())
-
-    async def _one(
-        self, program: Any, index: int, example: Example, metric: Any, scope: CallScope
-    ) -> tuple[int, Attempt]:
-        return index, await attempt(program, example, metric, scope=scope, patience=self.patience)
-
-    def _keep(self, tally: Tally) -> None:
-        self.partial = tally.result()
-        logger.warning("Evaluation interrupted: %s. Kept as `partial`.", tally.so_far())
-
-    def _log(self, index: int, error: BaseException) -> None:
-        told = settings.provide_traceback if self.provide_traceback is None else self.provide_traceback
-        details = "\n" + "".join(traceback.format_exception(error)) if told else ""
-        logger.warning("Example %d failed: %s%s", index, describe(error), details)
-
-    def _report(self, result: EvaluationResult, options: _Options) -> None:
-        logger.info("Average metric: %s%% of %d examples", result.score, len(result.results))
-        if not (options.display_table or options.save_as_csv or options.save_as_json):
+    def _save(self, result: EvaluationResult, options: Options) -> None:
+        if not result.results or not (options.save_as_csv or options.save_as_json):
             return
-        rows = rows_of(result.results, _name(options.metric))
-        if options.display_table:
-            show_table(rows, None if options.display_table is True else options.display_table)
+        rows = self._prepare_results_output(result.results, _name(options.metric))
         if options.save_as_csv:
             save_csv(options.save_as_csv, rows)
         if options.save_as_json:
             save_json(options.save_as_json, rows)
 
+    def _show(self, result: EvaluationResult, options: Options) -> None:
+        name = _name(options.metric)
+        if find_spec("pandas") is not None:
+            self._display_result_table(self._construct_result_table(result.results, name), options.display_table, name)
+            return
+        rows = self._prepare_results_output(result.results, name)
+        shown = rows if options.display_table is True else rows[: options.display_table]
+        print_rows(shown)
+        _say_more(len(rows) - len(shown))
 
-def _refuse_unusable(devset: Sequence[Example]) -> None:
-    if not devset:
-        raise UsageError("The devset has no examples, so there is nothing to evaluate on.")
-    for index, example in enumerate(devset):
-        if not isinstance(example, Example):
-            raise UsageError(f"Example {index} of the devset is a {type(example).__name__}, not a dspex.Example.")
-        if example._input_keys is None:
-            raise UsageError(
-                f"Example {index} of the devset does not say which of its fields ({', '.join(example.keys())}) are "
-                "inputs. Use `example.with_inputs(...)`."
-            )
+    # DSPy's names for these steps: tracing tools patch them
+
+    @staticmethod
+    def _prepare_results_output(results: Results, metric_name: str) -> list[dict[str, Any]]:
+        return rows_of(results, metric_name)
+
+    def _construct_result_table(self, results: Results, metric_name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        table = pd.DataFrame(self._prepare_results_output(results, metric_name))
+        table = table.map(truncate_cell) if hasattr(table, "map") else table.applymap(truncate_cell)
+        return table.rename(columns={"correct": metric_name})
+
+    def _display_result_table(self, result_df: pd.DataFrame, display_table: bool | int, metric_name: str) -> None:
+        shown = result_df if isinstance(display_table, bool) else result_df.head(display_table)
+        display_dataframe(stylize_metric_name(shown.copy(), metric_name))
+        _say_more(len(result_df) - len(shown))
 
 
-def _function(metric: Metric | str | None) -> Metric:
-    if metric is None:
-        raise UsageError("Evaluate needs a metric: a function (example, prediction) or the name of a built-in one.")
-    if isinstance(metric, str):
-        from dspex.evaluate.metrics import builtin_metric
+def stylize_metric_name(df: pd.DataFrame, metric_name: str) -> pd.DataFrame:
+    """Mark the cells of the metric's column with a tick, in place; returns `df`."""
+    df[metric_name] = df[metric_name].apply(_ticked)
+    return df
 
-        return builtin_metric(metric)
-    return metric
+
+def display_dataframe(df: pd.DataFrame) -> None:
+    """Show a table in a notebook as one, elsewhere as text with all its rows and columns."""
+    import pandas as pd
+
+    if is_in_ipython_notebook_environment():
+        display(configure_dataframe_for_ipython_notebook_display(df))
+        return
+    with pd.option_context("display.max_rows", None, "display.max_columns", None):
+        print(df)
+
+
+def _ticked(score: Any) -> str:
+    if score is None:
+        return ""
+    return f"✔️ [{score:.3f}]" if isinstance(score, float) else f"✔️ [{score}]"
+
+
+def _say_more(count: int) -> None:
+    if count <= 0:
+        return
+    message = f"... {count} more rows not displayed ..."
+    if is_in_ipython_notebook_environment():
+        display(HTML(f"<div style='text-align: center; font-weight: bold; color: #555'>{message}</div>"))
+    else:
+        print(message)
 
 
 def _name(metric: Any) -> str:
     return getattr(metric, "__name__", type(metric).__name__)
+
+
+__all__ = [
+    "HTML",
+    "Evaluate",
+    "EvaluationResult",
+    "configure_dataframe_for_ipython_notebook_display",
+    "display",
+    "display_dataframe",
+    "is_in_ipython_notebook_environment",
+    "merge_dicts",
+    "prediction_is_dictlike",
+    "stylize_metric_name",
+    "truncate_cell",
+]

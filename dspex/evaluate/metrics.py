@@ -133,7 +133,9 @@ def _text(value: Any) -> str:
 
 def _answers(answers: Any) -> Sequence[str]:
     if not isinstance(answers, list):
-        raise UsageError(f"The answers to compare with must be a list, not a {type(answers).__name__}.")
+        raise UsageError(f"`answers_list` must be a list, got {type(answers)}: pass [answer] for a single answer.")
+    if not answers:
+        raise UsageError("`answers_list` is empty, so there is nothing to compare the prediction with.")
     return answers
 
 
@@ -143,7 +145,7 @@ def _answers_of(example: Any) -> list[str]:
         return [answer]
     if isinstance(answer, list):
         return answer
-    raise UsageError(f"`example.answer` must be text or a list of texts, not a {type(answer).__name__}.")
+    raise UsageError(f"Invalid answer type: {type(answer)}. `example.answer` must be text or a list of texts.")
 
 
 __all__ = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dspex.clients.scope import Usage
-from dspex.errors import DSPyError
+from dspex.errors import AdapterParseError, DSPyError
 from dspex.evaluate.score import ExactSum, as_score
 from dspex.primitives.example import Example
 from dspex.primitives.prediction import Prediction
@@ -67,35 +68,50 @@ class EvaluationInterrupted(DSPyError):
 
 
 class Tally:
-    """An evaluation so far."""
+    """An evaluation so far. Whoever is interrupted may ask for the result while examples are still being added."""
 
     def __init__(self, devset: Sequence[Example], failure_score: float) -> None:
         self.devset = devset
         self.failure_score = failure_score
         self.total = ExactSum()
-        self.done = 0
         self.failures: list[Failure] = []
+        self.faults: list[Failure] = []
+        """The failures that are not the model's, which answered in the wrong form."""
         self.usage = Usage()
         self._rows: dict[int, tuple[Example, Any, Any]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def done(self) -> int:
+        return len(self._rows)
 
     def add(self, index: int, outcome: Attempt) -> None:
-        example = self.devset[index]
-        if outcome.usage is not None:
+        with self._lock:
+            example = self.devset[index]
             self.usage.add(outcome.usage)
-        if outcome.error is not None:
-            self.failures.append(Failure(index, example, outcome.error))
-            self._rows[index] = (example, Prediction(), self.failure_score)
-            self.total.add(as_score(self.failure_score))
-        else:
-            self._rows[index] = (example, outcome.prediction, outcome.metric_value)
-            self.total.add(outcome.score or 0.0)
-        self.done += 1
+            if outcome.error is not None:
+                failure = Failure(index, example, outcome.error)
+                self.failures.append(failure)
+                if not isinstance(outcome.error, AdapterParseError):
+                    self.faults.append(failure)
+                self._rows[index] = (example, Prediction(), self.failure_score)
+                self.total.add(as_score(self.failure_score))
+            else:
+                self._rows[index] = (example, outcome.prediction, outcome.metric_value)
+                self.total.add(outcome.score or 0.0)
 
     def result(self) -> EvaluationResult:
         """The result over the examples done, in the order of the devset."""
-        score = self.total.percent(self.done) if self.done else 0.0
-        rows = [self._rows[index] for index in sorted(self._rows)]
-        return EvaluationResult(score, rows, sorted(self.failures, key=lambda failure: failure.index), self.usage)
+        with self._lock:
+            score = self.total.percent(self.done) if self.done else 0.0
+            rows = [self._rows[index] for index in sorted(self._rows)]
+            failures = sorted(self.failures, key=lambda failure: failure.index)
+        return EvaluationResult(score, rows, failures, self.usage)
+
+    def average(self) -> str:
+        """The score as DSPy's log has it: ``2 / 3 (66.7%)``."""
+        total = float(self.total)
+        return f"{total:.10g} / {self.done} ({round(100 * total / self.done, 1)}%)"
 
     def so_far(self) -> str:
         """One line for people."""
@@ -105,15 +121,18 @@ class Tally:
         return f"{line}, {len(self.failures)} failed" if self.failures else line
 
     def refuse_more_failures(self, max_errors: int) -> None:
-        """
+        """Stop a program that is broken. A model that answers in the wrong form is not: it is what is being measured.
+
         Raises:
-            EvaluationInterrupted: there are `max_errors` failures.
+            EvaluationInterrupted: the program failed on `max_errors` examples.
         """
-        if len(self.failures) < max_errors:
+        count = len(self.faults)
+        if count < max_errors:
             return
-        shown = "; ".join(f"example {index}: {describe(error)}" for index, _, error in self.failures[:5])
+        shown = "; ".join(f"example {index}: {describe(error)}" for index, _, error in self.faults[:5])
         raise EvaluationInterrupted(
-            f"Evaluation stopped: the program failed on {len(self.failures)} examples (max_errors={max_errors}); "
-            f"{self.so_far()}. {shown}{'; ...' if len(self.failures) > 5 else ''}",
+            "Execution cancelled due to errors or interruption. "
+            f"The program failed on {count} examples (max_errors={max_errors}); "
+            f"{self.so_far()}. {shown}{'; ...' if count > 5 else ''}",
             self.result(),
         )

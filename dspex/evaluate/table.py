@@ -16,14 +16,32 @@ _WORDS = 25
 
 
 def rows_of(results: Results, metric_name: str) -> list[dict[str, Any]]:
-    """One dictionary an example: its fields, the prediction's, the score under the metric's name.
-
-    A field that both have is told apart as ``example_...`` and ``pred_...``.
-    """
+    """One dictionary an example: its fields, the prediction's, the score under the metric's name."""
     return [{**_merged(example, prediction), metric_name: score} for example, prediction, score in results]
 
 
+def prediction_is_dictlike(prediction: Any) -> bool:
+    """Whether a program's result has fields to show, as `Prediction` and `dict` have."""
+    return callable(getattr(prediction, "items", None))
+
+
+def merge_dicts(d1: Any, d2: Any) -> dict[str, Any]:
+    """The fields of an example and of a prediction; one that both have is told apart: ``example_...``, ``pred_...``."""
+    given, got = _fields(d1), _fields(d2)
+    return {
+        **{(f"example_{key}" if key in got else key): value for key, value in given.items()},
+        **{(f"pred_{key}" if key in given else key): value for key, value in got.items()},
+    }
+
+
+def truncate_cell(content: Any) -> Any:
+    """A cell of a table: text of its first 25 words, where there are more."""
+    words = str(content).split()
+    return content if len(words) <= _WORDS else " ".join(words[:_WORDS]) + "..."
+
+
 def save_csv(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `rows` whole or not at all. The columns are those of all rows: a failed example has no prediction."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=_columns(rows))
     writer.writeheader()
@@ -32,34 +50,27 @@ def save_csv(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def save_json(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    write_atomically(path, json.dumps(list(rows), ensure_ascii=False, default=_as_json).encode())
+    """Write `rows` whole or not at all; what JSON does not know is written as a number or as text."""
+    write_atomically(path, json.dumps(list(rows), default=_as_json).encode())
 
 
-def show_table(rows: Sequence[Mapping[str, Any]], limit: int | None) -> None:
-    """Print the rows, at most `limit` of them, long cells cut."""
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table, long cells cut, without pandas."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    shown = rows if limit is None else rows[:limit]
-    table = Table(*map(escape, _columns(shown)))
-    for row in shown:
-        table.add_row(*(escape(_cut(row.get(column, ""))) for column in _columns(shown)))
-    console = Console()
-    console.print(table)
-    if len(shown) < len(rows):
-        console.print(f"... {len(rows) - len(shown)} more rows")
+    columns = _columns(rows)
+    table = Table(*map(escape, columns))
+    for row in rows:
+        table.add_row(*(escape(_cell(row.get(column, ""))) for column in columns))
+    Console().print(table)
 
 
 def _merged(example: Any, prediction: Any) -> dict[str, Any]:
-    given = _fields(example)
-    if not hasattr(prediction, "items"):
-        return {**given, "prediction": prediction}
-    got = _fields(prediction)
-    return {
-        **{(f"example_{key}" if key in got else key): value for key, value in given.items()},
-        **{(f"pred_{key}" if key in given else key): value for key, value in got.items()},
-    }
+    if prediction_is_dictlike(prediction):
+        return merge_dicts(example, prediction)
+    return {**_fields(example), "prediction": prediction}
 
 
 def _fields(thing: Any) -> dict[str, Any]:
@@ -73,11 +84,12 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(columns | scores)
 
 
-def _cut(value: Any) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    words = text.split()
-    return text if len(words) <= _WORDS else " ".join(words[:_WORDS]) + "..."
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(truncate_cell(value))
 
 
 def _as_json(value: Any) -> Any:
-    return float(value) if hasattr(value, "__float__") else str(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return str(value)

@@ -6,7 +6,9 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from dspex.evaluate.tokens import DPR_normalize, has_answer
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -46,8 +48,7 @@ def precision_score(prediction: str, ground_truth: str) -> float:
 
 def holds_answer(passage: str, answer: str) -> bool:
     """Whether the words of `answer` stand in `passage`, one after another."""
-    words, wanted = list(_words(normalize_text(passage))), list(_words(normalize_text(answer)))
-    return any(words[start : start + len(wanted)] == wanted for start in range(len(words) - len(wanted) + 1))
+    return has_answer([DPR_normalize(normalize_text(answer))], normalize_text(passage))
 
 
 def _f1(said: Sequence[str], true: Sequence[str]) -> float:
@@ -60,20 +61,3 @@ def _f1(said: Sequence[str], true: Sequence[str]) -> float:
 
 def _overlap(said: Sequence[str], true: Sequence[str]) -> int:
     return (Counter(said) & Counter(true)).total()
-
-
-def _words(text: str) -> Iterator[str]:
-    """Runs of letters, digits and marks; any other visible character by itself."""
-    word = ""
-    for character in text:
-        kind = unicodedata.category(character)[0]
-        if kind in "LNM":
-            word += character
-            continue
-        if word:
-            yield word
-            word = ""
-        if kind not in "ZC":
-            yield character
-    if word:
-        yield word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +34,7 @@ class Together:
     provide_traceback: bool | None = None
     patience: Patience = field(default_factory=Patience)
 
-    async def outcomes(self, tries: Sequence[Try]) -> AsyncGenerator[tuple[int, Attempt], None]:
+    async def outcomes(self, tries: Iterable[Try]) -> AsyncGenerator[tuple[int, Attempt], None]:
         """What became of each of `tries`, with its index, in the order in which they finish.
 
         A slow one holds up no other. What they cost is added to the call scope in force; each failure is logged. Use

@@ -177,7 +177,7 @@ def test_ctrl_c_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"devset": []}, "no examples"),
+        ({"devset": []}, "at least one example"),
         ({"devset": [Example(question=1)]}, "Example 0 .*with_inputs"),
         ({"devset": [{"question": 1}]}, "Example 0 .* dict"),
         ({"metric": None}, "needs a metric"),
@@ -232,20 +232,37 @@ def test_a_table_shows_the_rows_asked_for(capsys: pytest.CaptureFixture[str]) ->
     assert "word..." in printed
 
 
-def test_callbacks_hear_of_the_evaluation() -> None:
-    heard: list[Any] = []
+class Listener(BaseCallback):
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
 
-    class Listener(BaseCallback):
-        def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-            heard.append(len(inputs["devset"]))
+    def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        self.heard.append((instance, inputs))
 
-        def on_evaluate_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
-            heard.append(outputs)
+    def on_evaluate_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+        self.heard.append((outputs, exception))
 
-    with context(callbacks=[Listener()]):
-        result = Evaluate(devset=devset(2), metric=exact_match)(Program())
-    assert heard[0] == 2
-    assert heard[1] is result
+
+async def test_callbacks_hear_of_the_evaluation() -> None:
+    listener, program = Listener(), Program()
+    evaluate = Evaluate(devset=devset(2), metric=exact_match)
+    with context(callbacks=[listener]):
+        result = await asyncio.to_thread(evaluate, program, num_threads=2, callback_metadata={"why": "test"})
+        again = await evaluate.acall(program, None, devset(1))
+    (instance, inputs), end, (_, inputs_again), end_again = listener.heard
+    assert instance is evaluate
+    assert inputs["program"] is program
+    assert (inputs["num_threads"], inputs["callback_metadata"], inputs["devset"]) == (2, {"why": "test"}, None)
+    assert end == (result, None)
+    assert len(inputs_again["devset"]) == 1
+    assert end_again == (again, None)
+
+
+def test_callbacks_hear_how_an_evaluation_failed() -> None:
+    listener = Listener()
+    with context(callbacks=[listener]), pytest.raises(UsageError) as caught:
+        Evaluate(devset=[], metric=exact_match)(Program())
+    assert listener.heard[1] == (None, caught.value)
 
 
 def test_piped_progress_is_about_ten_lines(capsys: pytest.CaptureFixture[str]) -> None:
