@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter"),
+    "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter", "TwoStepAdapter", "XMLAdapter"),
     "dspex.adapters.types": ("Code", "History", "Reasoning", "Tool", "ToolCallResults", "ToolCalls", "Type"),
     "dspex.clients": ("BaseLM", "LM", "inspect_history"),
     "dspex.evaluate": ("Evaluate", "EvaluationResult"),
@@ -102,8 +102,10 @@ __all__ = [
     "Tool",
     "ToolCallResults",
     "ToolCalls",
+    "TwoStepAdapter",
     "Type",
     "UsageError",
+    "XMLAdapter",
     "__version__",
     "configure",
     "context",
@@ -119,7 +121,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from dspex import settings
-    from dspex.adapters import Adapter, ChatAdapter, JSONAdapter
+    from dspex.adapters import Adapter, ChatAdapter, JSONAdapter, TwoStepAdapter, XMLAdapter
     from dspex.adapters.types import Code, History, Reasoning, Tool, ToolCallResults, ToolCalls, Type
     from dspex.clients import LM, BaseLM, inspect_history
     from dspex.errors import (

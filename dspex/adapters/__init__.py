@@ -3,6 +3,21 @@
 from dspex.adapters.base import Adapter
 from dspex.adapters.chat_adapter import ChatAdapter
 from dspex.adapters.json_adapter import JSONAdapter
-from dspex.adapters.types import History, Type
+from dspex.adapters.two_step_adapter import TwoStepAdapter
+from dspex.adapters.types import Code, History, Reasoning, Tool, ToolCallResults, ToolCalls, Type
+from dspex.adapters.xml_adapter import XMLAdapter
 
-__all__ = ["Adapter", "ChatAdapter", "History", "JSONAdapter", "Type"]
+__all__ = [
+    "Adapter",
+    "ChatAdapter",
+    "Code",
+    "History",
+    "JSONAdapter",
+    "Reasoning",
+    "Tool",
+    "ToolCallResults",
+    "ToolCalls",
+    "TwoStepAdapter",
+    "Type",
+    "XMLAdapter",
+]

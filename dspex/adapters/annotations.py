@@ -12,6 +12,8 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from dspex.adapters.types.base_type import Type
+from dspex.adapters.types.code import Code
+from dspex.adapters.types.reasoning import Reasoning
 from dspex.errors import UsageError
 from dspex.signatures.field import extra_of, role_of
 
@@ -19,6 +21,8 @@ from dspex.signatures.field import extra_of, role_of
 def annotation_name(annotation: Any) -> str:
     """The type as a prompt names it: ``list[str]``, ``Literal['a', 'b']``, ``Union[int, NoneType]``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is Reasoning:
+        return "str"  # to the LM it is text
     if origin is None:
         return getattr(annotation, "__name__", None) or str(annotation)
     if origin is types.UnionType:
@@ -36,15 +40,15 @@ def field_list(fields: Mapping[str, FieldInfo]) -> str:
     return "\n".join(lines).strip()
 
 
-def placeholder(name: str, field: FieldInfo) -> str:
+def placeholder(field_name: str, field_info: FieldInfo) -> str:
     """``{name}``, with a note on what an output must look like."""
-    note = "" if role_of(field) == "input" else output_note(name, field.annotation)
-    return f"{{{name}}}" + (f"        # note: the value you produce {note}" if note else "")
+    note = "" if role_of(field_info) == "input" else output_note(field_name, field_info.annotation)
+    return f"{{{field_name}}}" + (f"        # note: the value you produce {note}" if note else "")
 
 
 def output_note(name: str, annotation: Any) -> str:
     """What the LM is told of the form of an output; nothing for text."""
-    if annotation is str:
+    if annotation in (str, Reasoning) or _is_described_code(annotation):
         return ""
     if annotation is bool:
         return "must be True or False"
@@ -54,7 +58,17 @@ def output_note(name: str, annotation: Any) -> str:
         return "must be one of: " + "; ".join(str(member.value) for member in annotation)  # type: ignore[var-annotated]
     if get_origin(annotation) is Literal:
         return "must exactly match (no extra characters) one of: " + "; ".join(map(str, get_args(annotation)))
-    return f"must adhere to the JSON schema: {json.dumps(_readable(_schema(name, annotation)), ensure_ascii=False)}"
+    return f"must adhere to the JSON schema: {json.dumps(_readable(schema_of(name, annotation)), ensure_ascii=False)}"
+
+
+def _is_described_code(annotation: Any) -> bool:
+    """Whether the type's own description says all there is to say."""
+    return (
+        isinstance(annotation, type)
+        and not get_args(annotation)
+        and issubclass(annotation, Code)
+        and bool(annotation.description())
+    )
 
 
 def allows_none(annotation: Any) -> bool:
@@ -77,9 +91,14 @@ def _field_line(number: int, name: str, field: FieldInfo) -> str:
     return f"{line}\nConstraints: {extra['constraints']}" if extra.get("constraints") else line
 
 
-def _schema(name: str, annotation: Any) -> Any:
+def schema_of(name: str, annotation: Any, *, by_alias: bool = True) -> dict[str, Any]:
+    """The JSON schema of the type of the output `name`.
+
+    Raises:
+        UsageError: it has none.
+    """
     try:
-        return pydantic.TypeAdapter(annotation).json_schema()
+        return pydantic.TypeAdapter(annotation).json_schema(by_alias=by_alias)
     except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise unreadable(name, annotation, error) from None
 

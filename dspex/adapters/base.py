@@ -1,26 +1,33 @@
 """`Adapter`: from a signature and its inputs to messages, and from an LM's answers back to the outputs.
 
 A call is preprocess, format, ask the LM, parse. `format` renders the system message and the demos once for a signature
-and its demos (see `prefix_cache`); an adapter of your own overrides any of the ``format_...`` methods and `parse`.
+and its demos (see `prefix_cache`); an adapter of your own overrides any of the ``format_...`` methods and `parse`. What
+it overrides is synchronous code, and may ask an LM itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from dspex.adapters.plan import plan_of
+from dspex.adapters.announcing import announcing
+from dspex.adapters.asking import ask, asks_in_place, in_place, is_in_place
+from dspex.adapters.conversation import turn_messages
+from dspex.adapters.native_tools import offer_tools, refuse_tools, tool_calls_of
+from dspex.adapters.plan import plan_of, without
 from dspex.adapters.prefix_cache import PrefixCache
 from dspex.adapters.prompt import Message, Prefix, Prompt
 from dspex.adapters.types.base_type import Type, with_content_parts
+from dspex.adapters.types.citation import Citations
 from dspex.adapters.types.history import History
-from dspex.bridge import run_sync, wait_for
-from dspex.callback import announced, callbacks_for
+from dspex.adapters.types.reasoning import Reasoning
+from dspex.bridge import finish_now, run_sync, wait_for
+from dspex.clients.scope import current_scope
 from dspex.errors import AdapterParseError
 
 _INCOMPLETE = "This is an example of the task, though some input or output fields are not supplied."
 _MISSING_IN_DEMO = "Not supplied for this particular example. "
-_TOOL_ARGUMENTS = ("tools", "tool_choice", "parallel_tool_calls")
+_NATIVE_BY_DEFAULT: tuple[type[Type], ...] = (Citations, Reasoning)
 _prefixes = PrefixCache()
 
 
@@ -30,12 +37,22 @@ class Adapter:
     Args:
         callbacks: told of every `format` and `parse`.
         use_native_function_calling: let the LM's API carry tool calls, where the LM can.
-        native_response_types: output types that the LM's API delivers beside the text (see `Type`).
+        native_response_types: output types that the LM's API delivers beside the text (see `Type`); by default
+            `Citations` and `Reasoning`.
         parallel_tool_calls: ask the provider for parallel tool calls; None leaves it to the provider.
     """
 
     _renders_purely = True
     """Whether a prefix depends on nothing but class, `prefix_key`, signature and demos, so that it can be kept."""
+
+    _may_wait = False
+    """Whether the synchronous steps of a call may ask an LM themselves: those of a user's class, and of TwoStep."""
+
+    _proper_acall: Callable[..., Any]
+    """The nearest `acall` that is not made of a `__call__`."""
+
+    _in_place_acall: Callable[..., Any]
+    """The nearest `acall` of this library: it waits for nothing but the LM."""
 
     def __init__(
         self,
@@ -46,14 +63,22 @@ class Adapter:
     ) -> None:
         self.callbacks = list(callbacks or ())
         self.use_native_function_calling = use_native_function_calling
-        self.native_response_types = list(native_response_types or ())
+        self.native_response_types = list(native_response_types or _NATIVE_BY_DEFAULT)
         self.parallel_tool_calls = parallel_tool_calls
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # A user's methods may render something else at every call, so what they render is not kept.
         cls._renders_purely = all(_is_ours(getattr(cls, name, None)) for name in _RENDERING_THE_PREFIX)
-        if "__call__" in vars(cls) and "acall" not in vars(cls):
+        cls._may_wait = cls._may_wait or not all(_is_ours(getattr(cls, name)) for name in _STEPS)
+        if "format" in vars(cls):
+            cls.format = announcing("adapter_format")(vars(cls)["format"])  # type: ignore[method-assign]
+        if "parse" in vars(cls):
+            cls.parse = announcing("adapter_parse")(vars(cls)["parse"])  # type: ignore[method-assign]
+        if "acall" in vars(cls):
+            cls._proper_acall = vars(cls)["acall"]
+            cls._in_place_acall = vars(cls)["acall"] if _is_ours(vars(cls)["acall"]) else cls._in_place_acall
+        elif "__call__" in vars(cls):
             cls.acall = _acall_through_call  # type: ignore[method-assign]
 
     def __call__(
@@ -65,9 +90,21 @@ class Adapter:
         inputs: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
         """`acall`, from synchronous code."""
-        overrides = (vars(cls)["acall"] for cls in type(self).__mro__ if "acall" in vars(cls))
-        acall = next(method for method in overrides if method is not _acall_through_call)
-        return wait_for(acall(self, lm, lm_kwargs, signature, demos, inputs))
+        kind = type(self)
+        if asks_in_place(lm):
+            with in_place(lm):
+                return finish_now(kind._in_place_acall(self, lm, lm_kwargs, signature, demos, inputs))
+        call = kind._proper_acall(self, lm, lm_kwargs, signature, demos, inputs)
+        return finish_now(call) if self._never_waits(lm) else wait_for(call)
+
+    def _never_waits(self, lm: Any) -> bool:
+        """Whether a call to `lm` needs no event loop: a test's LM, no code of the user's in between, and no ledger."""
+        return (
+            getattr(lm, "in_memory", False) is True
+            and not self._may_wait
+            and type(self).__module__.startswith("dspex.")
+            and current_scope() is None
+        )
 
     async def acall(
         self,
@@ -83,13 +120,18 @@ class Adapter:
             AdapterParseError: an answer does not hold the outputs.
         """
         lm_kwargs = dict(lm_kwargs)
-        asked = self._call_preprocess(lm, lm_kwargs, signature, inputs)
-        messages = self._format_announced(asked, demos, inputs)
-        if lm_kwargs.get("parallel_tool_calls") is not None:
-            lm_kwargs.setdefault("tool_choice", "auto")
-        answers = await lm.acall(messages=messages, **lm_kwargs)
+        switching = self._may_wait and not is_in_place(lm)
+        asked, messages = (
+            await run_sync(self._ready, lm, lm_kwargs, signature, demos, inputs)
+            if switching
+            else self._ready(lm, lm_kwargs, signature, demos, inputs)
+        )
+        answers = await ask(lm, messages, lm_kwargs)
+        if switching:
+            return await run_sync(self._call_postprocess, asked, signature, answers, lm, lm_kwargs)
         return self._call_postprocess(asked, signature, answers, lm, lm_kwargs)
 
+    @announcing("adapter_format")
     def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
         """The messages for `inputs`: a `Prompt` of system message, demos, earlier turns and the question."""
         prefix = self._prefix(signature, demos)
@@ -97,12 +139,13 @@ class Adapter:
         turns: list[Message] = []
         history_field = plan_of(signature).history_field
         if history_field is not None:
-            signature = plan_of(signature).without(signature, history_field)
+            signature = without(signature, history_field)
             turns = self.format_conversation_history(signature, history_field, given)
         if content := self.format_user_message_content(signature, given, main_request=True):
             turns.append(with_content_parts({"role": "user", "content": content}))
         return Prompt(prefix, turns)
 
+    @announcing("adapter_parse")
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
         """The outputs in the text of an answer.
 
@@ -170,14 +213,8 @@ class Adapter:
         history = inputs.pop(history_field_name, None)
         if history is None:
             return []
-        messages: list[Message] = []
-        for turn in History.model_validate(history).messages:
-            reminder = any(name in turn for name in signature.input_fields)
-            if asked := self.format_user_message_content(signature, turn, main_request=reminder):
-                messages.append(with_content_parts({"role": "user", "content": asked}))
-            if answered := self.format_assistant_message_content(signature, turn):
-                messages.append({"role": "assistant", "content": answered})
-        return messages
+        turns = History.model_validate(history).messages
+        return [message for turn in turns for message in turn_messages(self, signature, turn)]
 
     def prefix_key(self) -> Hashable:
         """The options of this adapter that show in a prefix; a prefix is shared between adapters that agree in them."""
@@ -185,13 +222,25 @@ class Adapter:
 
     # Around the call
 
+    def _ready(
+        self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]
+    ) -> tuple[Any, list[Message]]:
+        """The signature to ask for, and the messages; `lm_kwargs` are completed."""
+        asked = self._call_preprocess(lm, lm_kwargs, signature, inputs)
+        messages = self.format(asked, demos, inputs)
+        if lm_kwargs.get("parallel_tool_calls") is not None:
+            lm_kwargs.setdefault("tool_choice", "auto")
+        return asked, messages
+
     def _call_preprocess(self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, inputs: Mapping[str, Any]) -> Any:
         """The signature to ask for: without the outputs that the LM's API delivers; `lm_kwargs` ask for those."""
         if not self.use_native_function_calling:
-            for name in _TOOL_ARGUMENTS:
-                lm_kwargs.pop(name, None)
+            refuse_tools(lm_kwargs)
+        else:
+            signature = offer_tools(signature, inputs, lm, lm_kwargs, self.parallel_tool_calls)
         for name, native in self._native_outputs(signature):
-            signature = native.adapt_to_native_lm_feature(signature, name, lm, lm_kwargs)
+            adapted = native.adapt_to_native_lm_feature(signature, name, lm, lm_kwargs)
+            signature = _same_class_each_time(signature, name, adapted)
         return signature
 
     def _call_postprocess(
@@ -202,48 +251,55 @@ class Adapter:
         lm: Any,
         lm_kwargs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """The outputs in each answer, a string or a dict with ``text``."""
+        """The outputs in each answer, a string or a dict with ``text`` and what came beside it."""
         return [self._outputs_of(answer, processed_signature, original_signature) for answer in outputs]
 
     def _outputs_of(self, answer: Any, asked: Any, signature: Any) -> dict[str, Any]:
-        text = answer.get("text") if isinstance(answer, dict) else answer
-        if not text:
-            raise AdapterParseError(
-                type(self).__name__, signature, str(answer), "The LM returned an empty or null response."
-            )
-        values = self._parse_announced(asked, text)
-        if asked is not signature:
+        beside = answer if isinstance(answer, dict) else {}
+        text = beside.get("text") if beside else answer
+        calls_field = self._get_tool_call_output_field_name(signature)
+        calls = beside.get("tool_calls") if calls_field is not None else None
+        if calls:
+            values = self._parse_beside_calls(asked, text)
+        elif text:
+            values = self.parse(asked, text) if asked.output_fields else {}
+        else:
+            said = "The LM returned an empty or null response."
+            raise AdapterParseError(type(self).__name__, signature, str(answer), said)
+        if asked is not signature or self._may_wait:
             values = dict.fromkeys(signature.output_fields) | plan_of(signature).complete(values)
-        for name, native in self._native_outputs(signature):
-            delivered = native.parse_lm_response(answer)
-            if delivered is not None:
-                values[name] = delivered
-        if isinstance(answer, dict) and answer.get("logprobs"):
-            values["logprobs"] = answer["logprobs"]
+        try:
+            if calls:
+                values[calls_field] = tool_calls_of(calls)
+            for name, native in self._native_outputs(signature):
+                delivered = native.parse_lm_response(answer)
+                if delivered is not None:
+                    values[name] = delivered
+        except ValueError as error:
+            raise AdapterParseError(type(self).__name__, signature, str(answer), str(error)) from error
+        if beside.get("logprobs"):
+            values["logprobs"] = beside["logprobs"]
         return values
 
+    def _parse_beside_calls(self, asked: Any, text: str | None) -> dict[str, Any]:
+        """The outputs in a text that came with tool calls; it need not hold any."""
+        try:
+            return self.parse(asked, text) if text and asked.output_fields else {}
+        except AdapterParseError:
+            return {}
+
     def _native_outputs(self, signature: Any) -> list[tuple[str, type[Type]]]:
-        if not self.native_response_types:
-            return []
-        outputs = ((name, field.annotation) for name, field in signature.output_fields.items())
-        return [(name, type_) for name, type_ in outputs if type_ in self.native_response_types]
+        typed = plan_of(signature).typed_outputs
+        return [(name, type_) for name, type_ in typed if type_ in self.native_response_types] if typed else typed
 
-    def _format_announced(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
-        listeners = callbacks_for(self)
-        if not listeners:
-            return self.format(signature, demos, inputs)
-        told = {"signature": signature, "demos": demos, "inputs": inputs}
-        with announced("adapter_format", self, told, listeners) as call:
-            call.outputs = self.format(signature, demos, inputs)
-            return call.outputs  # type: ignore[no-any-return]
+    def _get_history_field_name(self, signature: Any) -> str | None:
+        return plan_of(signature).history_field
 
-    def _parse_announced(self, signature: Any, completion: str) -> dict[str, Any]:
-        listeners = callbacks_for(self)
-        if not listeners:
-            return self.parse(signature, completion)
-        with announced("adapter_parse", self, {"signature": signature, "completion": completion}, listeners) as call:
-            call.outputs = self.parse(signature, completion)
-            return call.outputs  # type: ignore[no-any-return]
+    def _get_tool_call_input_field_name(self, signature: Any) -> str | None:
+        return plan_of(signature).tools_field
+
+    def _get_tool_call_output_field_name(self, signature: Any) -> str | None:
+        return plan_of(signature).tool_calls_field
 
     # The shared part of prompts
 
@@ -254,7 +310,6 @@ class Adapter:
         return _prefixes.get(key, demos, lambda: self._render_prefix(signature, demos))
 
     def _render_prefix(self, signature: Any, demos: Sequence[Any]) -> Prefix:
-        plan_of(signature)
         system = {"role": "system", "content": self.format_system_message(signature)}
         return Prefix([system, *map(with_content_parts, self.format_demos(signature, demos))])
 
@@ -263,6 +318,10 @@ class Adapter:
         answered = self.format_assistant_message_content(signature, demo, missing_field_message=missing)
         return [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
 
+
+Adapter._proper_acall = Adapter._in_place_acall = Adapter.acall
+
+_STEPS = ("_call_preprocess", "format", "parse", "_call_postprocess", "_outputs_of")
 
 _RENDERING_THE_PREFIX = (
     "format_system_message",
@@ -275,6 +334,14 @@ _RENDERING_THE_PREFIX = (
     "format_field_with_value",
     "prefix_key",
 )
+
+
+def _same_class_each_time(signature: Any, name: str, adapted: Any) -> Any:
+    """A type takes its field out of the signature by making a new class at each call, for which nothing is kept."""
+    if adapted is signature or name in adapted.fields or adapted.instructions != signature.instructions:
+        return adapted
+    known = without(signature, name)
+    return known if adapted.fields.keys() == known.fields.keys() else adapted
 
 
 def _is_ours(method: Any) -> bool:

@@ -13,11 +13,13 @@ from dspex.adapters.annotations import annotation_name, field_list, placeholder
 from dspex.adapters.base import Adapter
 from dspex.adapters.formatting import format_value
 from dspex.adapters.parsing import UNREADABLE
-from dspex.adapters.plan import plan_of
+from dspex.adapters.plan import plan_of, remembered
 from dspex.adapters.types.base_type import Type
+from dspex.adapters.types.tool import ToolCalls
+from dspex.clients.call_context import adapter_fallback_scope
 from dspex.errors import AdapterParseError
 
-_HEADING = re.compile(r"\[\[ ## (\w+) ## \]\]")
+field_header_pattern = re.compile(r"\[\[ ## (\w+) ## \]\]")
 _COMPLETED = "[[ ## completed ## ]]"
 
 
@@ -31,7 +33,8 @@ class FieldInfoWithName(NamedTuple):
 class ChatAdapter(Adapter):
     """The adapter in use where none is configured.
 
-    An answer that cannot be parsed is asked for once more as JSON, unless `use_json_adapter_fallback` is False.
+    An answer that cannot be parsed is asked for once more as JSON, unless `use_json_adapter_fallback` is False or some
+    of the answer was already streamed to the user. No other error is followed by a second call.
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class ChatAdapter(Adapter):
         demos: Sequence[Any],
         inputs: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
-        try:
-            return await super().acall(lm, lm_kwargs, signature, demos, inputs)
-        except AdapterParseError:
-            fallback = self._json_fallback()
-            if fallback is None:
-                raise
-        return await fallback.acall(lm, lm_kwargs, signature, demos, inputs)
+        with adapter_fallback_scope() as progress:
+            try:
+                return await super().acall(lm, lm_kwargs, signature, demos, inputs)
+            except AdapterParseError:
+                fallback = None if progress.emitted else self._json_fallback()
+                if fallback is None:
+                    raise
+            return await fallback.acall(lm, lm_kwargs, signature, demos, inputs)
 
     def _json_fallback(self) -> Adapter | None:
         from dspex.adapters.json_adapter import JSONAdapter
@@ -147,10 +151,16 @@ class ChatAdapter(Adapter):
         return {"messages": [*self.format(signature, demos, inputs), answer]}
 
     def _unreadable(
-        self, signature: Any, completion: str, name: str, value: Any, error: BaseException
+        self,
+        signature: Any,
+        completion: str,
+        name: str,
+        value: Any,
+        error: BaseException,
+        parsed: dict[str, Any] | None = None,
     ) -> AdapterParseError:
         said = f"Failed to parse field {name} with value {value} from the LM response. Error message: {error}"
-        return AdapterParseError(type(self).__name__, signature, completion, said)
+        return AdapterParseError(type(self).__name__, signature, completion, said, parsed)
 
 
 def blocks(fields_with_values: Mapping[FieldInfoWithName, Any]) -> str:
@@ -176,15 +186,9 @@ def values_with_names(
 
 def must_be(annotation: Any) -> str:
     """What the reminder says of a type; nothing for text."""
+    if annotation is ToolCalls:
+        return ' (must be a JSON object like {"tool_calls": [{"name": "...", "args": {...}}]})'
     return "" if annotation is str else f" (must be formatted as a valid Python {annotation_name(annotation)})"
-
-
-def remembered(signature: Any, name: str, write: Any) -> Any:
-    """``write(signature)``, written once for a signature."""
-    texts = plan_of(signature).texts
-    if name not in texts:
-        texts[name] = write(signature)
-    return texts[name]
 
 
 def _reminder(signature: Any) -> str:
@@ -200,7 +204,7 @@ def _sections(completion: str) -> Iterator[tuple[str, str]]:
     """The named sections of an answer: a heading at the start of a line, and the text up to the next one."""
     name, lines = "", []
     for line in completion.splitlines():
-        heading = _HEADING.match(line.strip()) if "[[ ## " in line else None
+        heading = field_header_pattern.match(line.strip()) if "[[ ## " in line else None
         if heading is None:
             lines.append(line)
             continue

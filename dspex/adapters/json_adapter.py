@@ -12,18 +12,21 @@ from dspex.adapters.chat_adapter import (
     blocks,
     must_be,
     placeholders,
-    remembered,
     values_with_names,
 )
 from dspex.adapters.formatting import jsonable
 from dspex.adapters.parsing import UNREADABLE, read_json
-from dspex.adapters.plan import plan_of
-from dspex.adapters.response_format import response_format
+from dspex.adapters.plan import plan_of, remembered
+from dspex.adapters.response_format import response_model
 from dspex.errors import AdapterParseError
 
 
 class JSONAdapter(ChatAdapter):
-    """Asks for a JSON object. Prompts are DSPy's, to the byte."""
+    """Asks for a JSON object. Prompts are DSPy's, to the byte.
+
+    Where the LM takes a `response_format` and the caller gives none, it is set: a pydantic class with a strict schema
+    (see `response_model`) for an LM that supports schemas and outputs that one can express, else ``json_object``.
+    """
 
     def __init__(
         self,
@@ -40,8 +43,8 @@ class JSONAdapter(ChatAdapter):
     def _call_preprocess(self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, inputs: Mapping[str, Any]) -> Any:
         asked = super()._call_preprocess(lm, lm_kwargs, signature, inputs)
         if "response_format" not in lm_kwargs and "response_format" in lm.supported_params:
-            strict = remembered(asked, "response format", response_format) if lm.supports_response_schema else None
-            lm_kwargs["response_format"] = strict or {"type": "json_object"}
+            model = remembered(asked, "response model", response_model) if lm.supports_response_schema else None
+            lm_kwargs["response_format"] = model or {"type": "json_object"}
         return asked
 
     def format_field_structure(self, signature: Any) -> str:
@@ -83,7 +86,7 @@ class JSONAdapter(ChatAdapter):
                 try:
                     parsed[name] = plan.parsers[name](value)
                 except UNREADABLE as error:
-                    raise self._unreadable(signature, completion, name, value, error) from error
+                    raise self._unreadable(signature, completion, name, value, error, parsed) from error
         parsed = plan.complete(parsed)
         if len(parsed) != len(plan.parsers):
             raise AdapterParseError(type(self).__name__, signature, completion, parsed_result=parsed)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ast
-import enum
+import enum as enums
 import json
 import re
 import types
@@ -34,8 +34,8 @@ def parser_for(annotation: Any) -> Parser:
     """
     if annotation is str:
         return str
-    if isinstance(annotation, enum.EnumMeta):
-        return lambda value: _member(annotation, value)
+    if isinstance(annotation, enums.EnumMeta):
+        return lambda value: find_enum_member(annotation, value)
     if get_origin(annotation) is Literal:
         return _literal_parser(annotation)
     return _typed_parser(annotation)
@@ -73,14 +73,18 @@ def _refuse_endless_nesting(text: str) -> None:
             raise ValueError(f"brackets are nested more than {_MAX_DEPTH} deep")
 
 
-def _member(enumeration: Any, value: Any) -> Any:
-    """The member that has `value`, else the one that is named so."""
-    for member in enumeration:
-        if member.value == value:
+def find_enum_member(enum: Any, identifier: Any) -> Any:
+    """The member that has the value `identifier`, else the one that is named so.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for member in enum:
+        if member.value == identifier:
             return member
-    if isinstance(value, str) and value in enumeration.__members__:
-        return enumeration[value]
-    raise ValueError(f"{value} is not a valid name or value for the enum {enumeration.__name__}")
+    if isinstance(identifier, str) and identifier in enum.__members__:
+        return enum[identifier]
+    raise ValueError(f"{identifier} is not a valid name or value for the enum {enum.__name__}")
 
 
 def _literal_parser(annotation: Any) -> Parser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pydantic
@@ -11,21 +12,21 @@ _NAME = "DSPyProgramOutputs"
 _LEFT_OUT = ("default", "uniqueItems")
 
 
-def response_format(signature: Any) -> dict[str, Any] | None:
-    """What to send as `response_format`; None where a strict schema cannot express the outputs.
+def response_model(signature: Any) -> type[pydantic.BaseModel] | None:
+    """The class to send as `response_format`; None where a strict schema cannot express the outputs.
 
-    That is so for open mappings (``dict[str, int]``), `Any` and fixed-length tuples.
+    That is so for open mappings (``dict[str, int]``), `Any` and fixed-length tuples. The class's own
+    `model_json_schema` gives the strict form.
     """
-    fields: dict[str, Any] = {
-        name: (field.annotation, field.default) for name, field in signature.output_fields.items()
-    }
+    outputs = signature.output_fields.items()
+    fields: dict[str, Any] = {name: (field.annotation, field.default) for name, field in outputs}
     try:
         model = pydantic.create_model(_NAME, __config__=pydantic.ConfigDict(extra="forbid"), **fields)
-        schema = model.model_json_schema()
-        strict = _strict(schema)
+        schema = _strict(model.model_json_schema())
     except (pydantic.errors.PydanticUserError, _NotStrict):
         return None
-    return {"type": "json_schema", "json_schema": {"name": _NAME, "schema": strict, "strict": True}}
+    model.model_json_schema = lambda *_, **__: copy.deepcopy(schema)  # type: ignore[method-assign]
+    return model
 
 
 class _NotStrict(Exception):

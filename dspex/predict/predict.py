@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dspex.bridge import finish_now, wait_for
 from dspex.clients import BaseLM
-from dspex.clients.scope import current_scope
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.predict import state as predictor_state
 from dspex.predict.inputs import complete_inputs
@@ -50,8 +48,7 @@ class Predict(Module, Predictor):
 
     def forward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
-        answer = call.adapter.acall(call.lm, call.config, call.signature, call.demos, call.inputs)
-        return self._finish(call, finish_now(answer) if call.in_memory() else wait_for(answer))
+        return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
 
     async def aforward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
@@ -127,14 +124,6 @@ class _Call(NamedTuple):
     demos: list[Any]
     inputs: dict[str, Any]
     keep_trace: bool
-
-    def in_memory(self) -> bool:
-        """Whether nothing in the call has to wait, so that it needs no event loop: a test's LM and our own adapter."""
-        return (
-            getattr(self.lm, "in_memory", False)
-            and type(self.adapter).__module__.startswith("dspex.adapters.")
-            and current_scope() is None  # in a run the ledger is asked
-        )
 
 
 @lru_cache(maxsize=1)

@@ -100,17 +100,17 @@ async def test_structured_outputs_are_asked_for_where_they_can_be(spelled: str, 
     if "dict" in spelled:
         lm.answers = ['{"answer": {}}'] if "list" not in spelled else ['{"answer": []}']
     await ask(JSONAdapter(), lm, asked)
-    assert lm.asked[0]["response_format"]["type"] == expected
+    asked_for = lm.asked[0]["response_format"]
+    assert isinstance(asked_for, type) if expected == "json_schema" else asked_for == {"type": expected}
 
 
 async def test_a_strict_schema_closes_every_object() -> None:
     lm = FakeLM('{"answer": "x"}', schemas=True)
     await ask(JSONAdapter(), lm)
-    schema = lm.asked[0]["response_format"]["json_schema"]
-    assert schema["name"] == "DSPyProgramOutputs"
-    assert schema["strict"] is True
-    assert schema["schema"]["required"] == ["answer"]
-    assert schema["schema"]["additionalProperties"] is False
+    model = lm.asked[0]["response_format"]
+    assert model.__name__ == "DSPyProgramOutputs"
+    assert model.model_json_schema()["required"] == ["answer"]
+    assert model.model_json_schema()["additionalProperties"] is False
 
 
 async def test_an_lm_that_takes_no_response_format_gets_none_and_the_callers_own_is_kept() -> None:

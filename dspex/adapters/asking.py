@@ -1,0 +1,50 @@
+"""How an adapter asks an LM: `acall` on the event loop, or `__call__` where the LM brings one of its own.
+
+A synchronous call of an adapter is a synchronous call of the LM, as DSPy's users know it: a subclass that overrides
+`__call__`, or a mock, is called in the thread of its caller and not on the engine's event loop, which it could block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any
+
+from dspex.adapters.prompt import Message
+
+_called_in_place: ContextVar[Any] = ContextVar("dspex_lm_called_in_place", default=None)
+
+
+def asks_in_place(lm: Any) -> bool:
+    """Whether the LM's `__call__` is the user's."""
+    return _brings_a_call(type(lm))
+
+
+@lru_cache(maxsize=512)
+def _brings_a_call(kind: type) -> bool:
+    call = next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
+    return call is not None and not str(getattr(call, "__module__", "")).startswith("dspex.")
+
+
+@contextmanager
+def in_place(lm: Any) -> Iterator[None]:
+    """Inside the block `ask` calls `lm` itself: synchronously, here."""
+    token = _called_in_place.set(lm)
+    try:
+        yield
+    finally:
+        _called_in_place.reset(token)
+
+
+def is_in_place(lm: Any) -> bool:
+    """Whether `lm` is called in place now."""
+    return _called_in_place.get() is lm
+
+
+async def ask(lm: Any, messages: list[Message], lm_kwargs: dict[str, Any]) -> list[Any]:
+    """The answers of `lm`."""
+    if _called_in_place.get() is lm:
+        return lm(messages=messages, **lm_kwargs)  # type: ignore[no-any-return]
+    return await lm.acall(messages=messages, **lm_kwargs)  # type: ignore[no-any-return]

@@ -1,0 +1,57 @@
+"""A `History` given as an input, as the turns of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from dspex.adapters.native_tools import native_turn, results_of, tool_calls_in
+from dspex.adapters.plan import without
+from dspex.adapters.prompt import Message
+from dspex.adapters.types.base_type import with_content_parts
+from dspex.adapters.types.tool import ToolCallResults, ToolCalls
+from dspex.signatures import InputField, make_signature
+
+if TYPE_CHECKING:
+    from dspex.adapters.base import Adapter
+
+
+def turn_messages(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> list[Message]:
+    """One earlier turn: what was asked, what was answered, what the tools said.
+
+    The question carries the reminder that it had then, so that a provider knows the conversation again by its prefix.
+    """
+    messages: list[Message] = []
+    asks = any(name in turn for name in signature.input_fields)
+    if asked := adapter.format_user_message_content(signature, turn, main_request=asks):  # type: ignore[arg-type]
+        messages.append(_user(asked))
+    field, calls = tool_calls_in(turn)
+    results = results_of(calls)
+    if calls is not None and adapter.use_native_function_calling:
+        return messages + native_turn(_answered_beside_calls(adapter, signature, turn), calls, results)
+    if results is not None and calls is not None:
+        turn = {**turn, str(field): calls.model_copy(update={"tool_call_results": None})}
+    if answered := adapter.format_assistant_message_content(signature, turn):  # type: ignore[arg-type]
+        messages.append({"role": "assistant", "content": answered})
+    if results is not None:
+        said = adapter.format_user_message_content(_results_signature(), {"tool_call_results": results})
+        messages.append(_user(said))
+    return messages
+
+
+def _answered_beside_calls(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> str:
+    """The outputs of a turn that are not tool calls."""
+    outputs = signature.output_fields.items()
+    left_out = [name for name, field in outputs if field.annotation is ToolCalls or turn.get(name) is None]
+    signature = without(signature, *left_out)
+    return adapter.format_assistant_message_content(signature, turn) if signature.output_fields else ""  # type: ignore[arg-type]
+
+
+def _user(content: str) -> Message:
+    return with_content_parts({"role": "user", "content": content})
+
+
+@lru_cache(maxsize=1)
+def _results_signature() -> Any:
+    return make_signature({"tool_call_results": (ToolCallResults, InputField())})

@@ -1,0 +1,100 @@
+"""`TwoStepAdapter`: one LM answers freely, a second one reads the outputs from its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dspex.adapters.annotations import field_list
+from dspex.adapters.base import Adapter
+from dspex.adapters.chat_adapter import ChatAdapter
+from dspex.adapters.plan import remembered
+from dspex.adapters.prompt import Message
+from dspex.clients.base_lm import BaseLM
+from dspex.errors import AdapterParseError, UsageError
+from dspex.signatures import InputField, make_signature
+
+
+class TwoStepAdapter(Adapter):
+    """For LMs that reason well and keep to a format badly. Prompts are DSPy's, to the byte.
+
+    But for two things: a `History` is shown as turns and values of a `Type` as content parts, as by other adapters.
+
+    Args:
+        extraction_model: the LM that reads the answers, with a `ChatAdapter`; a small one will do.
+        **kwargs: arguments of `Adapter`.
+    """
+
+    _may_wait = True  # `parse` asks the second LM
+
+    def __init__(self, extraction_model: BaseLM, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(extraction_model, BaseLM):
+            raise UsageError(
+                "extraction_model must be an instance of dspex.BaseLM, such as dspex.LM('openai/gpt-4o-mini'), and "
+                f"this is a {type(extraction_model).__name__}."
+            )
+        self.extraction_model = extraction_model
+
+    def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
+        messages = super().format(signature, demos, inputs)
+        if not self.format_user_message_content(signature, inputs):
+            messages.append({"role": "user", "content": ""})  # an LM answers a user
+        return messages
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        """The outputs that the second LM finds in the answer of the first.
+
+        Raises:
+            AdapterParseError: it finds them not, or answers what cannot be read itself.
+        """
+        extraction = remembered(signature, "extraction", extraction_signature)
+        try:
+            found = ChatAdapter()(self.extraction_model, {}, extraction, [], {"text": completion})
+        except AdapterParseError as error:
+            said = f"Failed to parse response from the original completion: {error}"
+            raise AdapterParseError(type(self).__name__, signature, completion, said) from error
+        return found[0]
+
+    def format_system_message(self, signature: Any) -> str:
+        return self.format_task_description(signature)
+
+    def format_task_description(self, signature: Any) -> str:
+        lines = [
+            "You are a helpful assistant that can solve tasks based on user input.",
+            f"As input, you will be provided with:\n{field_list(signature.input_fields)}",
+            f"Your outputs must contain:\n{field_list(signature.output_fields)}",
+            "You should lay out your outputs in detail so that your answer can be understood by another agent",
+        ]
+        if signature.instructions:
+            lines.append(f"Specific instructions: {signature.instructions}")
+        return "\n".join(lines)
+
+    def format_user_message_content(
+        self,
+        signature: Any,
+        inputs: Mapping[str, Any],
+        prefix: str = "",
+        suffix: str = "",
+        main_request: bool = False,
+    ) -> str:
+        given = [f"{name}: {inputs[name]}" for name in signature.input_fields if name in inputs]
+        return "\n\n".join([prefix, *given, suffix]).strip()
+
+    def format_assistant_message_content(
+        self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
+    ) -> str:
+        return "\n\n".join(f"{name}: {outputs[name]}" for name in signature.output_fields if name in outputs).strip()
+
+
+def extraction_signature(signature: Any) -> Any:
+    """What the second LM is asked: a text in, the outputs of `signature` out."""
+    outputs = signature.output_fields
+    names = ", ".join(f"`{name}`" for name in outputs)
+    instructions = (
+        f"The input is a text that should contain all the necessary information to produce the fields {names}."
+        "             Your job is to extract the fields from the text verbatim. "
+        "Extract precisely the appropriate value (content) for each field."
+    )
+    found = {name: (field.annotation, field) for name, field in outputs.items()}
+    return make_signature({"text": (str, InputField()), **found}, instructions)

@@ -1,0 +1,40 @@
+"""DSPy's ``dspy.adapters.utils``: its functions by their names there; they live in the modules named below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from dspex.adapters.annotations import allows_none as annotation_allows_none
+from dspex.adapters.annotations import annotation_name as get_annotation_name
+from dspex.adapters.annotations import field_list as get_field_description_string
+from dspex.adapters.annotations import placeholder as translate_field_type
+from dspex.adapters.formatting import format_value
+from dspex.adapters.formatting import jsonable as serialize_for_json
+from dspex.adapters.parsing import find_enum_member, parse_value
+from dspex.adapters.plan import plan_of
+
+__all__ = [
+    "annotation_allows_none",
+    "apply_output_field_defaults",
+    "find_enum_member",
+    "format_field_value",
+    "get_annotation_name",
+    "get_field_description_string",
+    "parse_value",
+    "serialize_for_json",
+    "translate_field_type",
+]
+
+
+def format_field_value(field_info: FieldInfo, value: Any, assume_text: bool = True) -> str | dict[str, str]:
+    """The text of `value` for a field; a content part with that text if `assume_text` is False."""
+    text = format_value(value, field_info.annotation)
+    return text if assume_text else {"type": "text", "text": text}
+
+
+def apply_output_field_defaults(signature: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs in `fields` in the order of the signature, with defaults for optional ones that are missing."""
+    return plan_of(signature).complete(dict(fields))
