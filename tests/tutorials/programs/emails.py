@@ -21,13 +21,13 @@ SCRIPT = [
 ]
 
 
-class EmailType(str, Enum):
+class EmailType(str, Enum):  # noqa: UP042 - as programs write it
     ORDER_CONFIRMATION = "order_confirmation"
     SUPPORT_REQUEST = "support_request"
     OTHER = "other"
 
 
-class UrgencyLevel(str, Enum):
+class UrgencyLevel(str, Enum):  # noqa: UP042
     LOW = "low"
     HIGH = "high"
 

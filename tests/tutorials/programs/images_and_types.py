@@ -6,7 +6,7 @@ import dspy
 import pydantic
 from dspy.adapters.baml_adapter import BAMLAdapter
 
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # noqa: E501
 SCRIPT = [
     {"caption": "A pixel."},
     {"best": 1, "why": "It is brighter."},
