@@ -17,7 +17,18 @@ _HOMES = {
     "dspex.adapters.types": ("Code", "History", "Reasoning", "Tool", "ToolCallResults", "ToolCalls", "Type"),
     "dspex.clients": ("BaseLM", "LM", "inspect_history"),
     "dspex.evaluate": ("Evaluate", "EvaluationResult"),
-    "dspex.predict": ("ChainOfThought", "Predict"),
+    "dspex.predict": (
+        "BestOfN",
+        "ChainOfThought",
+        "KNN",
+        "MultiChainComparison",
+        "Parallel",
+        "Predict",
+        "ReAct",
+        "ReActV2",
+        "Refine",
+        "majority",
+    ),
     "dspex.primitives": ("Completions", "Example", "Module", "Prediction", "load", "track_usage"),
     "dspex.settings": ("configure", "context", "load_settings"),
     "dspex.signatures": ("InputField", "OutputField", "Signature", "ensure_signature", "make_signature"),
@@ -52,10 +63,12 @@ _ERRORS = (
 _HOME_OF = {name: home for home, names in {**_HOMES, "dspex.errors": _ERRORS}.items() for name in names}
 
 __all__ = [
+    "KNN",
     "LM",
     "Adapter",
     "AdapterParseError",
     "BaseLM",
+    "BestOfN",
     "BootstrapFewShot",
     "ChainOfThought",
     "ChatAdapter",
@@ -89,11 +102,16 @@ __all__ = [
     "LMUnsupportedModelError",
     "LabeledFewShot",
     "Module",
+    "MultiChainComparison",
     "Optimizer",
     "OutputField",
+    "Parallel",
     "Predict",
     "Prediction",
+    "ReAct",
+    "ReActV2",
     "Reasoning",
+    "Refine",
     "Run",
     "RunResult",
     "Signature",
@@ -114,6 +132,7 @@ __all__ = [
     "is_retryable_lm_error",
     "load",
     "load_settings",
+    "majority",
     "make_signature",
     "settings",
     "track_usage",
@@ -149,7 +168,18 @@ if TYPE_CHECKING:
         is_retryable_lm_error,
     )
     from dspex.evaluate import Evaluate, EvaluationResult
-    from dspex.predict import ChainOfThought, Predict
+    from dspex.predict import (
+        KNN,
+        BestOfN,
+        ChainOfThought,
+        MultiChainComparison,
+        Parallel,
+        Predict,
+        ReAct,
+        ReActV2,
+        Refine,
+        majority,
+    )
     from dspex.primitives import Completions, Example, Module, Prediction, load, track_usage
     from dspex.settings import configure, context, load_settings
     from dspex.signatures import InputField, OutputField, Signature, ensure_signature, make_signature

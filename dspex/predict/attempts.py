@@ -1,0 +1,115 @@
+"""What `BestOfN` and `Refine` have in common: copies of a program that sample anew, and the best of what they gave."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from dspex.clients import BaseLM
+from dspex.errors import Blame, LMNotConfiguredError, UsageError, blame
+from dspex.primitives.module import Module
+from dspex.primitives.prediction import Prediction
+from dspex.settings import settings
+
+logger = logging.getLogger("dspex.predict")
+
+Trace = list[tuple[Any, dict[str, Any], Prediction]]
+RewardFunction = Callable[[dict[str, Any], Prediction], float]
+
+
+class Attempts:
+    """The attempts of one call: the best so far, and how many failed.
+
+    Args:
+        owner: The module that makes them, for messages.
+        fail_count: How many may fail.
+    """
+
+    def __init__(self, owner: Module, fail_count: int) -> None:
+        self.owner = type(owner).__name__
+        self.fail_count = fail_count
+        self.failures = 0
+        self.best: Prediction | None = None
+        self.best_trace: Trace = []
+        self.best_reward: Any = -float("inf")
+
+    def note(self, prediction: Prediction, trace: Trace, reward: Any) -> None:
+        """Keep a prediction if it is better than those before it."""
+        if reward is None or not reward > self.best_reward:
+            if reward is None:
+                raise UsageError(f"{self.owner}: reward_fn returned None; it must return a number.")
+            return
+        self.best, self.best_trace, self.best_reward = prediction, trace, reward
+
+    def failed(self, number: int, rollout: Any, error: Exception, last: bool) -> None:
+        """Go on after a failure, unless too many attempts have failed, no other can do better, or none is left.
+
+        Raises:
+            Exception: `error`.
+        """
+        logger.warning("%s: Attempt %d failed with rollout id %s: %s", self.owner, number, rollout, error)
+        self.failures += 1
+        nothing_to_return = last and self.best is None
+        if self.failures > self.fail_count or nothing_to_return or blame(error) is Blame.SETUP:
+            raise error
+
+    def result(self) -> Prediction | None:
+        """The best prediction; its trace goes to the trace in force."""
+        if settings.trace is not None:
+            settings.trace.extend(self.best_trace)
+        return self.best
+
+
+def as_of(module: Module, program: Module, trace: Trace) -> Trace:
+    """The trace of the copy `program`, as that of `module`'s own predictors: optimizers know those."""
+    own = dict(module.named_predictors())
+    original = {id(predictor): own.get(name, predictor) for name, predictor in program.named_predictors()}
+    return [(original.get(id(predictor), predictor), inputs, outputs) for predictor, inputs, outputs in trace]
+
+
+def sampling_copy(module: Module, attempt: int, owner: Module) -> tuple[Module, Any]:
+    """A copy of `module` whose LMs sample at temperature 1.0 under the `attempt`-th rollout from their own.
+
+    Returns:
+        The copy, and the rollout id of its (first) LM.
+
+    Raises:
+        LMNotConfiguredError: a predictor has no LM.
+    """
+    program = module.deepcopy()
+    sampling: dict[int, Any] = {}
+    for name, predictor in program.named_predictors():
+        lm = predictor.lm or settings.lm
+        if not isinstance(lm, BaseLM):
+            raise LMNotConfiguredError(
+                f"{type(owner).__name__}: the predictor {name!r} has no LM to sample from. Configure one, e.g. "
+                'dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
+            )
+        if id(lm) not in sampling:
+            rollout = (lm.kwargs.get("rollout_id") or 0) + attempt
+            sampling[id(lm)] = lm.copy(rollout_id=rollout, temperature=1.0)
+        predictor.lm = sampling[id(lm)]
+    return program, next((lm.kwargs.get("rollout_id") for lm in sampling.values()), attempt)
+
+
+def check_arguments(
+    owner: Module, module: Any, count: Any, reward_fn: Any, threshold: Any, fail_count: Any
+) -> tuple[RewardFunction, int]:
+    """The reward function, hidden from `Module.named_parameters` should it be a module itself, and the fail count.
+
+    Raises:
+        UsageError: naming the argument that is wrong.
+    """
+    where = type(owner).__name__
+    if not isinstance(module, Module):
+        raise UsageError(f"{where}: module={module!r} is not a dspex.Module.")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UsageError(f"{where}: N={count!r} is not a number of attempts, one or more.")
+    if not callable(reward_fn):
+        raise UsageError(f"{where}: reward_fn={reward_fn!r} is not a function of (inputs, prediction).")
+    if threshold is not None and not isinstance(threshold, int | float) and not hasattr(threshold, "__float__"):
+        raise UsageError(f"{where}: threshold={threshold!r} is not a number.")
+    if fail_count is not None and (not isinstance(fail_count, int) or fail_count < 0):
+        raise UsageError(f"{where}: fail_count={fail_count!r} is not a number of failures, zero or more.")
+    return (lambda *args: reward_fn(*args)), count if fail_count is None else fail_count
