@@ -21,9 +21,11 @@ ROLE = "__dspy_field_type"
 TYPE_UNDEFINED = "IS_TYPE_UNDEFINED"
 """Set where the author gave no type, so that `str` is our guess and not a promise."""
 
-_OWN_ARGUMENTS = frozenset({"desc", "prefix", "format", "parser", ROLE, TYPE_UNDEFINED})
+DSPY_FIELD_ARG_NAMES = ["desc", "prefix", "format", "parser", ROLE, TYPE_UNDEFINED]
+"""The arguments of a field that are not `pydantic.Field`'s."""
+
 _WITHOUT_EFFECT = ("prefix", "format", "parser")
-_CONSTRAINTS_IN_WORDS = {
+PYDANTIC_CONSTRAINT_MAP = {
     "gt": "greater than: ",
     "ge": "greater than or equal to: ",
     "lt": "less than: ",
@@ -63,23 +65,35 @@ def extra_of(field: FieldInfo) -> dict[str, Any]:
 def constraints_in_words(constraints: Mapping[str, Any]) -> str:
     """The line that tells an LM about constraints such as ``{"ge": 1}``; empty when there are none."""
     return ", ".join(
-        f"{_CONSTRAINTS_IN_WORDS[name]}{value}" for name, value in constraints.items() if name in _CONSTRAINTS_IN_WORDS
+        f"{PYDANTIC_CONSTRAINT_MAP[name]}{value}"
+        for name, value in constraints.items()
+        if name in PYDANTIC_CONSTRAINT_MAP
     )
+
+
+def move_kwargs(**kwargs: Any) -> dict[str, Any]:
+    """The arguments of a field as arguments of `pydantic.Field`, with those that are not its own in
+    `json_schema_extra`."""
+    extra = dict(kwargs.pop("json_schema_extra", None) or {})
+    extra.update((name, value) for name, value in kwargs.items() if name in DSPY_FIELD_ARG_NAMES)
+    if "description" in kwargs:
+        extra.setdefault("desc", kwargs["description"])
+    if words := constraints_in_words(kwargs):
+        extra["constraints"] = words
+    for_pydantic = {name: value for name, value in kwargs.items() if name not in DSPY_FIELD_ARG_NAMES}
+    return {**for_pydantic, "json_schema_extra": extra}
 
 
 def _field(role: Role, kwargs: dict[str, Any]) -> Any:
     for name in _WITHOUT_EFFECT:
         if name in kwargs:
-            warnings.warn(f"The field argument {name!r} has no effect on prompts.", DeprecationWarning, stacklevel=3)
-    given = dict(kwargs.pop("json_schema_extra", None) or {})
-    own = {name: value for name, value in kwargs.items() if name in _OWN_ARGUMENTS}
-    for_pydantic = {name: value for name, value in kwargs.items() if name not in _OWN_ARGUMENTS}
-    if "description" in kwargs:
-        own.setdefault("desc", kwargs["description"])
-    own[ROLE] = role
-    if words := constraints_in_words(kwargs):
-        own["constraints"] = words
-    return pydantic.Field(**for_pydantic, json_schema_extra={**given, **own})
+            warnings.warn(
+                f"The '{name}' argument in InputField/OutputField is deprecated and has no effect on prompts. "
+                "Leave it out.",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+    return pydantic.Field(**move_kwargs(**kwargs, **{ROLE: role}))
 
 
 class FrozenExtra(dict[str, Any]):
@@ -150,3 +164,10 @@ class OldOutputField(OldField):
 
     def __init__(self, *, prefix: str | None = None, desc: str | None = None, format: Any = None) -> None:
         super().__init__(prefix=prefix, desc=desc, input=False, format=format)
+
+
+def new_to_old_field(field: FieldInfo) -> OldField:
+    """`field` of a signature as an `OldField`."""
+    extra = extra_of(field)
+    kind = OldInputField if role_of(field) == "input" else OldOutputField
+    return kind(prefix=extra["prefix"], desc=extra["desc"], format=extra.get("format"))

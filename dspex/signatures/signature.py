@@ -31,6 +31,12 @@ from dspex.signatures.type_names import is_type, names_in_reach
 Fields = Mapping[str, "FieldInfo | tuple[Any, FieldInfo]"]
 
 
+class NoSuchFieldError(UsageError, KeyError):
+    """A signature has no field of that name."""
+
+    __str__ = Exception.__str__
+
+
 class Signature(BaseModel, metaclass=SignatureMeta):
     """"""
 
@@ -53,7 +59,7 @@ class Signature(BaseModel, metaclass=SignatureMeta):
         """The same signature with another type or other properties (`desc=...`) for the field `name`."""
         fields = cls.fields
         if name not in fields:
-            raise UsageError(f"The signature has no field {name!r}. Its fields: {', '.join(fields)}.")
+            raise NoSuchFieldError(f"The signature has no field {name!r}. Its fields: {', '.join(fields)}.")
         fields[name] = _changed(fields[name], type_, extra)
         return make_signature(fields, cls.instructions)
 
@@ -81,7 +87,7 @@ class Signature(BaseModel, metaclass=SignatureMeta):
         position = index + len(among) + 1 if index < 0 else index
         if not 0 <= position <= len(among):
             raise UsageError(
-                f"Invalid index to insert {name!r} at: {index}. There are {len(among)} {role} fields, "
+                f"Invalid index to insert: {index}, for the field {name!r}. There are {len(among)} {role} fields, "
                 f"so it must be from {-len(among) - 1} to {len(among)}."
             )
         among.insert(position, (name, (type_ or field.annotation or str, field)))
@@ -153,8 +159,7 @@ def ensure_signature(signature: Any, instructions: str | None = None) -> Any:
         signature = make_signature(signature, instructions)
     elif instructions is not None:
         raise UsageError(
-            "Instructions are given with a signature text only. Instead of passing both, pass "
-            "signature.with_instructions(...)."
+            "Don't specify instructions when initializing with a Signature: pass signature.with_instructions(...)."
         )
     elif not isinstance(signature, SignatureMeta):
         raise UsageError(f"A signature is text such as 'question -> answer', or a Signature class, not {signature!r}.")
@@ -177,20 +182,25 @@ def _checked(fields: Fields) -> dict[str, tuple[Any, FieldInfo]]:
     checked = {}
     for name, declared in fields.items():
         if not isinstance(name, str):
-            raise UsageError(f"Field names must be strings, but {name!r} is not.")
-        match declared:
-            case FieldInfo():
-                type_, field = declared.annotation, declared
-            case (type_, FieldInfo() as field):
-                pass
-            case _:
-                raise UsageError(
-                    f"Give the field {name!r} as (type, InputField()) or (type, OutputField()), not: {declared!r}"
-                )
+            raise UsageError(f"Field names must be strings, but received: {name!r}.")
+        type_, field = _type_and_field(name, declared)
         if type_ is not None and not is_type(type_):
-            raise UsageError(f"The type of the field {name!r} is not a type but {type_!r}.")
+            raise UsageError(f"Field types must be types, but received: {type_!r}, for the field {name!r}.")
         checked[name] = (str if type_ is None else type_, field)
     return checked
+
+
+def _type_and_field(name: str, declared: Any) -> tuple[Any, FieldInfo]:
+    match declared:
+        case FieldInfo():
+            return declared.annotation, declared
+        case (type_, FieldInfo() as field):
+            return type_, field
+        case tuple():
+            problem = f"Field values must be Field instances, but received: {declared!r}"
+        case _:
+            problem = f"Field values must be tuples, but received: {declared!r}"
+    raise UsageError(f"{problem}. Give {name!r} as (type, InputField()) or (type, OutputField()).")
 
 
 def _changed(field: FieldInfo, type_: Any, extra: Mapping[str, Any]) -> FieldInfo:

@@ -12,9 +12,15 @@ from typing import Any, NamedTuple
 
 from dspex.errors import UsageError
 from dspex.signatures.field import Role
-from dspex.signatures.type_names import Names, is_type, parse_type
+from dspex.signatures.type_names import Names, TypeSyntaxError, is_type, parse_type
 
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
+
+
+class SignatureSyntaxError(UsageError, SyntaxError):
+    """A signature text is not written as one is. DSPy lets Python's `SyntaxError` through in such cases."""
+
+    __str__ = Exception.__str__
 
 
 class FieldText(NamedTuple):
@@ -42,10 +48,12 @@ def parse_signature_text(text: str, names: Names) -> list[FieldText]:
 def _cut_at_arrow(text: str) -> tuple[str, str]:
     arrows = [index for index, token in _outside_brackets(text) if token == "->"]
     if len(arrows) != 1:
-        found = "there is no '->'"
+        found = "There is none"
         if arrows:
-            found = f"there are {len(arrows)} '->', at characters " + ", ".join(str(index + 1) for index in arrows)
-        raise _error(text, f"{found}, and there must be exactly one '->'", "Write 'inputs -> outputs'.")
+            found = f"There are {len(arrows)}, at characters " + ", ".join(str(index + 1) for index in arrows)
+        raise UsageError(
+            f"Invalid signature format: {text!r} must contain exactly one '->'. {found}. Write 'inputs -> outputs'."
+        )
     return text[: arrows[0]], text[arrows[0] + 2 :]
 
 
@@ -56,14 +64,15 @@ def _side(text: str, role: Role, side: str, names: Names) -> Iterator[FieldText]
     for number, part in enumerate(parts, start=1):
         where = f"{role} field {number}"
         if not part.strip():
-            raise _error(text, f"{where} is empty", "Remove the extra comma.")
+            raise _misspelled(text, f"{where} is empty", "Remove the extra comma.")
         yield _field(text, role, where, part)._replace(type=_type(text, where, part, names))
 
 
 def _field(text: str, role: Role, where: str, part: str) -> FieldText:
     name = _cut(part, ":")[0].strip()
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise _error(text, f"{where}, {name!r}, is not a name", "Write 'name' or 'name: type', separated by commas.")
+        remedy = "Write 'name' or 'name: type', separated by commas."
+        raise _misspelled(text, f"{where}, {name!r}, is not a name", remedy)
     if name.startswith("_"):
         raise _error(text, f"{where}, {name!r}, starts with an underscore", "Rename the field.")
     return FieldText(role, name, None)
@@ -79,7 +88,8 @@ def _type(text: str, where: str, part: str, names: Names) -> Any:
     try:
         found = parse_type(spelled, names)
     except UsageError as error:
-        raise _error(text, f"the type of {where}, {name.strip()!r}, cannot be read", str(error)) from None
+        failed = _misspelled if isinstance(error, TypeSyntaxError) else _error
+        raise failed(text, f"the type of {where}, {name.strip()!r}, cannot be read", str(error)) from None
     if not is_type(found):
         raise _error(text, f"the type of {where}, {name.strip()!r}, is not a type but {found!r}", "Name a type.")
     return found
@@ -89,7 +99,8 @@ def _refuse_duplicates(text: str, fields: list[FieldText]) -> None:
     seen: set[str] = set()
     for field in fields:
         if field.name in seen:
-            raise _error(text, f"the field name {field.name!r} is used twice", "Names must be distinct.")
+            remedy = f"Input and output fields must have distinct names, but found duplicates: {field.name!r}."
+            raise _error(text, f"the field name {field.name!r} is used twice", remedy)
         seen.add(field.name)
 
 
@@ -126,3 +137,7 @@ def _outside_brackets(text: str) -> Iterator[tuple[int, str]]:
 
 def _error(text: str, what: str, remedy: str) -> UsageError:
     return UsageError(f"In the signature {text!r}: {what}. {remedy}")
+
+
+def _misspelled(text: str, what: str, remedy: str) -> UsageError:
+    return SignatureSyntaxError(f"In the signature {text!r}: {what}. {remedy}")

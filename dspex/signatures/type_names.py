@@ -32,6 +32,11 @@ _MAX_FRAMES = 100
 # Frames of the code that builds signatures: their variables are not the caller's.
 _OWN_MODULES = ("dspex.signatures", "pydantic.")
 
+
+class TypeSyntaxError(UsageError):
+    """A text is not the text of a type."""
+
+
 Names = Callable[[str], Any]
 """Gives what a bare name stands for; raises `KeyError` when it stands for nothing."""
 
@@ -45,7 +50,7 @@ def parse_type(text: str, names: Names) -> Any:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise UsageError(f"{text.strip()!r} is not the text of a type ({error.msg}).") from None
+        raise TypeSyntaxError(f"{text.strip()!r} is not the text of a type ({error.msg}).") from None
     try:
         return _Reader(names).type(tree)
     except (TypeError, RecursionError) as error:
@@ -104,6 +109,8 @@ def _callers_variables() -> Iterator[Mapping[str, Any]]:
 def _module(name: str) -> Any:
     if name in vars(builtins):
         raise KeyError(name)
+    if name == "dspy":  # a text that came with a program of DSPy's, as in "photo: dspy.Image -> caption"
+        name = "dspex"
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -141,7 +148,7 @@ class _Reader:
             return self.names(name)
         except KeyError:
             raise UsageError(
-                f"Unknown type {name!r}. Import it where the signature is written, or pass it with "
+                f"Unknown name: {name}. Import it where the signature is written, or pass it with "
                 f"custom_types={{{name!r}: ...}}."
             ) from None
 
@@ -150,7 +157,7 @@ class _Reader:
         try:
             return getattr(owner, attribute)
         except AttributeError:
-            raise UsageError(f"{ast.unparse(base)!r} has no type {attribute!r}.") from None
+            raise UsageError(f"Unknown attribute: {attribute} on {ast.unparse(base)}.") from None
 
     def _subscript(self, generic: Any, argument: ast.expr) -> Any:
         parts = argument.elts if isinstance(argument, ast.Tuple) else [argument]
@@ -159,7 +166,7 @@ class _Reader:
         if generic is typing.Annotated:
             return typing.Annotated[(self.type(parts[0]), *(self._metadata(part) for part in parts[1:]))]
         if generic is typing.Optional and len(parts) != 1:
-            raise UsageError("Optional takes exactly one type.")
+            raise UsageError("Optional must have exactly one type argument.")
         arguments = tuple(self.type(part) for part in parts)
         return generic[arguments[0] if len(arguments) == 1 else arguments]
 

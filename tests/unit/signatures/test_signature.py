@@ -165,7 +165,7 @@ def test_wrong_members_are_refused_with_the_errors_of_dspy() -> None:
 
     with pytest.raises(ValueError, match="InputField"):
         Signature({"a": 3})  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match="not a type"):
+    with pytest.raises(ValueError, match="must be types"):
         Signature({"a": ("x", InputField())})
     with pytest.raises(ValueError, match="no field 'x'"):
         Rating.with_updated_fields("x", desc="d")

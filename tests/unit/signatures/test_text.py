@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+import dspex.adapters
 from dspex.errors import UsageError
 from dspex.signatures import Signature, make_signature
 
@@ -51,6 +52,16 @@ def test_a_type_of_the_calling_function_is_found() -> None:
     assert Signature("a -> b: dict[str, Local]").fields["b"].annotation == dict[str, Local]
 
 
+def test_the_types_of_a_program_of_dspys_are_ours() -> None:
+    assert Signature("turns: dspy.History -> b").fields["turns"].annotation is dspex.adapters.History
+
+
+def test_what_is_not_pythons_syntax_is_a_syntax_error_too() -> None:
+    for text in ("a b -> c", "a: ( -> b", "a -> class"):
+        with pytest.raises(ValueError if "(" in text else SyntaxError):
+            Signature(text)
+
+
 def test_custom_types_come_before_everything_else() -> None:
     signature = make_signature("a: Passage -> b", custom_types={"Passage": int})
     assert signature.fields["a"].annotation is int
@@ -59,23 +70,23 @@ def test_custom_types_come_before_everything_else() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("question", "there is no '->'"),
-        ("a -> b -> c", "there are 2 '->', at characters 3, 8"),
+        ("question", "must contain exactly one '->'"),
+        ("a -> b -> c", "There are 2, at characters 3, 8"),
         ("a -> a", "the field name 'a' is used twice"),
         ("a, a -> b", "the field name 'a' is used twice"),
         ("a ->", "no output field"),
-        ("", "there is no '->'"),
+        ("", "There is none"),
         ("a b -> c", "input field 1, 'a b', is not a name"),
         ("a,, b -> c", "input field 2 is empty"),
         ("a -> class", "output field 1, 'class', is not a name"),
         ("_a -> b", "starts with an underscore"),
-        ("a: Nope -> b", "Unknown type 'Nope'"),
+        ("a: Nope -> b", "Unknown name: Nope"),
         ("a: list[Nope] -> b", "custom_types={'Nope': ...}"),
         ("a: -> b", "cannot be read"),
-        ("a: list[ -> b", "there is no '->'"),
+        ("a: list[ -> b", "There is none"),
         ("a: int = 3 -> b", "has a default"),
         ("a: 3 -> b", "cannot be part of a type"),
-        ("a: Passage.Nope -> b", "has no type 'Nope'"),
+        ("a: Passage.Nope -> b", "Unknown attribute: Nope on Passage"),
         ("a: int[str] -> b", "is not a type"),
         ("a: (lambda: 1)() -> b", "cannot be part of a type"),
         ("a: __import__('os').getcwd() -> b", "cannot be part of a type"),
