@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -15,10 +13,7 @@ from dspex.primitives.example import Example
 from dspex.settings import settings
 
 if TYPE_CHECKING:
-    from dspex.clients.scope import CallScope
-    from dspex.runner.attempt import Attempt, Patience
-
-logger = logging.getLogger("dspex.predict")
+    from dspex.runner.attempt import Patience
 
 
 class BatchInterrupted(DSPyError):
@@ -84,41 +79,27 @@ class Parallel:
     async def acall(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
         """As calling it, from asynchronous code."""
         from dspex.evaluate.progress import progress
-        from dspex.runner.attempt import scopes_for
-        from dspex.runner.pool import run_concurrently
+        from dspex.runner.attempt import Patience
+        from dspex.runner.together import Together, tried
 
         calls = [self._call(module, given) for module, given in exec_pairs]
         results: list[Any] = [None] * len(calls)
         failures: list[tuple[int, BaseException]] = []
-        scope_of = scopes_for("batch")
-        jobs = (partial(self._one, index, call, scope_of(index)) for index, call in enumerate(calls))
-        limit = num_threads or self.num_threads or settings.num_threads
+        limit, patience = num_threads or self.num_threads, self.patience or Patience()
+        together = Together("batch", "call", limit, self.provide_traceback, patience)
         with progress("Running", len(calls), shown=not self.disable_progress_bar) as bar:
-            async with aclosing(run_concurrently(jobs, limit)) as finished:
-                async for index, outcome in finished:
+            async with aclosing(together.outcomes(partial(tried, call) for call in calls)) as outcomes:
+                async for index, outcome in outcomes:
                     if outcome.error is None:
                         results[index] = outcome.prediction
                     else:
                         failures.append((index, outcome.error))
-                        self._note_failure(results, failures)
+                        self._refuse_more_failures(results, failures)
                     bar.advance(f"{len(failures)} failed" if failures else "")
         if not self.return_failed_examples:
             return results
         failures.sort(key=lambda failure: failure[0])
         return results, [exec_pairs[index][1] for index, _ in failures], [error for _, error in failures]
-
-    async def _one(
-        self, index: int, call: Callable[[], Coroutine[Any, Any, Any]], scope: CallScope
-    ) -> tuple[int, Attempt]:
-        from dspex.runner.attempt import FAULTS, Attempt, Patience, patiently
-
-        async def once() -> Attempt:
-            try:
-                return Attempt(prediction=await call())
-            except FAULTS as error:
-                return Attempt(error=error)
-
-        return index, await patiently(once, scope=scope, patience=self.patience or Patience())
 
     def _call(self, module: Any, given: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
         call = module.acall if hasattr(module, "acall") else partial(run_sync, module)
@@ -132,16 +113,14 @@ class Parallel:
             return partial(call, given)
         raise UsageError(f"A module is called with an Example, a dict or a tuple, not with a {type(given).__name__}.")
 
-    def _note_failure(self, results: list[Any], failures: list[tuple[int, BaseException]]) -> None:
-        index, error = failures[-1]
-        told = settings.provide_traceback if self.provide_traceback is None else self.provide_traceback
-        details = "\n" + "".join(traceback.format_exception(error)) if told else ""
-        logger.warning("Call %d failed: %s: %s%s", index, type(error).__name__, error, details)
+    def _refuse_more_failures(self, results: list[Any], failures: list[tuple[int, BaseException]]) -> None:
         most = settings.max_errors if self.max_errors is None else self.max_errors
-        if len(failures) >= most:
-            raise BatchInterrupted(
-                f"Stopped after {len(failures)} failed calls of {len(results)} (max_errors={most}), "
-                f"the last of them with {type(error).__name__}: {error}",
-                results,
-                failures,
-            )
+        if len(failures) < most:
+            return
+        _, error = failures[-1]
+        raise BatchInterrupted(
+            f"Execution cancelled due to errors or interruption. {len(failures)} of {len(results)} calls failed "
+            f"(max_errors={most}), the last of them with {type(error).__name__}: {error}",
+            results,
+            failures,
+        )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from answering import AnsweringLM, FailingLM, GatedLM, field
@@ -13,7 +14,7 @@ from answering import AnsweringLM, FailingLM, GatedLM, field
 from dspex.bridge import run_sync
 from dspex.callback import BaseCallback
 from dspex.clients.scope import CallScope, call_scope
-from dspex.errors import LMAuthError, LMRateLimitError, UsageError
+from dspex.errors import AdapterParseError, LMAuthError, LMRateLimitError, UsageError
 from dspex.evaluate import Evaluate, EvaluationInterrupted, EvaluationResult, exact_match
 from dspex.evaluate.progress import progress
 from dspex.predict import Predict
@@ -112,6 +113,31 @@ def test_too_many_failures_stop_it_with_what_was_found() -> None:
     assert evaluate.partial.results == partial.results
 
 
+def test_an_interrupted_evaluation_leaves_what_it_had_in_the_files_asked_for(tmp_path: Path) -> None:
+    paths = {"save_as_csv": str(tmp_path / "r.csv"), "save_as_json": str(tmp_path / "r.json")}
+    with pytest.raises(EvaluationInterrupted):
+        Evaluate(devset=devset(100), metric=exact_match, max_errors=2, num_threads=1, **paths)(Picky())
+    assert [row["question"] for row in json.loads((tmp_path / "r.json").read_text())] == [0, 1, 2, 3]
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 5
+
+
+def test_malformed_answers_of_the_model_end_nothing() -> None:
+    class Babbling(AnsweringLM):
+        def respond(self, messages: Any, kwargs: Any) -> dict[str, Any]:
+            response = super().respond(messages, kwargs)
+            if field(messages[-1]["content"], "question") != "1":
+                response["choices"][0]["message"]["content"] = "I would rather not say."
+            return response
+
+    lm = Babbling(lambda prompt: {"answer": field(prompt, "question")})
+    with context(lm=lm):
+        result = Evaluate(devset=devset(40), metric=exact_match, max_errors=1)(Program())
+    assert len(result.results) == 40
+    assert result.score == 2.5
+    assert {type(failure.error) for failure in result.failures} == {AdapterParseError}
+    assert [failure.index for failure in result.failures] == [0, *range(2, 40)]
+
+
 def test_a_storm_is_waited_out_and_does_not_change_the_score() -> None:
     lm = FailingLM(lambda prompt: {"answer": field(prompt, "question")}, *[LMRateLimitError("slow")] * 40)
     evaluate = Evaluate(devset=devset(20), metric=exact_match, max_errors=1, patience=Patience(base=0))
@@ -168,10 +194,62 @@ def test_ctrl_c_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "wait_for", interrupted)
     evaluate = Evaluate(devset=devset(4), metric=exact_match)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         evaluate(Program())
     assert evaluate.partial is not None
     assert len(evaluate.partial.results) == 4
+    assert caught.value.partial is evaluate.partial  # type: ignore[attr-defined]
+
+
+async def test_a_program_that_raises_ctrl_c_interrupts_its_evaluation_and_nothing_else() -> None:
+    class Impatient(Program):
+        def forward(self, question: int) -> Prediction:
+            if question == 2:
+                raise KeyboardInterrupt
+            return super().forward(question)
+
+    evaluate = Evaluate(devset=devset(4), metric=exact_match, num_threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        await asyncio.to_thread(evaluate, Impatient())
+    assert evaluate.partial is not None
+    assert len(evaluate.partial.results) == 2
+    assert (await asyncio.to_thread(evaluate, Program())).score == 50.0
+
+
+def test_a_straggler_holds_up_no_other_example() -> None:
+    others = asyncio.Event()
+    left = 20
+
+    class Slow(Module):
+        async def aforward(self, question: int) -> Prediction:
+            nonlocal left
+            if question == 0:
+                await others.wait()
+            elif (left := left - 1) == 0:
+                others.set()
+            return Prediction(answer=str(question))
+
+    result = Evaluate(devset=devset(21), metric=exact_match, num_threads=2)(Slow())
+    assert [example.question for example, _, _ in result.results] == list(range(21))
+
+
+def test_programs_and_metrics_may_be_functions_async_modules_or_stand_ins() -> None:
+    async def program(question: int) -> Prediction:
+        return Prediction(answer=str(question))
+
+    async def metric(example: Any, prediction: Any) -> bool:
+        await asyncio.sleep(0)
+        return bool(example.answer == prediction.answer)
+
+    class Judge(Module):
+        async def aforward(self, example: Any, pred: Any, trace: Any = None) -> Prediction:
+            return Prediction(score=float(example.answer == pred.answer), feedback="because")
+
+    stand_in = MagicMock(return_value=Prediction(answer="1"))
+    assert Evaluate(devset=devset(4), metric=metric)(program).score == 50.0
+    assert Evaluate(devset=devset(4), metric=Judge())(program).score == 50.0
+    assert Evaluate(devset=devset(4), metric=MagicMock(return_value=0.5))(stand_in).score == 50.0
+    assert stand_in.call_count == 4
 
 
 @pytest.mark.parametrize(
@@ -216,6 +294,14 @@ def test_results_are_saved_as_csv_and_json(tmp_path: Path) -> None:
     assert rows == [{key: str(value) for key, value in row.items()} for row in expected]
 
 
+def test_scores_that_are_predictions_are_saved_as_numbers(tmp_path: Path) -> None:
+    def metric(example: Any, prediction: Any) -> Prediction:
+        return Prediction(score=0.5, feedback="so so")
+
+    Evaluate(devset=devset(1), metric=metric, save_as_json=str(tmp_path / "r.json"))(Program())
+    assert json.loads((tmp_path / "r.json").read_text())[0]["metric"] == 0.5
+
+
 def test_failed_examples_have_their_row_too(tmp_path: Path) -> None:
     Evaluate(devset=devset(2), metric=exact_match, save_as_csv=str(tmp_path / "r.csv"))(Picky())
     header, *rows = (tmp_path / "r.csv").read_text().splitlines()
@@ -223,13 +309,19 @@ def test_failed_examples_have_their_row_too(tmp_path: Path) -> None:
     assert rows == ["0,no,,,0.0", "1,,1,1,True"]
 
 
-def test_a_table_shows_the_rows_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("pandas", [True, False])
+def test_a_table_shows_the_rows_asked_for(
+    pandas: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not pandas:
+        monkeypatch.setattr("dspex.evaluate.evaluate.find_spec", lambda name: None)
     long = [Example(question="[bold] " + "word " * 40, answer="no").with_inputs("question") for _ in range(3)]
     Evaluate(devset=long, metric=exact_match, display_table=2)(Program())
     printed = capsys.readouterr().out
-    assert "1 more rows" in printed
+    assert "1 more rows not displayed" in printed
     assert "[bold]" in printed
-    assert "word..." in printed
+    assert pandas or "word..." in printed
+    assert pandas or "False" in printed
 
 
 class Listener(BaseCallback):
