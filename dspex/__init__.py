@@ -14,7 +14,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter", "TwoStepAdapter", "XMLAdapter"),
-    "dspex.adapters.types": ("Code", "History", "Reasoning", "Tool", "ToolCallResults", "ToolCalls", "Type"),
+    "dspex.adapters.types": (
+        "Audio",
+        "Code",
+        "File",
+        "History",
+        "Image",
+        "Reasoning",
+        "Tool",
+        "ToolCallResults",
+        "ToolCalls",
+        "Type",
+    ),
     "dspex.clients": ("BaseLM", "LM", "inspect_history"),
     "dspex.evaluate": ("Evaluate", "EvaluationResult"),
     "dspex.predict": (
@@ -67,6 +78,7 @@ __all__ = [
     "LM",
     "Adapter",
     "AdapterParseError",
+    "Audio",
     "BaseLM",
     "BestOfN",
     "BootstrapFewShot",
@@ -80,7 +92,9 @@ __all__ = [
     "Evaluate",
     "EvaluationResult",
     "Example",
+    "File",
     "History",
+    "Image",
     "InputField",
     "JSONAdapter",
     "LMAuthError",
@@ -141,7 +155,18 @@ __all__ = [
 if TYPE_CHECKING:
     from dspex import settings
     from dspex.adapters import Adapter, ChatAdapter, JSONAdapter, TwoStepAdapter, XMLAdapter
-    from dspex.adapters.types import Code, History, Reasoning, Tool, ToolCallResults, ToolCalls, Type
+    from dspex.adapters.types import (
+        Audio,
+        Code,
+        File,
+        History,
+        Image,
+        Reasoning,
+        Tool,
+        ToolCallResults,
+        ToolCalls,
+        Type,
+    )
     from dspex.clients import LM, BaseLM, inspect_history
     from dspex.errors import (
         AdapterParseError,
