@@ -208,7 +208,7 @@ def test_a_mistake_raises_what_code_for_dspy_catches(mistake: Callable[[Any], An
         mistake(dspy)
     with pytest.raises(type(theirs.value)) as ours:
         mistake(dspex)
-    if isinstance(ours.value, ValueError):
+    if isinstance(theirs.value, ValueError):
         assert str(theirs.value).strip("'").split(":")[0] in str(ours.value)
 
 
