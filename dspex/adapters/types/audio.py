@@ -119,8 +119,8 @@ def encode_audio(audio: Any, sampling_rate: int = 16000, format: str = "wav") ->
         return encode_audio(Audio.from_array(audio, sampling_rate, format))
     told = f"a dict with {', '.join(map(repr, audio)) or 'nothing'}" if isinstance(audio, dict) else str(type(audio))
     raise ValueError(
-        f"Unsupported type for encode_audio: {told}. Give a data URI, bytes, an array of samples, a dict with `data` and "
-        "`audio_format`, or use Audio.from_path()."
+        f"Unsupported type for encode_audio: {told}. Give a data URI, bytes, an array of samples, a dict with `data` "
+        "and `audio_format`, or use Audio.from_path()."
     )
 
 

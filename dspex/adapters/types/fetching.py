@@ -41,7 +41,8 @@ def fetch(url: str, *, verify: bool = True, timeout: float | None = 30.0) -> Fet
         timeout: seconds to wait for a connection, and then for each part of the answer; None waits for ever.
 
     Raises:
-        FetchError: it could not be fetched (an `OSError`); `FetchTimeoutError` (a `TimeoutError`) when that took too long.
+        FetchError: it could not be fetched (an `OSError`).
+        FetchTimeoutError: the server did not answer in time (a `TimeoutError`).
     """
     return wait_for(_fetch(url, verify, timeout))
 

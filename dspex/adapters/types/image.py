@@ -18,7 +18,7 @@ _UNSET: Any = object()
 
 
 class Image(Type):
-    """A picture: ``Image("https://...")``, which the provider fetches, ``Image.from_path("cat.png")``, ``Image(bytes)``.
+    """A picture: ``Image("https://...")`` for the provider to fetch, ``Image.from_path("cat.png")``, ``Image(bytes)``.
 
     `url` is a URL or a data URI. Making an image neither reads a file nor fetches anything, since a source may come
     from an LM's answer; `from_path` and `from_url` do.
