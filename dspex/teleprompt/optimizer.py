@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from dspex.callback_methods import compile_with_callbacks
 from dspex.runner.candidate import Candidate
 from dspex.runner.protocol import Runner, Task
+from dspex.teleprompt.teleprompt import Teleprompter
 
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module
@@ -33,21 +33,14 @@ class OptimizerState(BaseModel):
 S = TypeVar("S", bound=OptimizerState)
 
 
-class Optimizer(ABC, Generic[S]):
-    """Base of the optimizers ("teleprompters")."""
+class Optimizer(Teleprompter, ABC, Generic[S]):
+    """Base of the optimizers ("teleprompters") whose runs are durable."""
 
     name: ClassVar[str]
     """The optimizer's name on the command line."""
     state_type: ClassVar[type[OptimizerState]]
     metric: Callable[..., Any] | None = None
     teacher_settings: dict[str, Any]
-    callbacks: Sequence[Any] = ()
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Callbacks hear of a `compile` that a subclass defines, too."""
-        super().__init_subclass__(**kwargs)
-        if "compile" in vars(cls):
-            cls.compile = compile_with_callbacks(cls.compile)  # type: ignore[method-assign]
 
     @abstractmethod
     def start(self, task: Task) -> S:
@@ -70,12 +63,7 @@ class Optimizer(ABC, Generic[S]):
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         return {name: getattr(self, name) for name in names if name not in ("metric", "teacher_settings")}
 
-    def get_params(self) -> dict[str, Any]:
-        """The optimizer's attributes."""
-        return vars(self)
-
-    @compile_with_callbacks
-    def compile(
+    def compile(  # type: ignore[override]  # no argument is taken and ignored
         self,
         student: Module,
         *,
@@ -100,22 +88,3 @@ class Optimizer(ABC, Generic[S]):
         from dspex.runner.compile import compile_program
 
         return compile_program(self, student, trainset=trainset, teacher=teacher, valset=valset)
-
-
-class Teleprompter(Optimizer[S]):
-    """DSPy's name for `Optimizer`, and its way to write one: a subclass that overrides `compile`, and nothing else.
-
-    Such an optimizer runs in this process only. For durable runs, implement `start`, `step` and `best`.
-    """
-
-    def start(self, task: Task) -> S:
-        raise self._nothing_to_run()
-
-    async def step(self, state: S, run: Runner) -> S:
-        raise self._nothing_to_run()
-
-    def best(self, state: S) -> Candidate:
-        raise self._nothing_to_run()
-
-    def _nothing_to_run(self) -> NotImplementedError:
-        return NotImplementedError(f"{type(self).__name__} implements neither compile nor start, step and best")
