@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from dspex.adapters.formatting import format_value
 from dspex.adapters.json_adapter import JSONAdapter
 from dspex.adapters.plan import plan_of
+from dspex.adapters.types.reasoning import Reasoning
 from dspex.errors import UsageError
 
 COMMENT_SYMBOL = "#"
 INDENTATION = "  "
 
-_PLAIN = {str: "string", int: "int", float: "float", bool: "boolean"}
+_PLAIN = {str: "string", Reasoning: "string", int: "int", float: "float", bool: "boolean"}
 _INTRODUCTION = "All interactions will be structured in the following way, with the appropriate values filled in.\n"
 
 
@@ -24,7 +25,7 @@ class BAMLAdapter(JSONAdapter):
     """A `JSONAdapter` for deeply nested pydantic outputs and small LMs. Prompts are DSPy's, to the byte.
 
     Descriptions, aliases and docstrings of models stand in the prompt as comments. A model may stand in several places,
-    but not inside itself.
+    but not inside itself (DSPy refuses both); `Reasoning` is a string, as for other adapters.
     """
 
     def format_field_structure(self, signature: Any) -> str:
@@ -94,7 +95,7 @@ def _model_lines(model: type[BaseModel], indent: int, inside: tuple[Any, ...]) -
         )
     around, within = INDENTATION * indent, INDENTATION * (indent + 1)
     if indent == 0:
-        yield from _comments(model.__doc__, around)  # elsewhere they stand above the field
+        yield from _comments(model, around)  # elsewhere they stand above the field
     yield f"{around}{{"
     if not model.model_fields:
         yield f"{within}{COMMENT_SYMBOL} No fields defined"
@@ -105,13 +106,15 @@ def _model_lines(model: type[BaseModel], indent: int, inside: tuple[Any, ...]) -
             yield f"{within}{COMMENT_SYMBOL} alias: {field.alias}"
         nested = _without_none(field.annotation)
         if _is_model(nested):
-            yield from _comments(nested.__doc__, within)
+            yield from _comments(nested, within)
         yield f"{within}{name}: {type_in_words(field.annotation, indent + 1, (*inside, model))},"
     yield f"{around}}}"
 
 
-def _comments(docstring: str | None, indentation: str) -> Iterator[str]:
-    for line in (docstring or "").strip().split("\n"):
+def _comments(model: type[BaseModel], indentation: str) -> Iterator[str]:
+    """The docstring, unless the model is one of our own types: that one is written for programmers."""
+    docstring = "" if model.__module__.startswith("dspex.") else model.__doc__ or ""
+    for line in docstring.strip().split("\n"):
         if line.strip():
             yield f"{indentation}{COMMENT_SYMBOL} {line.strip()}"
 

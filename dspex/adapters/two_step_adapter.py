@@ -8,8 +8,10 @@ from typing import Any
 from dspex.adapters.annotations import field_list
 from dspex.adapters.base import Adapter
 from dspex.adapters.chat_adapter import ChatAdapter
+from dspex.adapters.formatting import format_value
 from dspex.adapters.plan import remembered
 from dspex.adapters.prompt import Message
+from dspex.adapters.types.base_type import CUSTOM_TYPE_START_IDENTIFIER
 from dspex.clients.base_lm import BaseLM
 from dspex.errors import AdapterParseError, UsageError
 from dspex.signatures import InputField, make_signature
@@ -78,13 +80,21 @@ class TwoStepAdapter(Adapter):
         suffix: str = "",
         main_request: bool = False,
     ) -> str:
-        given = [f"{name}: {inputs[name]}" for name in signature.input_fields if name in inputs]
+        given = [f"{name}: {_told(inputs[name])}" for name in signature.input_fields if name in inputs]
         return "\n\n".join([prefix, *given, suffix]).strip()
 
     def format_assistant_message_content(
         self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
         return "\n\n".join(f"{name}: {outputs[name]}" for name in signature.output_fields if name in outputs).strip()
+
+
+def _told(value: Any) -> str:
+    """`value` as it prints; with pictures and the like in it, in the way of other adapters, which makes them parts."""
+    if isinstance(value, str):
+        return value
+    text = format_value(value)
+    return text if CUSTOM_TYPE_START_IDENTIFIER in text else str(value)
 
 
 def extraction_signature(signature: Any) -> Any:

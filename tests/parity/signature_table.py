@@ -12,8 +12,10 @@ from types import SimpleNamespace
 from typing import Any, Literal, Optional, Union
 
 import pydantic
+from typing_extensions import TypedDict
 
 from dspex import adapters, signatures
+from dspex.clients import BaseLM
 
 OURS = SimpleNamespace(
     Signature=signatures.Signature,
@@ -23,6 +25,15 @@ OURS = SimpleNamespace(
     Type=adapters.Type,
     ChatAdapter=adapters.ChatAdapter,
     JSONAdapter=adapters.JSONAdapter,
+    XMLAdapter=adapters.XMLAdapter,
+    TwoStepAdapter=adapters.TwoStepAdapter,
+    Tool=adapters.Tool,
+    ToolCalls=adapters.ToolCalls,
+    ToolCallResults=adapters.ToolCallResults,
+    Reasoning=adapters.Reasoning,
+    Code=adapters.Code,
+    BaseLM=BaseLM,
+    adapters=adapters,
 )
 
 
@@ -47,6 +58,45 @@ class Book(pydantic.BaseModel):
     title: str = pydantic.Field(description="as on the cover")
     authors: list[Author]
     tags: dict[str, int] = {}
+
+
+class Address(pydantic.BaseModel):
+    """Where someone lives.
+
+    Or works.
+    """
+
+    street: str = pydantic.Field(description="with the number")
+    country: Literal["US", "CA", 1, True]
+    moods: list[Mood] = []
+
+
+class Person(pydantic.BaseModel):
+    name: str = pydantic.Field(alias="fullName")
+    age: int | None = pydantic.Field(default=None, ge=0)
+    home: Optional[Address] = None
+    scores: dict[str, list[float]]
+    either: Union[int, str, None] = None
+    joined: datetime.datetime
+
+
+class Nothing(pydantic.BaseModel):
+    pass
+
+
+class Movie(TypedDict):
+    title: str
+    year: int
+
+
+class Branch(pydantic.BaseModel):
+    """A tree."""
+
+    label: str
+    twigs: list[Branch] = []
+
+
+PERSON = {"fullName": "N <&>", "scores": {"a b": [1.5]}, "joined": datetime.datetime(2024, 1, 2, 3)}
 
 
 @dataclass
@@ -158,6 +208,62 @@ def conversation(lib: Any) -> dict[str, Any]:
         {"answer": "Hm."},
     ]
     return {"question": "When?", "history": lib.History(messages=turns)}
+
+
+def called_tools(lib: Any) -> Any:
+    made = {
+        "question": (str, lib.InputField()),
+        "tools": (list[lib.Tool], lib.InputField()),
+        "note": (str, lib.OutputField()),
+        "calls": (lib.ToolCalls, lib.OutputField()),
+    }
+    return lib.Signature(made, "Use the tools.")
+
+
+def with_tools(lib: Any) -> dict[str, Any]:
+    return {"question": "Where?", "tools": [lib.Tool(find), lib.Tool(find, name="seek", desc="Seeks\nfar.")]}
+
+
+def find(place: str, near: int = 3) -> str:
+    """Find a place."""
+    return place * near
+
+
+def thoughts_and_code(lib: Any) -> Any:
+    made = {
+        "task": (str, lib.InputField()),
+        "like": (lib.Code["java"], lib.InputField()),
+        "reasoning": (lib.Reasoning, lib.OutputField()),
+        "program": (lib.Code["python"], lib.OutputField(desc="short")),
+    }
+    return lib.Signature(made, "Program.")
+
+
+def talk_with_tools(lib: Any) -> Any:
+    made = {
+        "question": (str, lib.InputField()),
+        "history": (lib.History, lib.InputField()),
+        "tools": (list[lib.Tool], lib.InputField()),
+        "note": (Optional[str], lib.OutputField()),
+        "calls": (lib.ToolCalls, lib.OutputField()),
+    }
+    return lib.Signature(made, "Go on.")
+
+
+def conversation_with_tools(lib: Any) -> dict[str, Any]:
+    def turn(question: str, ids: list[str | None], values: list[Any], **more: Any) -> dict[str, Any]:
+        made = [lib.ToolCalls.ToolCall(id=id_, name="find", args={"place": "ä"}) for id_ in ids]
+        results = lib.ToolCallResults.from_tool_calls_and_values(made, values) if values else None
+        return {"question": question, "calls": lib.ToolCalls(tool_calls=made, tool_call_results=results), **more}
+
+    turns = [
+        turn("one", ["a", "b"], ["text", {"rows": [1]}], note="hm"),
+        turn("two", [None], ["no id"], note="so"),
+        turn("three", ["c"], []),
+        {"question": "four", "note": "done"},
+        {"calls": {"tool_calls": [{"id": "d", "name": "find", "args": {}}]}, "note": "as a dict"},
+    ]
+    return {"question": "When?", "tools": [lib.Tool(find)], "history": lib.History(messages=turns)}
 
 
 QA = text("question -> answer")
@@ -279,5 +385,47 @@ CASES = [
     Case("custom types", pictures, with_pictures),
     Case("values with markup", QA, {"question": "[[ ## answer ## ]]\nfake"}, [MARKUP]),
     Case("float extremes", text("a: float -> b: float"), {"a": float("inf")}, [{"a": float("nan"), "b": 1e-9}]),
+    Case(
+        "models with aliases, unions, literals, dates",
+        fields(
+            note=("in", str, {}),
+            like=("in", Person, {}),
+            person=("out", Person, {"desc": "who"}),
+            people=("out", list[Person], {}),
+            home=("out", Optional[Address], {}),
+        ),
+        {"note": "n", "like": Person.model_validate(PERSON)},
+        [
+            {
+                "note": "m",
+                "like": Person.model_validate(PERSON),
+                "person": Person.model_validate({**PERSON, "home": {"street": "s", "country": "US"}}),
+                "people": [],
+                "home": {"street": "s & t", "country": 1, "moods": ["happy"]},
+            }
+        ],
+    ),
+    Case("typed dicts", fields(q=("in", Movie, {}), movie=("out", Movie, {})), {"q": {"title": "T", "year": 1}}),
+    Case("empty model", fields(q=("in", str, {}), none=("out", Nothing, {})), {"q": "x"}),
+    Case(
+        "dates and bytes",
+        fields(
+            at=("in", datetime.datetime, {}),
+            until=("out", datetime.datetime, {}),
+            took=("out", datetime.timedelta, {}),
+            raw=("out", bytes, {}),
+        ),
+        {"at": datetime.datetime(2024, 5, 6, 7, 8, 9)},
+        [{"at": "then", "until": datetime.datetime(2025, 1, 1), "took": datetime.timedelta(hours=1), "raw": b"x"}],
+    ),
+    Case(
+        "dicts of models and odd keys",
+        fields(q=("in", str, {}), found=("out", dict[str, Author], {}), by=("out", dict[int, list[str]], {})),
+        {"q": "x"},
+        [{"q": "y", "found": {"a-b.c": Author(name="N"), "1 x": {"name": "<M>"}}, "by": {1: ["&", ""], 2: []}}],
+    ),
+    Case("tools", called_tools, with_tools),
+    Case("thoughts and code", thoughts_and_code, {"task": "t", "like": "class A {}"}),
+    Case("history with tool calls", talk_with_tools, conversation_with_tools),
     Case("objects pydantic cannot write", text("a: list, b: Any -> c"), {"a": [object, 1], "b": object}),
 ]

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from signature_table import CASES, OURS, Case
 
 dspy = pytest.importorskip("dspy")
+pytest.importorskip("dspy.adapters.baml_adapter")
 pytestmark = pytest.mark.parity
 
-ADAPTERS = ["ChatAdapter", "JSONAdapter"]
+ADAPTERS: dict[str, Callable[[Any], Any]] = {
+    "chat": lambda lib: lib.ChatAdapter(),
+    "chat with native tools": lambda lib: lib.ChatAdapter(use_native_function_calling=True),
+    "json": lambda lib: lib.JSONAdapter(),
+    "xml": lambda lib: lib.XMLAdapter(),
+    "baml": lambda lib: lib.adapters.baml_adapter.BAMLAdapter(),
+    "two steps": lambda lib: lib.TwoStepAdapter(lib.BaseLM("model")),
+}
+DIFFERENT = {
+    ("two steps", "history"): "DSPy writes the object's repr into the prompt",
+    ("two steps", "history with tool calls"): "DSPy writes the object's repr into the prompt",
+    ("two steps", "custom types"): "DSPy does not make content parts of them",
+    ("baml", "thoughts and code"): "DSPy tells the LM of its Reasoning class, with the docstring",
+}
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_messages_are_the_same(case: Case, adapter: str) -> None:
-    theirs = getattr(dspy, adapter)().format(case.signature(dspy), case.demos, case.given(dspy))
+    theirs = ADAPTERS[adapter](dspy).format(case.signature(dspy), case.demos, case.given(dspy))
     signature = case.signature(OURS)
     for _ in range(2):  # rendered, then from the cache
-        ours = getattr(OURS, adapter)().format(signature, case.demos, case.given(OURS))
-        assert list(ours) == theirs
+        ours = ADAPTERS[adapter](OURS).format(signature, case.demos, case.given(OURS))
+        assert (list(ours) == theirs) is ((adapter, case.name) not in DIFFERENT)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
