@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _KINDS: tuple[tuple[str, str, Kind], ...] = (
     ("dspex.clients.base_lm", "BaseLM", "lm"),
     ("dspex.evaluate.evaluate", "Evaluate", "evaluate"),
-    ("dspex.teleprompt.optimizer", "Optimizer", "compile"),
+    ("dspex.teleprompt.teleprompt", "Teleprompter", "compile"),
     ("dspex.adapters.types.tool", "Tool", "tool"),
 )
 """What kind of call the methods of a class are. A class whose module is not loaded yet has no instances."""

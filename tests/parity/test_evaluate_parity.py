@@ -12,8 +12,8 @@ from alike import OURS
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dspex.dsp.utils.dpr as our_dpr
 import dspex.evaluate.evaluate as our_evaluate
-import dspex.evaluate.tokens as our_dpr
 import dspex.utils
 
 dspy = pytest.importorskip("dspy")

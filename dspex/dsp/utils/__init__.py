@@ -1,7 +1,17 @@
 """DSPy's ``dspy.dsp.utils``: the settings, and small functions of old."""
 
 from dspex.dsp.utils import settings
-from dspex.dsp.utils.dpr import DPR_normalize, has_answer, strip_accents
+from dspex.dsp.utils.dpr import (
+    DPR_normalize,
+    DPR_tokenize,
+    SimpleTokenizer,
+    STokenizer,
+    Tokenizer,
+    Tokens,
+    has_answer,
+    locate_answers,
+    strip_accents,
+)
 from dspex.dsp.utils.utils import (
     NullContextManager,
     batch,
@@ -23,7 +33,12 @@ from dspex.dsp.utils.utils import (
 
 __all__ = [
     "DPR_normalize",
+    "DPR_tokenize",
     "NullContextManager",
+    "STokenizer",
+    "SimpleTokenizer",
+    "Tokenizer",
+    "Tokens",
     "batch",
     "create_directory",
     "deduplicate",
@@ -35,6 +50,7 @@ __all__ = [
     "has_answer",
     "int_or_float",
     "lengths2offsets",
+    "locate_answers",
     "print_message",
     "process_grouped_by_first_item",
     "settings",
