@@ -15,6 +15,7 @@ import pydantic
 from typing_extensions import TypedDict
 
 from dspex import adapters, signatures
+from dspex.adapters import baml_adapter
 from dspex.clients import BaseLM
 
 OURS = SimpleNamespace(
@@ -33,7 +34,7 @@ OURS = SimpleNamespace(
     Reasoning=adapters.Reasoning,
     Code=adapters.Code,
     BaseLM=BaseLM,
-    adapters=adapters,
+    adapters=SimpleNamespace(baml_adapter=baml_adapter),
 )
 
 
