@@ -10,6 +10,8 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from dspex.logs import configure_dspy_loggers, disable_logging, enable_logging
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -26,7 +28,14 @@ _HOMES = {
         "ToolCalls",
         "Type",
     ),
-    "dspex.clients": ("BaseLM", "LM", "inspect_history"),
+    "dspex.clients": (
+        "BaseLM",
+        "LM",
+        "configure_cache",
+        "disable_litellm_logging",
+        "enable_litellm_logging",
+        "inspect_history",
+    ),
     "dspex.evaluate": ("Evaluate", "EvaluationResult"),
     "dspex.predict": (
         "BestOfN",
@@ -40,12 +49,24 @@ _HOMES = {
         "Refine",
         "majority",
     ),
-    "dspex.primitives": ("Completions", "Example", "Module", "Prediction", "load", "track_usage"),
+    "dspex.primitives": ("BaseModule", "Completions", "Example", "Module", "Prediction", "track_usage"),
     "dspex.settings": ("configure", "context", "load_settings"),
-    "dspex.signatures": ("InputField", "OutputField", "Signature", "ensure_signature", "make_signature"),
+    "dspex.signatures": (
+        "InputField",
+        "OldField",
+        "OldInputField",
+        "OldOutputField",
+        "OutputField",
+        "Signature",
+        "SignatureMeta",
+        "ensure_signature",
+        "infer_prefix",
+        "make_signature",
+    ),
     "dspex.store": ("Store",),
     "dspex.teleprompt": ("BootstrapFewShot", "LabeledFewShot", "Optimizer", "Teleprompter"),
     "dspex.temporal": ("Client", "Run", "RunResult"),
+    "dspex.utils.saving": ("load",),
 }
 _ERRORS = (
     "AdapterParseError",
@@ -80,6 +101,7 @@ __all__ = [
     "AdapterParseError",
     "Audio",
     "BaseLM",
+    "BaseModule",
     "BestOfN",
     "BootstrapFewShot",
     "ChainOfThought",
@@ -117,6 +139,9 @@ __all__ = [
     "LabeledFewShot",
     "Module",
     "MultiChainComparison",
+    "OldField",
+    "OldInputField",
+    "OldOutputField",
     "Optimizer",
     "OutputField",
     "Parallel",
@@ -129,6 +154,7 @@ __all__ = [
     "Run",
     "RunResult",
     "Signature",
+    "SignatureMeta",
     "Store",
     "Teleprompter",
     "Tool",
@@ -140,8 +166,15 @@ __all__ = [
     "XMLAdapter",
     "__version__",
     "configure",
+    "configure_cache",
+    "configure_dspy_loggers",
     "context",
+    "disable_litellm_logging",
+    "disable_logging",
+    "enable_litellm_logging",
+    "enable_logging",
     "ensure_signature",
+    "infer_prefix",
     "inspect_history",
     "is_retryable_lm_error",
     "load",
@@ -153,6 +186,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    cache: Any
     from dspex import settings
     from dspex.adapters import Adapter, ChatAdapter, JSONAdapter, TwoStepAdapter, XMLAdapter
     from dspex.adapters.types import (
@@ -167,7 +201,14 @@ if TYPE_CHECKING:
         ToolCalls,
         Type,
     )
-    from dspex.clients import LM, BaseLM, inspect_history
+    from dspex.clients import (
+        LM,
+        BaseLM,
+        configure_cache,
+        disable_litellm_logging,
+        enable_litellm_logging,
+        inspect_history,
+    )
     from dspex.errors import (
         AdapterParseError,
         ContextWindowExceededError,
@@ -205,17 +246,31 @@ if TYPE_CHECKING:
         Refine,
         majority,
     )
-    from dspex.primitives import Completions, Example, Module, Prediction, load, track_usage
+    from dspex.primitives import BaseModule, Completions, Example, Module, Prediction, track_usage
     from dspex.settings import configure, context, load_settings
-    from dspex.signatures import InputField, OutputField, Signature, ensure_signature, make_signature
+    from dspex.signatures import (
+        InputField,
+        OldField,
+        OldInputField,
+        OldOutputField,
+        OutputField,
+        Signature,
+        SignatureMeta,
+        ensure_signature,
+        infer_prefix,
+        make_signature,
+    )
     from dspex.store import Store
     from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer, Teleprompter
     from dspex.temporal import Client, Run, RunResult
+    from dspex.utils.saving import load
 
 
 def __getattr__(name: str) -> Any:
     if name == "settings":  # the module reads as DSPy's object of that name
         return importlib.import_module("dspex.settings")
+    if name == "cache":  # made when it is first read, for `configure_cache` to be in time
+        return globals().setdefault("cache", importlib.import_module("dspex.clients.configure_cache").usual_cache())
     home = _HOME_OF.get(name)
     if home is None:
         return _room(name)
@@ -233,3 +288,6 @@ def _room(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+configure_dspy_loggers(__name__)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from dspex.cli.ending import TRACEBACK_VARIABLE
+from dspex.logs import leave_logging_to_the_application
 
 LEVEL_VARIABLE = "DSPEX_LOG"
 _SAME_AGAIN_S = 60.0
@@ -16,6 +17,7 @@ _MOST_REMEMBERED = 1000
 
 def show_logs(default: str = "WARNING") -> None:
     """Log to standard error from ``DSPEX_LOG`` (debug, info, ...) on, else from `default` on."""
+    leave_logging_to_the_application()
     level = os.environ.get(LEVEL_VARIABLE, default).upper()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dspex.clients.base_lm import BaseLM
+from dspex.clients.cache import Cache
+from dspex.clients.cache_directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
+from dspex.clients.configure_cache import configure_cache
 from dspex.clients.history import inspect_history
+from dspex.clients.litellm_logging import configure_litellm_logging, disable_litellm_logging, enable_litellm_logging
 from dspex.clients.lm import LM
 
-__all__ = ["LM", "BaseLM", "drain", "inspect_history"]
+__all__ = [
+    "DISK_CACHE_DIR",
+    "DISK_CACHE_LIMIT",
+    "LM",
+    "BaseLM",
+    "Cache",
+    "configure_cache",
+    "configure_litellm_logging",
+    "disable_litellm_logging",
+    "drain",
+    "enable_litellm_logging",
+    "inspect_history",
+]
 
 
 async def drain(timeout: float | None = None) -> None:

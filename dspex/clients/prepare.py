@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.clients.aiohttp_transport import default_transport
 from dspex.clients.ledger import ledger_in_force
-from dspex.clients.pipeline import Call
+from dspex.clients.pipeline import Call, CallLedger
 from dspex.clients.providers import Endpoint, resolve
+from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept
 from dspex.clients.scope import current_scope
 from dspex.clients.secrets import Secret
 from dspex.errors import UsageError
+from dspex.settings import settings
 
 if TYPE_CHECKING:
     from dspex.clients.lm import LM
@@ -35,7 +37,8 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         messages = [{"role": "user", "content": prompt}]
     endpoint, secret, headers = _where(lm, params)
     encoded = endpoint.wire.encode(lm._name.wire_name, messages, params)
-    key = _ledger_key(lm, encoded, endpoint.url, params)
+    cache = chosen_cache()
+    key = _ledger_key(lm, encoded, endpoint.url, params, cache)
     extra = {**(params.get("headers") or {}), **(params.get("extra_headers") or {})}
     return Call(
         key=key,
@@ -49,19 +52,37 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         num_retries=params.get("num_retries", lm.num_retries),
         max_concurrency=lm.max_concurrency,
         transport=lm.transport or default_transport(),
-        ledger=ledger_in_force() if key is not None else None,
+        ledger=None if key is None else _ledger(lm, endpoint.url, messages, params, cache),
     )
 
 
-def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any]) -> str | None:
+def _sender() -> Any:
+    """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
+    if settings.send_stream is None:
+        return None
+    from dspex.clients.showing import send_shown, showing_in_force, shown
+
+    showing = showing_in_force()
+    return None if showing is None else shown(showing, send_shown)
+
+
+def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cache: Any) -> str | None:
     """The content's own key; without cache, one for this place in the run; without a run either, none."""
     rollout = params.get("rollout_id")
-    if params.get("cache", lm.cache):
+    if params.get("cache", lm.cache) and not nothing_is_kept(cache):
         return encoded.key(url, rollout)
     scope = current_scope()
     if scope is None or scope.run_id is None:
         return None
     return encoded.key(url, rollout, salt=scope.next_uncached_key())
+
+
+def _ledger(lm: LM, url: str, messages: Any, params: dict[str, Any], cache: Any) -> CallLedger:
+    """The ledger or, outside of runs, the cache that the user has chosen in its place."""
+    scope = current_scope()
+    if cache is None or (scope is not None and scope.run_id is not None):
+        return ledger_in_force()
+    return CacheAsLedger(cache, lm.model, url, messages, params)
 
 
 def _where(lm: LM, params: dict[str, Any]) -> Address:

@@ -1,0 +1,85 @@
+"""Where the answers of LMs are kept outside of runs: in the ledger, or in the cache that the user has chosen instead.
+
+Inside a run it is the ledger always: what has been paid for must be found again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import orjson
+
+from dspex.clients.answer import Answer, tokens, usage_of
+from dspex.clients.cache import Cache
+from dspex.clients.cache_directory import default_cache_dir
+from dspex.clients.pricing import cost_usd
+from dspex.store.ledger import Hit, LedgerEntry, Won
+
+logger = logging.getLogger(__name__)
+
+_IGNORED = ("api_key", "api_key_env", "headers", "extra_headers", "timeout", "num_retries", "cache")
+"""What of a request makes no difference to its answer."""
+
+
+def chosen_cache() -> Any:
+    """The cache that the user has chosen for answers in place of the ledger; None where it is the ledger."""
+    cache = vars(sys.modules["dspex"]).get("cache")
+    return None if cache is None or _is_usual(cache) else cache
+
+
+def nothing_is_kept(cache: Any) -> bool:
+    """Whether `cache` keeps nothing, so that each call is to be made."""
+    off = isinstance(cache, Cache) and not (cache.enable_disk_cache or cache.enable_memory_cache)
+    return off and type(cache).get is Cache.get
+
+
+class CacheAsLedger:
+    """A cache in the ledger's place: answers one request, and keeps no bill."""
+
+    def __init__(self, cache: Any, model: str, url: str, messages: Any, params: dict[str, Any]) -> None:
+        self._cache = cache
+        self._model = model
+        self._request = {
+            **{name: value for name, value in params.items() if name not in _IGNORED},
+            "model": model,
+            "messages": [dict(message) for message in messages],
+            "api_base": url,
+            "_fn_identifier": "dspex.clients.lm.LM",
+        }
+
+    async def claim(self, key: str) -> Hit | Won:
+        found = await self._do(self._cache.get, self._request)
+        if found is None:
+            return Won()
+        usage = usage_of(found)
+        cost, response = cost_usd(self._model, usage), orjson.dumps(found)
+        return Hit(LedgerEntry(key, self._model, response, *tokens(usage), cost, latency_s=0.0, run_id=None))
+
+    async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        try:
+            await self._do(self._cache.put, self._request, Answer(orjson.loads(entry.response)))
+        except Exception as error:  # noqa: BLE001 - a cache of the user's own; the answer is there all the same
+            logger.warning("The cache failed to keep an answer of %s: %s", self._model, error)
+        return entry
+
+    async def release(self, key: str) -> None:
+        """Nothing is claimed in a cache."""
+
+    async def _do(self, method: Any, *args: Any) -> Any:
+        """Ask the cache: in a thread, unless it only looks into memory."""
+        if type(self._cache) is Cache and not self._cache.enable_disk_cache:
+            return method(*args)
+        return await asyncio.to_thread(method, *args)
+
+
+def _is_usual(cache: Any) -> bool:
+    """Whether `cache` is one with the usual tiers in the usual place, and so stands for the ledger."""
+    return (
+        type(cache) is Cache
+        and cache.enable_disk_cache
+        and cache.enable_memory_cache
+        and cache.disk_cache_dir == default_cache_dir()
+    )
