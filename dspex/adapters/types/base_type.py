@@ -90,7 +90,8 @@ def with_content_parts(message: dict[str, Any]) -> dict[str, Any]:
 def split_message_content_for_custom_types(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """`messages` themselves, each user message's text cut into content parts where values of a `Type` stand in it."""
     for message in messages:
-        message["content"] = with_content_parts(message)["content"]
+        if isinstance(message["content"], str) and _MARKED.search(message["content"]):
+            message["content"] = with_content_parts(message)["content"]
     return messages
 
 
