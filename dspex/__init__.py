@@ -64,6 +64,7 @@ _HOMES = {
         "make_signature",
     ),
     "dspex.store": ("Store",),
+    "dspex.streaming": ("streamify",),
     "dspex.teleprompt": ("BootstrapFewShot", "LabeledFewShot", "Optimizer", "Teleprompter"),
     "dspex.temporal": ("Client", "Run", "RunResult"),
     "dspex.utils.saving": ("load",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from dspex.predict.inputs import complete_inputs
 from dspex.primitives.module import Module
 from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
-from dspex.settings import settings
+from dspex.settings import context, settings
 from dspex.signatures import ensure_signature
 
 
@@ -48,12 +49,25 @@ class Predict(Module, Predictor):
 
     def forward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
+        if settings.send_stream is not None:
+            with self._streaming():
+                return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
         return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
 
     async def aforward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
         answer = call.adapter.acall(call.lm, call.config, call.signature, call.demos, call.inputs)
+        if settings.send_stream is not None:
+            with self._streaming():
+                return self._finish(call, await answer)
         return self._finish(call, await answer)
+
+    def _streaming(self) -> AbstractContextManager[None]:
+        """Let the LM stream its answer, under this predictor's name, if somebody listens to this predictor."""
+        listeners = settings.stream_listeners
+        if listeners and not any(listener.predict is self for listener in listeners):
+            return context(send_stream=None)
+        return context(caller_predict=self)
 
     def _prepare(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> _Call:
         """Take the keywords that are not inputs out of `inputs`, and settle all that the call needs."""
@@ -94,11 +108,7 @@ class Predict(Module, Predictor):
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         return predictor_state.dump(self, json_mode)
 
-    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Predict:
-        """Take over a state, all of it or nothing; returns this predictor. See `Module.load_state`."""
-        attributes = self.read_state(state, where="self", allow_unsafe_lm_state=allow_unsafe_lm_state)
-        self.__dict__.update(attributes)
-        return self
+    load_state = Predictor.load_state
 
     def read_state(self, state: Any, *, where: str, allow_unsafe_lm_state: bool = False) -> dict[str, Any]:
         return predictor_state.read(self, state, where, allow_unsafe_lm_state)

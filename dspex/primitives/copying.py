@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from dspex.primitives.module import Module
+    from dspex.primitives.base_module import BaseModule
 
 logger = logging.getLogger(__name__)
 
 _STAYS_BEHIND = ("history", "callbacks")
 
 
-def copy_module(module: Module, memo: dict[int, Any]) -> Module:
+M = TypeVar("M", bound="BaseModule")
+
+
+def copy_module(module: M, memo: dict[int, Any]) -> M:
     """Copy `module`; `memo` is `copy.deepcopy`'s."""
     copied = type(module).__new__(type(module))
     memo[id(module)] = copied
@@ -28,16 +31,23 @@ def copy_module(module: Module, memo: dict[int, Any]) -> Module:
     return copied
 
 
-def _copy_attribute(module: Module, name: str, value: Any, memo: dict[int, Any]) -> Any:
+def _copy_attribute(module: BaseModule, name: str, value: Any, memo: dict[int, Any]) -> Any:
     if _is_lm(value):
         return value
     try:
         return copy.deepcopy(value, memo)
     except Exception as error:  # noqa: BLE001 - an object of the user's may refuse to be copied in any way it likes
         logger.warning(
-            "%s.%s cannot be copied (%s: %s): the copy shares it.",
-            type(module).__name__, name, type(error).__name__, error,
+            "Failed to deep copy attribute '%s' of %s (%s: %s): what it holds is shared with the copy.",
+            name, type(module).__name__, type(error).__name__, error,
         )  # fmt: skip
+        return _shallow_copy(value)
+
+
+def _shallow_copy(value: Any) -> Any:
+    try:
+        return copy.copy(value)
+    except Exception:  # noqa: BLE001 - as above
         return value
 
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from dspex.bridge import run_sync, wait_for
 from dspex.callback import announced, callbacks_for
 from dspex.errors import UsageError
-from dspex.primitives import program_file
-from dspex.primitives.copying import copy_module
-from dspex.primitives.parameter import Parameter, Predictor
+from dspex.primitives.base_module import BaseModule
+from dspex.primitives.direct_call import Forward
+from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
-from dspex.primitives.program_state import apply_state
-from dspex.primitives.traversal import parameters_of, sub_modules_of
+from dspex.primitives.traversal import parameters_of
 from dspex.primitives.usage import UsageTracker, track_usage
 from dspex.settings import override, restore, settings
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from dspex.primitives.example import Example
 
 logger = logging.getLogger(__name__)
@@ -34,12 +30,12 @@ class ProgramMeta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         module: Any = cls.__new__(cls, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(module, cls):
-            module.__dict__.update(_compiled=False, callbacks=[], history=[])
+            Module._base_init(module)
             cls.__init__(module, *args, **kwargs)
         return module
 
 
-class Module(metaclass=ProgramMeta):
+class Module(BaseModule, metaclass=ProgramMeta):
     """A program: predictors, submodules, and the code in `forward` that uses them.
 
     A subclass defines ``forward`` (plain synchronous code, which runs concurrently all the same) or ``aforward``, or
@@ -51,7 +47,17 @@ class Module(metaclass=ProgramMeta):
     history: list[dict[str, Any]]
 
     def __init__(self, callbacks: list[Any] | None = None) -> None:
+        self._base_init()
         self.callbacks = callbacks or []
+
+    def _base_init(self) -> None:
+        self._compiled = False
+        self.callbacks = []
+        self.history = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Forward.watch(cls)
 
     # Calling
 
@@ -117,13 +123,6 @@ class Module(metaclass=ProgramMeta):
 
     # Parts
 
-    def named_parameters(self) -> list[tuple[str, Parameter]]:
-        """The parameters with their paths; those of compiled (frozen) submodules are left out."""
-        return [(path, parameter) for path, parameter, _ in parameters_of(self)]
-
-    def parameters(self) -> list[Parameter]:
-        return [parameter for _, parameter in self.named_parameters()]
-
     def named_predictors(self) -> list[tuple[str, Any]]:
         """The predictors with their paths, in program order."""
         return [(path, part) for path, part in self.named_parameters() if isinstance(part, Predictor)]
@@ -135,10 +134,6 @@ class Module(metaclass=ProgramMeta):
         """The path of `predictor`, as found in a trace; None when it is no (unfrozen) part of this program."""
         return next((path for path, part in self.named_predictors() if part is predictor), None)
 
-    def named_sub_modules(self, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Any]]:
-        """This module and all under it that are a `type_`, with their paths."""
-        return sub_modules_of(self, type_, skip_compiled)
-
     def map_named_predictors(self, func: Callable[[Any], Any]) -> Self:
         """Replace each predictor with ``func(predictor)``; returns this module."""
         for _, part, place in list(parameters_of(self)):
@@ -149,9 +144,9 @@ class Module(metaclass=ProgramMeta):
         return self
 
     def set_lm(self, lm: Any) -> None:
-        """Give every predictor this LM."""
-        for predictor in self.predictors():
-            predictor.lm = lm
+        """Give every predictor, and every other part that asks an LM itself, this LM."""
+        for part in self._asking():
+            part.lm = lm
 
     def get_lm(self) -> Any:
         """The LM that all predictors share.
@@ -159,78 +154,25 @@ class Module(metaclass=ProgramMeta):
         Raises:
             UsageError: they have different LMs, or there is no predictor.
         """
-        lms = {id(predictor.lm): predictor.lm for predictor in self.predictors()}
+        lms = {id(part.lm): part.lm for part in self._asking()}
         if len(lms) != 1:
-            raise UsageError(f"The program's predictors use {len(lms)} different LMs, so there is no one LM to return.")
+            raise UsageError(
+                f"Multiple LMs are being used in the module ({len(lms)} of them), so there is no one LM to return."
+                if lms
+                else "The module has no predictor, so it has no LM."
+            )
         return next(iter(lms.values()))
 
-    # Copies
+    def _asking(self) -> list[Any]:
+        return [part for _, part in self.named_parameters() if isinstance(part, Module)]
 
-    def deepcopy(self) -> Self:
-        """An independent copy. LMs and signatures are shared; demos and all else are copied."""
-        return copy_module(self, {})  # type: ignore[return-value]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return copy_module(self, memo)  # type: ignore[return-value]
-
-    def reset_copy(self) -> Self:
-        """A copy without demos, traces and LMs of its own."""
-        copied = self.deepcopy()
-        for parameter in copied.parameters():
-            parameter.reset()  # type: ignore[attr-defined]
-        return copied
+    # Pickling
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("history", "callbacks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({"history": [], "callbacks": [], **state})
-
-    # Saving
-
-    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
-        """The state of every parameter by path, as values that JSON can hold."""
-        return {path: part.dump_state(json_mode=json_mode) for path, part in self.named_parameters()}  # type: ignore[attr-defined]
-
-    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Any:
-        """Take over `state`, all of it or, when anything in it does not fit, nothing.
-
-        `allow_unsafe_lm_state` keeps endpoint URLs and imports LM classes that the state names: for trusted files only.
-
-        Raises:
-            UsageError: the state does not fit; names the predictor and the field.
-        """
-        apply_state(self, state, allow_unsafe_lm_state=allow_unsafe_lm_state)
-
-    def save(
-        self,
-        path: str | os.PathLike[str],
-        save_program: bool = False,
-        modules_to_serialize: list[ModuleType] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Save the state to a ``.json`` or ``.pkl`` file or, with `save_program`, code and all to a folder.
-
-        The file is written whole or not at all. `metadata` is kept in the file under ``metadata["dspex"]``.
-
-        Raises:
-            UsageError: the path is wrong, or the program holds something that cannot be saved.
-            StoreFullError: the disk has no room.
-        """
-        if save_program:
-            program_file.save_program(self, path, modules_to_serialize, metadata)
-        else:
-            program_file.save_state(self, path, metadata)
-
-    def load(
-        self, path: str | os.PathLike[str], allow_pickle: bool = False, allow_unsafe_lm_state: bool = False
-    ) -> None:
-        """Load a state that `save` (or DSPy's) wrote. See `load_state`; `allow_pickle` admits ``.pkl`` files."""
-        state = program_file.read_state(path, allow_pickle=allow_pickle)
-        try:
-            self.load_state(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
-        except UsageError as error:
-            raise UsageError(f"{os.fspath(path)} does not fit this program: {error}") from error
 
     # Looking
 

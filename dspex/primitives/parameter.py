@@ -19,6 +19,11 @@ class Predictor(Parameter):
     demos: list[Any]
     lm: Any
 
+    def load_state(self, state: Any, *, allow_unsafe_lm_state: bool = False) -> Any:
+        """Take over a state, all of it or nothing; returns this predictor. See `Module.load_state`."""
+        self.__dict__.update(self.read_state(state, where="self", allow_unsafe_lm_state=allow_unsafe_lm_state))
+        return self
+
     def read_state(self, state: Any, *, where: str, allow_unsafe_lm_state: bool = False) -> dict[str, Any]:
         """Check `state` and return the attributes it stands for; changes nothing.
 

@@ -6,35 +6,47 @@ Both ways: DSPy 3.4.1 loads what this writes, and this loads what DSPy writes. W
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from dspex.by_value import serialize_by_value
 from dspex.errors import UsageError
 from dspex.primitives.atomic import write_atomically
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from dspex.primitives.base_module import BaseModule
     from dspex.primitives.module import Module
-
-logger = logging.getLogger(__name__)
 
 DSPY_FORMAT = "3.4.1"
 """The DSPy release whose program format this is."""
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-_PICKLE_WARNING = (
-    "A pickled program runs code when it is loaded. Where the state is enough, save to a .json file instead."
+PICKLE_WARNING = (
+    "Loading .pkl files can run arbitrary code. Where a program's state is enough, save it to a .json file instead."
 )
+_ALLOW = "Loading with pickle is not allowed: pass allow_pickle=True if you trust where the file comes from."
 
 
-def program_json(module: Module, metadata: Mapping[str, Any] | None = None) -> bytes:
+class CannotSaveError(UsageError, RuntimeError):
+    """The program holds something that cannot be saved."""
+
+
+class NotAFolderError(UsageError, NotADirectoryError):
+    """A whole program is saved to a folder, and there is a file of that name."""
+
+
+class CannotReadError(UsageError, FileNotFoundError):
+    """There is no file to load, or it cannot be read."""
+
+
+def program_json(module: BaseModule, metadata: Mapping[str, Any] | None = None) -> bytes:
     """The program's state as the bytes of a program file.
 
     The same program gives the same bytes, in every run and process.
@@ -48,44 +60,59 @@ def program_json(module: Module, metadata: Mapping[str, Any] | None = None) -> b
     """
     state = module.dump_state()
     state["metadata"] = file_metadata(metadata)
-    try:
-        return orjson.dumps(state, option=_JSON)
-    except TypeError as error:
-        raise UsageError(_whats_not_json(state, error)) from error
+    return _json(state)
 
 
-def file_metadata(own: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a program file says of itself. DSPy's loader refuses any other key among the `dependency_versions`."""
+def get_dependency_versions() -> dict[str, str]:
+    """What a program file says that it was made with. DSPy's loader knows these three and refuses any other."""
     import importlib.metadata
 
     cloudpickle = importlib.metadata.version("cloudpickle")
-    metadata: dict[str, Any] = {
-        "dependency_versions": {
-            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-            "dspy": DSPY_FORMAT,
-            "cloudpickle": ".".join(cloudpickle.split(".")[:2]),
-        }
+    return {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "dspy": DSPY_FORMAT,
+        "cloudpickle": ".".join(cloudpickle.split(".")[:2]),
     }
+
+
+def file_metadata(own: Mapping[str, Any] | None = None, versions: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a program file says of itself."""
+    metadata: dict[str, Any] = {"dependency_versions": dict(versions or get_dependency_versions())}
     if own:
         metadata["dspex"] = dict(own)
     return metadata
 
 
-def save_state(module: Module, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+def other_versions(metadata: Any, here: Mapping[str, str]) -> Iterator[str]:
+    """A warning for each version in the `metadata` of a file that is not the one `here`."""
+    saved = metadata.get("dependency_versions") if isinstance(metadata, Mapping) else None
+    for name, version in (saved or {}).items():
+        if name in here and here[name] != version:
+            yield (
+                f"There is a mismatch of {name} version between saved model and current environment. "
+                f"You saved with `{name}=={version}`, but now you have `{name}=={here[name]}`. "
+                "If the program behaves otherwise than before, load it where it was saved."
+            )
+
+
+def save_state(module: BaseModule, path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
     """Save the state of `module` to a ``.json`` or ``.pkl`` file."""
     suffix = Path(path).suffix
     if suffix == ".json":
-        write_atomically(path, program_json(module, metadata))
+        try:
+            content = _json({**module.dump_state(), "metadata": metadata})
+        except CannotSaveError as error:
+            raise CannotSaveError(f"Failed to save state to {os.fspath(path)} with error: {error}") from error
+        write_atomically(path, content)
     elif suffix == ".pkl":
         import cloudpickle
 
-        logger.warning(_PICKLE_WARNING)
-        state = {**module.dump_state(json_mode=False), "metadata": file_metadata(metadata)}
+        state = {**module.dump_state(json_mode=False), "metadata": metadata}
         write_atomically(path, cloudpickle.dumps(state))
     else:
         raise UsageError(
-            f"Cannot tell how to save to {os.fspath(path)}: name a .json or .pkl file, "
-            "or pass save_program=True to save code and all to a folder."
+            "`path` must end with `.json` or `.pkl` when `save_program=False`, but received: "
+            f"{os.fspath(path)}. To save code and all to a folder, pass save_program=True."
         )
 
 
@@ -97,10 +124,13 @@ def read_state(path: str | os.PathLike[str], *, allow_pickle: bool = False) -> d
     """
     suffix = Path(path).suffix
     if suffix not in (".json", ".pkl"):
-        raise UsageError(f"Cannot load {os.fspath(path)}: a program's state is a .json or .pkl file.")
+        raise UsageError(
+            f"`path` must end with `.json` or `.pkl`, but received: {os.fspath(path)}. "
+            "A program that was saved to a folder is loaded with dspex.load."
+        )
     if suffix == ".pkl":
         if not allow_pickle:
-            raise UsageError(f"{os.fspath(path)}: {_PICKLE_WARNING} To load it all the same, pass allow_pickle=True.")
+            raise UsageError(f"{os.fspath(path)}: {PICKLE_WARNING} {_ALLOW}")
         import cloudpickle
 
         state = cloudpickle.loads(read_bytes(path))
@@ -115,10 +145,10 @@ def read_state(path: str | os.PathLike[str], *, allow_pickle: bool = False) -> d
 
 
 def save_program(
-    module: Module,
+    module: BaseModule,
     folder: str | os.PathLike[str],
-    modules_to_serialize: list[ModuleType] | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    modules_to_serialize: list[ModuleType] | None,
+    metadata: Mapping[str, Any],
 ) -> None:
     """Save `module`, code and all, to a folder (``program.pkl``, ``metadata.json``).
 
@@ -126,63 +156,65 @@ def save_program(
         UsageError: the path is that of a file, or the program holds something that cannot be pickled.
     """
     folder = Path(folder)
-    if folder.suffix or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"save_program=True saves to a folder, and {folder} names a file.")
-    logger.warning(_PICKLE_WARNING)
-    pickled = _pickled(module, modules_to_serialize or [])
+    if folder.suffix:
+        raise UsageError(
+            "`path` must point to a directory without a suffix when `save_program=True`, "
+            f"but received: {folder}, which names a file."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise NotAFolderError(f"The path '{folder}' exists but is not a directory.")
+    pickled = _pickled(module, modules_to_serialize)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "program.pkl", pickled)
-    write_atomically(folder / "metadata.json", orjson.dumps(file_metadata(metadata), option=_JSON))
+    write_atomically(folder / "metadata.json", orjson.dumps(metadata, option=_JSON))
 
 
-def load(path: str | os.PathLike[str], allow_pickle: bool = False) -> Module:
-    """Load a program that was saved with ``save_program=True``. Loading runs code: only load what you trust.
+def read_program(
+    path: str | os.PathLike[str], allow_pickle: bool, here: Mapping[str, str]
+) -> tuple[Module, Sequence[str]]:
+    """The program saved in the folder `path`, and warnings of versions that are not those `here`.
 
     Raises:
         UsageError: `allow_pickle` is not set, or there is no saved program at `path`.
     """
     if not allow_pickle:
-        raise UsageError(f"{os.fspath(path)}: {_PICKLE_WARNING} To load it all the same, pass allow_pickle=True.")
+        raise UsageError(f"{os.fspath(path)}: {PICKLE_WARNING} {_ALLOW}")
     import cloudpickle
 
     folder = Path(path)
+    if not folder.exists():
+        raise CannotReadError(f"The path '{folder}' does not exist.")
     metadata = orjson.loads(read_bytes(folder / "metadata.json"))
-    _warn_of_other_versions(metadata.get("dependency_versions", {}))
     program: Module = cloudpickle.loads(read_bytes(folder / "program.pkl"))
-    return program
+    return program, list(other_versions(metadata, here))
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"Cannot read {os.fspath(path)}: {error.strerror or error}.") from error
+        raise CannotReadError(f"Cannot read {os.fspath(path)}: {error.strerror or error}.") from error
 
 
-def _pickled(module: Module, by_value: list[ModuleType]) -> bytes:
+def _pickled(module: BaseModule, by_value: list[ModuleType] | None) -> bytes:
     import cloudpickle
 
-    known = cloudpickle.list_registry_pickle_by_value()
-    registered = [each for each in by_value if each.__name__ not in known]
-    for each in registered:
-        cloudpickle.register_pickle_by_value(each)
     try:
-        pickled: bytes = cloudpickle.dumps(module)
+        with serialize_by_value(by_value):
+            pickled: bytes = cloudpickle.dumps(module)
     except Exception as error:  # a class of the user's may refuse to be pickled in any way it likes
-        raise UsageError(
-            f"The program cannot be pickled ({type(error).__name__}: {error}). Remove what cannot be, "
-            "or save its state alone to a .json file."
+        raise CannotSaveError(
+            f"Saving failed with error: {type(error).__name__}: {error}. Remove what cannot be pickled from the "
+            "program, or save its state alone to a .json file."
         ) from error
-    finally:
-        for each in registered:
-            cloudpickle.unregister_pickle_by_value(each)
     return pickled
 
 
-def _warn_of_other_versions(saved: Mapping[str, str]) -> None:
-    for name, version in file_metadata()["dependency_versions"].items():
-        if name in saved and saved[name] != version:
-            logger.warning("The program was pickled with %s %s, and this is %s.", name, saved[name], version)
+def _json(state: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(state, option=_JSON)
+    except TypeError as error:
+        raise CannotSaveError(_whats_not_json(state, error)) from error
 
 
 def _whats_not_json(value: Any, error: TypeError) -> str:

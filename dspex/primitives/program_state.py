@@ -11,10 +11,16 @@ from dspex.errors import UsageError
 from dspex.primitives.parameter import Parameter, Predictor
 
 if TYPE_CHECKING:
-    from dspex.primitives.module import Module
+    from dspex.primitives.base_module import BaseModule
 
 
-def apply_state(module: Module, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool) -> None:
+class MissingStateError(UsageError, KeyError):
+    """A saved state lacks a part of the program."""
+
+    __str__ = Exception.__str__
+
+
+def apply_state(module: BaseModule, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool) -> None:
     """Check all of `state` against the parameters of `module`, then change them.
 
     Raises:
@@ -24,16 +30,19 @@ def apply_state(module: Module, state: Mapping[str, Any], *, allow_unsafe_lm_sta
     missing = [path for path, _ in parameters if path not in state]
     if missing:
         there = ", ".join(path for path in state if path != "metadata") or "nothing"
-        raise UsageError(f"there is no state for predictor {', '.join(missing)}. It holds: {there}.")
+        raise MissingStateError(f"there is no state for predictor {', '.join(missing)}. It holds: {there}.")
     changes = [_checked(path, part, state[path], allow_unsafe_lm_state) for path, part in parameters]
     for change in changes:
         change()
 
 
 def _checked(path: str, part: Parameter, state: Any, allow_unsafe_lm_state: bool) -> Callable[[], object]:
-    if isinstance(part, Predictor):
+    from dspex.primitives.base_module import BaseModule
+
+    if isinstance(part, Predictor) and type(part).load_state is Predictor.load_state:
         attributes = part.read_state(state, where=path, allow_unsafe_lm_state=allow_unsafe_lm_state)
         return partial(part.__dict__.update, attributes)
-    load: Any = copy.deepcopy(part).load_state  # type: ignore[attr-defined]
-    load(state)  # a trial on a copy
-    return partial(part.load_state, state)  # type: ignore[attr-defined]
+    options = {"allow_unsafe_lm_state": allow_unsafe_lm_state} if isinstance(part, BaseModule) else {}
+    trial: Any = copy.deepcopy(part)
+    trial.load_state(state, **options)
+    return partial(part.load_state, state, **options)  # type: ignore[attr-defined]

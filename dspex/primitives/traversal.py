@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from dspex.primitives.parameter import Parameter
 
 if TYPE_CHECKING:
-    from dspex.primitives.module import Module
+    from dspex.primitives.base_module import BaseModule
 
 Place = Callable[[Any], None]
 """Puts another object where a parameter was found."""
 
 
-def parameters_of(module: Module) -> Iterator[tuple[str, Parameter, Place]]:
+def parameters_of(module: BaseModule) -> Iterator[tuple[str, Parameter, Place]]:
     """Walk the parameters of `module`: each once, at its first path, with the place where it stands.
 
     Looks one level into lists, tuples and dictionaries; a submodule that was compiled is frozen and left out.
@@ -39,11 +39,11 @@ def parameters_of(module: Module) -> Iterator[tuple[str, Parameter, Place]]:
 
 
 def _new(path: str, value: Any, place: Place, seen: set[int]) -> Iterator[tuple[str, Parameter, Place]]:
-    from dspex.primitives.module import Module
+    from dspex.primitives.base_module import BaseModule
 
     if isinstance(value, Parameter):
         found: Any = [(path, value, place)]
-    elif isinstance(value, Module) and not getattr(value, "_compiled", False):
+    elif isinstance(value, BaseModule) and not getattr(value, "_compiled", False):
         found = ((f"{path}.{inner}", parameter, where) for inner, parameter, where in parameters_of(value))
     else:
         return
@@ -53,11 +53,11 @@ def _new(path: str, value: Any, place: Place, seen: set[int]) -> Iterator[tuple[
             yield full_path, parameter, where
 
 
-def sub_modules_of(module: Module, type_: type | None, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
-    """Walk `module` and everything under it, breadth first, each once; yield what is a `type_` (default `Module`)."""
-    from dspex.primitives.module import Module
+def sub_modules_of(module: BaseModule, type_: type | None, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
+    """Walk `module` and all under it, breadth first, each once; yield what is a `type_` (default `BaseModule`)."""
+    from dspex.primitives.base_module import BaseModule
 
-    wanted = Module if type_ is None else type_
+    wanted = BaseModule if type_ is None else type_
     queue: deque[tuple[str, Any]] = deque([("self", module)])
     seen = {id(module)}
     while queue:
@@ -71,9 +71,9 @@ def sub_modules_of(module: Module, type_: type | None, skip_compiled: bool) -> I
 
 
 def _children(path: str, item: Any, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
-    from dspex.primitives.module import Module
+    from dspex.primitives.base_module import BaseModule
 
-    if isinstance(item, Module):
+    if isinstance(item, BaseModule):
         if not (skip_compiled and getattr(item, "_compiled", False)):
             yield from ((f"{path}.{name}", value) for name, value in item.__dict__.items())
     elif isinstance(item, list | tuple):

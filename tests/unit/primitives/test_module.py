@@ -87,7 +87,7 @@ def test_set_lm_reaches_every_predictor() -> None:
     program.set_lm(lm)
     assert program.get_lm() is lm
     program.steps[0].lm = AnsweringLM({})
-    with pytest.raises(UsageError, match="2 different LMs"):
+    with pytest.raises(UsageError, match="Multiple LMs are being used"):
         program.get_lm()
 
 
@@ -112,10 +112,12 @@ def test_a_copy_shares_what_refuses_to_be_copied(caplog: pytest.LogCaptureFixtur
         def __deepcopy__(self, memo: Any) -> Any:
             raise TypeError("no copies")
 
+        __copy__ = __deepcopy__
+
     program: Any = Program()
     program.client = Stubborn()
     assert program.deepcopy().client is program.client
-    assert "Program.client cannot be copied" in caplog.text
+    assert "Failed to deep copy attribute 'client' of Program" in caplog.text
 
 
 def test_reset_copy_forgets_demos_and_lms() -> None:

@@ -15,7 +15,8 @@ import dspex.primitives.atomic as atomic
 from dspex.clients import LM
 from dspex.errors import StoreFullError, UsageError
 from dspex.predict import ChainOfThought, Predict
-from dspex.primitives import Example, Module, load, program_json
+from dspex import load
+from dspex.primitives import Example, Module, program_json
 
 
 class Colour(Enum):
@@ -157,14 +158,14 @@ def test_bad_files_and_paths_are_one_clear_error(program: Program, tmp_path: Pat
         ("absent.json", "Cannot read"),
         ("broken.json", "is no program file"),
         ("list.json", "is no program file"),
-        ("program.txt", ".json or .pkl"),
+        ("program.txt", "`.json` or `.pkl`"),
         ("program.pkl", "allow_pickle"),
     ]:
         with pytest.raises(UsageError, match=message):
             program.load(tmp_path / name)
     with pytest.raises(UsageError, match="folder does not exist"):
         program.save(tmp_path / "absent" / "program.json")
-    with pytest.raises(UsageError, match=r"\.json or \.pkl"):
+    with pytest.raises(UsageError, match="`.json` or `.pkl`"):
         program.save(tmp_path / "program.txt")
     with pytest.raises(UsageError, match="allow_pickle"):
         load(tmp_path)

@@ -1,0 +1,30 @@
+"""DSPy's ``dspy.utils.saving``: `load` for whole programs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from dspex.primitives.program_file import get_dependency_versions, read_program
+
+if TYPE_CHECKING:
+    from dspex.primitives.module import Module
+
+__all__ = ["get_dependency_versions", "load"]
+
+logger = logging.getLogger(__name__)
+
+
+def load(path: str | os.PathLike[str], allow_pickle: bool = False) -> Module:
+    """Load a program that was saved with ``save_program=True``. Loading runs code: only load what you trust.
+
+    A version of Python or cloudpickle, or of DSPy's format, that is not the one it was saved with is warned of.
+
+    Raises:
+        UsageError: `allow_pickle` is not set, or there is no saved program at `path`.
+    """
+    program, warnings = read_program(path, allow_pickle, get_dependency_versions())
+    for warning in warnings:
+        logger.warning(warning)
+    return program
