@@ -30,6 +30,7 @@ _HOMES = {
     ),
     "dspex.clients": (
         "BaseLM",
+        "Embedder",
         "LM",
         "configure_cache",
         "disable_litellm_logging",
@@ -112,6 +113,7 @@ __all__ = [
     "Completions",
     "ContextWindowExceededError",
     "DSPyError",
+    "Embedder",
     "Evaluate",
     "EvaluationResult",
     "Example",
@@ -205,6 +207,7 @@ if TYPE_CHECKING:
     from dspex.clients import (
         LM,
         BaseLM,
+        Embedder,
         configure_cache,
         disable_litellm_logging,
         enable_litellm_logging,

@@ -6,6 +6,7 @@ from dspex.clients.base_lm import BaseLM
 from dspex.clients.cache import Cache
 from dspex.clients.cache_directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
 from dspex.clients.configure_cache import configure_cache
+from dspex.clients.embedding import Embedder
 from dspex.clients.history import inspect_history
 from dspex.clients.litellm_logging import configure_litellm_logging, disable_litellm_logging, enable_litellm_logging
 from dspex.clients.lm import LM
@@ -16,6 +17,7 @@ __all__ = [
     "LM",
     "BaseLM",
     "Cache",
+    "Embedder",
     "configure_cache",
     "configure_litellm_logging",
     "disable_litellm_logging",

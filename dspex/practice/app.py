@@ -7,10 +7,13 @@ import hmac
 import math
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import orjson
 from aiohttp import web
 
+from dspex.practice.embed import vector
+from dspex.practice.embeddings_format import EmbeddingsRequest, read_embeddings_request, write_embeddings
 from dspex.practice.faults import Fate, Faults, RateLimit
 from dspex.practice.learner import FINGERPRINT, Learner
 from dspex.practice.openai_format import (
@@ -29,6 +32,7 @@ from dspex.practice.options import PracticeOptions
 from dspex.practice.stats import Stats
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Asked = TypeVar("Asked", ChatRequest, EmbeddingsRequest)
 
 _FAILURES = {
     429: ("Rate limit reached (injected by the practice model).", "requests", "rate_limit_exceeded"),
@@ -49,6 +53,7 @@ class PracticeApp:
         self._limit = RateLimit(options.rpm, clock) if options.rpm is not None else None
         self._routes: dict[str, dict[str, Handler]] = {
             "/chat/completions": {"POST": self._chat},
+            "/embeddings": {"POST": self._embeddings},
             "/models": {"GET": self._models},
             "/stats": {"GET": self._report},
             "/stats/reset": {"POST": self._reset},
@@ -65,35 +70,46 @@ class PracticeApp:
         return await handler(request)
 
     async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._count(self._answer(request, read_request, self._send))
+
+    async def _embeddings(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._count(self._answer(request, read_embeddings_request, self._send_vectors))
+
+    async def _count(self, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
         self.stats.begin()
         try:
-            return await self._answer_chat(request)
+            return await answering
         finally:
             self.stats.end()
 
-    async def _answer_chat(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(
+        self,
+        request: web.BaseRequest,
+        read: Callable[[bytes], Asked],
+        send: Callable[[web.BaseRequest, Asked, Fate], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
         if not self._allowed(request):
             self.stats.errors["401"] += 1
             return _json(
                 write_error("Incorrect API key provided.", "invalid_request_error", code="invalid_api_key"), 401
             )
         try:
-            chat = read_request(await request.read())
+            asked = read(await request.read())
         except BadRequestError as error:
             self.stats.errors["400"] += 1
             return _json(write_error(str(error), "invalid_request_error", param=error.param), 400)
-        attempt = self.stats.saw(chat.digest)
+        attempt = self.stats.saw(asked.digest)
         wait = self._limit.admit() if self._limit else 0.0
         if wait:
             self.stats.errors["429 rpm"] += 1
             return self._refuse(429, wait)
-        fate = self._faults.fate(chat.digest, attempt)
+        fate = self._faults.fate(asked.digest, attempt)
         if fate.delay:
             await asyncio.sleep(fate.delay)
         if fate.status != 200:
             self.stats.errors[str(fate.status)] += 1
             return self._refuse(fate.status, self._options.retry_after)
-        return await self._send(request, chat, fate)
+        return await send(request, asked, fate)
 
     async def _send(self, request: web.BaseRequest, chat: ChatRequest, fate: Fate) -> web.StreamResponse:
         texts = self._learner.answers(chat.question)
@@ -118,6 +134,12 @@ class PracticeApp:
         await response.write_eof()
         self.stats.gave(chat.digest, counts["prompt_tokens"], counts["completion_tokens"])
         return response
+
+    async def _send_vectors(self, request: web.BaseRequest, asked: EmbeddingsRequest, fate: Fate) -> web.StreamResponse:
+        """Vectors are neither streamed nor malformed; a fate of that kind has no effect."""
+        body = write_embeddings(asked, [vector(text, asked.dimensions) for text in asked.texts])
+        self.stats.gave(asked.digest, asked.tokens, 0)
+        return _json(body, headers=self._limit.headers() if self._limit else None)
 
     async def _send_half(
         self, request: web.BaseRequest, chat: ChatRequest, choices: list[Choice]

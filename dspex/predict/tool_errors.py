@@ -13,17 +13,22 @@ _OURS = str(Path(dspex.__file__).parent)
 
 
 def explained(error: Exception) -> str:
-    """The error with the first frames of its traceback that are the tool's own, not those of this library."""
-    own = error.__traceback__
-    while own is not None and _is_ours(own):
-        own = own.tb_next
-    if own is None:
-        return format_error_for_lm(error, traceback_frames=_FRAMES)
-    whole, error.__traceback__ = error.__traceback__, own
+    """The error with the first frames of its traceback that are the tool's own, not those of this library.
+
+    Where all are this library's, as for arguments that do not fit, it is the last one.
+    """
+    whole = error.__traceback__
+    error.__traceback__ = _own_frames(whole)
     try:
         return format_error_for_lm(error, traceback_frames=_FRAMES)
     finally:
         error.__traceback__ = whole
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_next is not None and _is_ours(frames):
+        frames = frames.tb_next
+    return frames
 
 
 def _is_ours(frame: TracebackType) -> bool:

@@ -1,0 +1,90 @@
+"""OpenAI's embeddings format: requests read strictly, answers written as that API writes them."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from dspex.practice.embed import DIMENSIONS
+from dspex.practice.openai_format import BadRequestError, count_tokens
+
+_MOST_TEXTS = 2048
+_MOST_DIMENSIONS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingsRequest:
+    """A request as read."""
+
+    model: str
+    texts: Sequence[str]
+    dimensions: int
+    as_base64: bool
+    digest: bytes
+    """Of the whole body, whatever the order of its keys."""
+
+    @property
+    def tokens(self) -> int:
+        return sum(map(count_tokens, self.texts))
+
+
+def read_embeddings_request(raw: bytes) -> EmbeddingsRequest:
+    """Read a request's body.
+
+    Raises:
+        BadRequestError: if it is not JSON or not an embeddings request.
+    """
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BadRequestError("We could not parse the JSON body of your request.") from None
+    if not isinstance(body, dict):
+        raise BadRequestError("The body of the request must be a JSON object.")
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequestError("You must provide a model parameter.", "model")
+    asked = body.get("encoding_format", "float")
+    if asked not in ("float", "base64"):
+        raise BadRequestError("encoding_format must be float or base64.", "encoding_format")
+    return EmbeddingsRequest(
+        model=model,
+        texts=_texts(body.get("input")),
+        dimensions=_dimensions(body.get("dimensions")),
+        as_base64=asked == "base64",
+        digest=blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=16).digest(),
+    )
+
+
+def write_embeddings(request: EmbeddingsRequest, vectors: Sequence[Sequence[float]]) -> bytes:
+    """A whole answer."""
+    write = _base64 if request.as_base64 else list
+    rows = [{"object": "embedding", "index": i, "embedding": write(vector)} for i, vector in enumerate(vectors)]
+    usage = {"prompt_tokens": request.tokens, "total_tokens": request.tokens}
+    return orjson.dumps({"object": "list", "data": rows, "model": request.model, "usage": usage})
+
+
+def _base64(vector: Sequence[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _texts(given: Any) -> list[str]:
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not 1 <= len(texts) <= _MOST_TEXTS:
+        raise BadRequestError(f"input must be a string or an array of 1 to {_MOST_TEXTS} strings.", "input")
+    if not all(isinstance(text, str) and text for text in texts):
+        raise BadRequestError("input must be strings, none of them empty.", "input")
+    return texts
+
+
+def _dimensions(given: Any) -> int:
+    if given is None:
+        return DIMENSIONS
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= _MOST_DIMENSIONS:
+        raise BadRequestError(f"dimensions must be a whole number between 1 and {_MOST_DIMENSIONS}.", "dimensions")
+    return given
