@@ -51,6 +51,8 @@ _HOMES = {
         "majority",
     ),
     "dspex.primitives": ("BaseModule", "Completions", "Example", "Module", "Prediction", "track_usage"),
+    "dspex.primitives.asyncify": ("asyncify",),
+    "dspex.primitives.syncify": ("syncify",),
     "dspex.settings": ("configure", "context", "load_settings"),
     "dspex.signatures": (
         "InputField",
@@ -168,6 +170,7 @@ __all__ = [
     "UsageError",
     "XMLAdapter",
     "__version__",
+    "asyncify",
     "configure",
     "configure_cache",
     "configure_dspy_loggers",
@@ -185,6 +188,8 @@ __all__ = [
     "majority",
     "make_signature",
     "settings",
+    "streamify",
+    "syncify",
     "track_usage",
 ]
 
@@ -251,6 +256,8 @@ if TYPE_CHECKING:
         majority,
     )
     from dspex.primitives import BaseModule, Completions, Example, Module, Prediction, track_usage
+    from dspex.primitives.asyncify import asyncify
+    from dspex.primitives.syncify import syncify
     from dspex.settings import configure, context, load_settings
     from dspex.signatures import (
         InputField,
@@ -265,6 +272,7 @@ if TYPE_CHECKING:
         make_signature,
     )
     from dspex.store import Store
+    from dspex.streaming import streamify
     from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer, Teleprompter
     from dspex.temporal import Client, Run, RunResult
     from dspex.utils.saving import load
@@ -274,7 +282,7 @@ def __getattr__(name: str) -> Any:
     if name == "settings":  # the module reads as DSPy's object of that name
         return importlib.import_module("dspex.settings")
     if name == "cache":  # made when it is first read, for `configure_cache` to be in time
-        return globals().setdefault("cache", importlib.import_module("dspex.clients.configure_cache").usual_cache())
+        return globals().setdefault("cache", importlib.import_module("dspex.clients.cache_configuration").usual_cache())
     home = _HOME_OF.get(name)
     if home is None:
         return _room(name)

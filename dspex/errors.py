@@ -70,6 +70,8 @@ class LMError(DSPyError):
     """A language-model call failed."""
 
     default_code = "lm_error"
+    final = False
+    """Whether the client must not try again, whatever it was: part of the answer has been shown already."""
 
 
 class LMTransportError(LMError):

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from urllib.request import getproxies
 
 import aiohttp
 from yarl import URL
 
 from dspex.clients.loops import PerLoop
-from dspex.clients.transport import CONNECT_SECONDS, MAX_RESPONSE_BYTES, RawResponse, too_long
-from dspex.errors import LMTimeoutError, LMTransportError
+from dspex.clients.transport import CONNECT_SECONDS, MAX_RESPONSE_BYTES, OpenResponse, RawResponse, within_limit
+from dspex.errors import LMError, LMTimeoutError, LMTransportError
 
 _KEEP_ALIVE_SECONDS = 30.0
 _DNS_SECONDS = 300
@@ -43,12 +44,22 @@ class AiohttpTransport:
             ) as response:
                 return RawResponse(response.status, response.headers, await _read(response, url))
         # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.
-        except TimeoutError:
-            raise LMTimeoutError(f"{url} gave no whole answer within {timeout:g} s") from None
-        except aiohttp.InvalidURL:
-            raise LMTransportError(f"{url} is not a URL that can be called") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise LMTransportError(f"{url}: {type(error).__name__}: {error}") from None
+            raise _explained(error, url, timeout) from None
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> AsyncIterator[OpenResponse]:
+        session = self._pools.get().session or await self._pools.get().open()
+        try:
+            async with session.post(
+                self._url(url), data=body, headers=headers, timeout=self._timeout(timeout), allow_redirects=False
+            ) as response:
+                pieces = within_limit(response.content.iter_any(), url)
+                yield OpenResponse(response.status, response.headers, pieces)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _explained(error, url, timeout) from None
 
     async def close(self) -> None:
         """Close the running loop's connections."""
@@ -110,13 +121,15 @@ async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
     length = response.content_length
     if length is not None and length <= MAX_RESPONSE_BYTES and "Content-Encoding" not in response.headers:
         return await response.read()
-    chunks, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MAX_RESPONSE_BYTES:
-            raise too_long(url)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return b"".join([piece async for piece in within_limit(response.content.iter_any(), url)])
+
+
+def _explained(error: Exception, url: str, timeout: float) -> LMError:
+    if isinstance(error, TimeoutError):
+        return LMTimeoutError(f"{url} gave no whole answer within {timeout:g} s")
+    if isinstance(error, aiohttp.InvalidURL):
+        return LMTransportError(f"{url} is not a URL that can be called")
+    return LMTransportError(f"{url}: {type(error).__name__}: {error}")
 
 
 _default = AiohttpTransport()

@@ -76,3 +76,8 @@ def tokens(usage: dict[str, Any]) -> tuple[int, int]:
 
 def _count(value: Any) -> int:
     return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+
+
+def reported_cost(answer: Any) -> float | None:
+    """What the call cost, where the answer itself says so, as litellm's do."""
+    return (getattr(answer, "_hidden_params", None) or {}).get("response_cost")

@@ -41,6 +41,10 @@ class Wire(Protocol):
 
     def headers(self, key: str | None) -> dict[str, str]: ...
 
+    def streamed(self, body: bytes) -> bytes:
+        """The body that asks for the same answer as a stream of server-sent events."""
+        ...
+
     def decode(self, body: bytes) -> Answer:
         """The answer in OpenAI's shape.
 
@@ -68,6 +72,7 @@ _NOT_SENT = frozenset(
         "drop_params",
         "extra_body",
         "stream",
+        "stream_options",
     }
 )
 
@@ -95,6 +100,9 @@ class _OpenAI:
         if key:
             headers["Authorization"] = f"Bearer {key}"
         return headers
+
+    def streamed(self, body: bytes) -> bytes:
+        return body[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
 
     def decode(self, body: bytes) -> Answer:
         try:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dspex.clients.answer import Answer, tokens, usage_of
+from dspex.clients.answer import reported_cost, tokens, usage_of
 from dspex.clients.limiter import Gate
 from dspex.clients.loops import PerLoop
 from dspex.clients.openai import Wire
@@ -64,6 +64,8 @@ class Call:
     max_concurrency: int
     transport: Transport
     ledger: CallLedger | None
+    sender: Callable[[Call], Awaitable[tuple[bytes, Any]]] | None = None
+    """Sends the call in another way than by a post: shown as it comes, or through litellm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ class Finished:
 
     entry: LedgerEntry
     paid: bool
-    reply: Answer | None = None
+    reply: Any = None
 
 
 class _Traffic:
@@ -94,7 +96,7 @@ class _Traffic:
 _traffic = PerLoop(_Traffic)
 
 
-async def answer(call: Call) -> tuple[Answer, Finished]:
+async def answer(call: Call) -> tuple[Any, Finished]:
     """The answer to `call`, counted in the scope in force. A failure that is not the program's is left there too."""
     scope = current_scope()
     try:
@@ -186,7 +188,9 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
     body, reply = await with_retries(lambda number: _attempt(call, flight, number), call.num_retries)
     usage = usage_of(reply)
     prompt_tokens, completion_tokens = tokens(usage)
-    cost = cost_usd(call.model, usage)
+    cost = reported_cost(reply) if call.sender is not None else None
+    if cost is None:
+        cost = cost_usd(call.model, usage)
     if scope is not None:
         scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens, cost or 0.0))
     entry = LedgerEntry(
@@ -202,7 +206,7 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
     return Finished(entry, paid=True, reply=reply)
 
 
-async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> tuple[bytes, Answer]:
+async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> tuple[bytes, Any]:
     """Send once, when the endpoint has a place. A call that nobody waits for any more is not sent."""
     gate = _traffic.get().gate(call)
     await gate.enter(call.max_concurrency, again=number > 1)
@@ -220,9 +224,11 @@ async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> 
     return result
 
 
-async def _send(call: Call) -> tuple[bytes, Answer]:
+async def _send(call: Call) -> tuple[bytes, Any]:
     key = call.secret.reveal() if call.secret else None
     try:
+        if call.sender is not None:
+            return await call.sender(call)
         response = await call.transport.post(call.url, call.headers, call.body, call.timeout)
         if response.status not in (200, 201):
             raise call.wire.error(response)
@@ -239,4 +245,5 @@ def _told(error: LMError, call: Call, key: str | None) -> LMError:
         scrub(where + error.message + hint, key), model=call.model, status=error.status, retry_after=error.retry_after
     )
     told.provider_code, told.request_id = error.provider_code, error.request_id
+    told.provider, told.final = error.provider, error.final
     return told

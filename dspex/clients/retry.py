@@ -73,6 +73,8 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _worth_waiting(error: BaseException) -> bool:
+    if getattr(error, "final", False):
+        return False
     return may_pass(error) and (getattr(error, "retry_after", None) or 0.0) <= PATIENCE_SECONDS
 
 

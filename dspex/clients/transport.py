@@ -6,9 +6,10 @@ The client needs no more of HTTP than this, so a test, a proxy with its own rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dspex.errors import LMTimeoutError, LMTransportError
 
@@ -31,6 +32,15 @@ class RawResponse:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class OpenResponse:
+    """An answer that is coming in: its `pieces` are bytes, cut anywhere."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
 class Transport(Protocol):
     """Anything that can post a request and wait for the whole answer."""
 
@@ -41,6 +51,17 @@ class Transport(Protocol):
             LMTimeoutError: no whole answer within `timeout` seconds.
             LMTransportError: the connection failed, or the answer was cut or too long.
         """
+        ...
+
+
+@runtime_checkable
+class StreamingTransport(Transport, Protocol):
+    """A transport that can also give an answer as it comes in. With one that cannot, it comes in one piece."""
+
+    def stream(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> AbstractAsyncContextManager[OpenResponse]:
+        """Post `body`; inside the block the answer is read. Raises as `post` does, there and while it is read."""
         ...
 
 
@@ -67,14 +88,36 @@ class HttpxTransport:
             raise LMTransportError(f"{url}: {type(error).__name__}: {error}") from None
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> RawResponse:
-        chunks, size = [], 0
         async with self.client.stream("POST", url, headers=dict(headers), content=body, timeout=None) as response:
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > MAX_RESPONSE_BYTES:
-                    raise too_long(url)
-                chunks.append(chunk)
-            return RawResponse(response.status_code, response.headers, b"".join(chunks))
+            pieces = [piece async for piece in within_limit(response.aiter_bytes(), url)]
+            return RawResponse(response.status_code, response.headers, b"".join(pieces))
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> AsyncIterator[OpenResponse]:
+        import asyncio
+
+        import httpx
+
+        sent: dict[str, Any] = {"headers": dict(headers), "content": body, "timeout": None}
+        try:
+            async with asyncio.timeout(timeout), self.client.stream("POST", url, **sent) as response:
+                yield OpenResponse(response.status_code, response.headers, within_limit(response.aiter_bytes(), url))
+        except (TimeoutError, httpx.TimeoutException):
+            raise LMTimeoutError(f"{url} gave no whole answer within {timeout:g} s") from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise LMTransportError(f"{url}: {type(error).__name__}: {error}") from None
+
+
+async def within_limit(pieces: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
+    """`pieces`, refused as soon as they are too many."""
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > MAX_RESPONSE_BYTES:
+            raise too_long(url)
+        yield piece
 
 
 def too_long(url: str) -> LMTransportError:
