@@ -5,7 +5,7 @@ from __future__ import annotations
 from dspex.clients.base_lm import BaseLM
 from dspex.clients.cache import Cache
 from dspex.clients.cache_directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
-from dspex.clients.configure_cache import configure_cache
+from dspex.clients.cache_configuration import configure_cache
 from dspex.clients.embedding import Embedder
 from dspex.clients.history import inspect_history
 from dspex.clients.litellm_logging import configure_litellm_logging, disable_litellm_logging, enable_litellm_logging
