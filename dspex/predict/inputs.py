@@ -1,7 +1,7 @@
 """What a predictor is called with, compared with what its signature asks for.
 
-As in DSPy nothing is refused: a missing field, a field too many or a value of another type is a warning, given once for
-a predictor and its fields, and the call goes on.
+As in DSPy nothing is refused: a missing field, a field too many or a value of another type is a warning, and the call
+goes on. A predictor says the same only once: the next ten thousand calls with that mistake would add nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dspex.predict.type_check import Check, check_for, name_of
 from dspex.settings import settings
 from dspex.signatures.field import TYPE_UNDEFINED
 
-logger = logging.getLogger("dspex.predict")
+logger = logging.getLogger("dspex.predict.predict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +79,32 @@ def _allows_none(annotation: Any) -> bool:
 
 
 def _warn_of_fields(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
-    missing = tuple(name for name in plan.required if name not in inputs)
-    if missing and missing not in warned:
-        warned.add(missing)
-        logger.warning(
-            "The predictor %s was called without %s, which its prompt will lack. Given: %s.",
-            signature.signature, _listed(missing), _listed(name for name in inputs if name in plan.names),
-        )  # fmt: skip
     extra = tuple(name for name in inputs if name not in plan.names)
     if extra and ("extra", extra) not in warned:
         warned.add(("extra", extra))
         logger.warning(
-            "The predictor %s was called with %s, which its signature does not have: ignored.",
-            signature.signature, _listed(extra),
+            "Input contains fields not in signature. These fields will be ignored: %s. Expected fields: %s. "
+            "The predictor is: %s.",
+            list(extra), list(signature.input_fields), signature.signature,
+        )  # fmt: skip
+    missing = tuple(name for name in plan.required if name not in inputs)
+    if missing and missing not in warned:
+        warned.add(missing)
+        logger.warning(
+            "Not all input fields were provided to module. Present: %s. Missing: %s. The predictor is: %s. "
+            "Its prompt lacks what is missing.",
+            [name for name in signature.input_fields if name in inputs], list(missing), signature.signature,
         )  # fmt: skip
 
 
 def _warn_of_types(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
     for name, check, annotation in plan.checks:
         value = inputs.get(name)
-        if value is None or check(value) or ("type", name) in warned:
+        if value is None or check(value) or (name, type(value)) in warned:
             continue
-        warned.add(("type", name))
+        warned.add((name, type(value)))
         logger.warning(
-            "The predictor %s expects `%s` to be %s, and got a value that is not: %.200r",
-            signature.signature, name, name_of(annotation), value,
+            "Type mismatch for field '%s': expected %s based on given Signature, "
+            "but the provided value is incompatible: %.200s. The predictor is: %s.",
+            name, name_of(annotation), value, signature.signature,
         )  # fmt: skip
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -56,12 +57,16 @@ class Parallel:
         straggler_limit: int = 3,
         patience: Patience | None = None,
     ) -> None:
-        self.num_threads = num_threads
-        self.max_errors = max_errors
+        self.num_threads = num_threads or settings.num_threads
+        self.max_errors = settings.max_errors if max_errors is None else max_errors
         self.access_examples = access_examples
         self.return_failed_examples = return_failed_examples
         self.provide_traceback = provide_traceback
         self.disable_progress_bar = disable_progress_bar
+        self.timeout = timeout
+        self.straggler_limit = straggler_limit
+        self.failed_examples: list[Any] = []
+        self.exceptions: list[BaseException] = []
         self.patience = patience
 
     def __call__(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
@@ -99,10 +104,14 @@ class Parallel:
         if not self.return_failed_examples:
             return results
         failures.sort(key=lambda failure: failure[0])
-        return results, [exec_pairs[index][1] for index, _ in failures], [error for _, error in failures]
+        self.failed_examples = [exec_pairs[index][1] for index, _ in failures]
+        self.exceptions = [error for _, error in failures]
+        return results, self.failed_examples, self.exceptions
 
     def _call(self, module: Any, given: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
-        call = module.acall if hasattr(module, "acall") else partial(run_sync, module)
+        # A stand-in of a test, such as a `MagicMock`, only seems to have an asynchronous form.
+        awaited = inspect.iscoroutinefunction(getattr(module, "acall", None))
+        call = module.acall if awaited else partial(run_sync, module)
         if isinstance(given, Example):
             return partial(call, **dict(given.inputs().items())) if self.access_examples else partial(call, given)
         if isinstance(given, dict):
@@ -111,10 +120,13 @@ class Parallel:
             return partial(call, *given)
         if isinstance(given, list) and isinstance(module, Parallel):
             return partial(call, given)
-        raise UsageError(f"A module is called with an Example, a dict or a tuple, not with a {type(given).__name__}.")
+        raise UsageError(
+            f"Invalid example type: {type(given)}, only supported types are Example, dict, tuple, and a list of pairs "
+            "for a Parallel."
+        )
 
     def _refuse_more_failures(self, results: list[Any], failures: list[tuple[int, BaseException]]) -> None:
-        most = settings.max_errors if self.max_errors is None else self.max_errors
+        most = self.max_errors
         if len(failures) < most:
             return
         _, error = failures[-1]

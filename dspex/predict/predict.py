@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import logging
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from dspex.clients import BaseLM
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.predict import state as predictor_state
 from dspex.predict.inputs import complete_inputs
+from dspex.predict.state import serialize_object
 from dspex.primitives.module import Module
 from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
 from dspex.settings import context, settings
 from dspex.signatures import ensure_signature
+
+__all__ = ["Predict", "serialize_object"]
+
+logger = logging.getLogger(__name__)
+"""Where predictors warn: of inputs (`dspex.predict.inputs`) and of states (`dspex.predict.state`)."""
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Predict(Module, Predictor):
@@ -32,6 +41,7 @@ class Predict(Module, Predictor):
 
     def __init__(self, signature: Any, callbacks: list[Any] | None = None, **config: Any) -> None:
         super().__init__(callbacks=callbacks)
+        self.stage = uuid4().hex[:16]
         self.signature = ensure_signature(signature)
         self.config = config
         self.fields: dict[str, Any] = {}
@@ -99,8 +109,9 @@ class Predict(Module, Predictor):
     def _refuse_positional(self) -> None:
         names = list(self.signature.input_fields)
         raise UsageError(
-            f"A predictor is called with keywords, its input fields ({', '.join(names)}): "
-            f"predict({', '.join(f'{name}=...' for name in names)})."
+            "Positional arguments are not allowed when calling a predictor, must use keyword arguments that match your "
+            f"signature input fields: '{', '.join(names)}'. For example: "
+            f"`predict({', '.join(f'{name}=...' for name in names)})`."
         )
 
     # State
@@ -148,16 +159,18 @@ def _usable(lm: Any) -> Any:
         return lm
     if lm is None:
         raise LMNotConfiguredError(
-            'There is no LM to ask. Configure one, e.g. dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
+            'No LM is loaded. Please configure one, e.g. dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
         )
     if isinstance(lm, str):
-        raise LMNotConfiguredError(f'An LM is not given by name: instead of "{lm}" pass dspex.LM("{lm}").')
-    raise LMNotConfiguredError(f"An LM must be a dspex.BaseLM, and this is a {type(lm).__name__}.")
+        problem, remedy = "a string", f'Instead of "{lm}" pass dspex.LM("{lm}").'
+    else:
+        problem, remedy = str(type(lm)), "Subclass dspex.BaseLM for a model of your own."
+    raise LMNotConfiguredError(f"LM must be an instance of `dspy.BaseLM`, not {problem}. {remedy}")
 
 
 def _keep_samples_apart(config: dict[str, Any], lm: Any) -> None:
     """Several completions at a temperature near zero would all be the same: sample at 0.7 then (DSPy's rule)."""
-    defaults = lm.kwargs
+    defaults = getattr(lm, "kwargs", None) or {}
     count = config.get("n") or defaults.get("n") or defaults.get("num_generations") or 1
     if count > 1:
         temperature = config.get("temperature") or defaults.get("temperature")

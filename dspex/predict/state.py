@@ -12,10 +12,14 @@ from pydantic import BaseModel
 from dspex.errors import UsageError
 from dspex.primitives.example import Example
 
-logger = logging.getLogger("dspex.predict")
+logger = logging.getLogger("dspex.predict.predict")
 
 _UNSAFE_LM_KEYS = ("api_base", "base_url", "model_list")
 """Where a file could send the prompts, and the key, of whoever loads it."""
+
+
+class TooOldError(UsageError, NotImplementedError):
+    """A state in a format of old."""
 
 
 def dump(predictor: Any, json_mode: bool) -> dict[str, Any]:
@@ -41,8 +45,8 @@ def read(predictor: Any, state: Any, where: str, allow_unsafe_lm_state: bool) ->
     if not isinstance(state, Mapping):
         raise _misfit(where, "its state is not an object", state)
     if "extended_signature" in state:
-        raise UsageError(
-            f"predictor {where}: saved by DSPy 2.5 or older, in a format that DSPy no longer reads either."
+        raise TooOldError(
+            f"predictor {where}: saved by DSPy 2.5 or older: loading extended_signature is no longer supported."
         )
     return {
         "traces": _list(state, "traces", where),
@@ -54,20 +58,33 @@ def read(predictor: Any, state: Any, where: str, allow_unsafe_lm_state: bool) ->
     }
 
 
+def serialize_object(obj: Any) -> Any:
+    """`obj` with pydantic models turned into what JSON holds, in lists, tuples and dictionaries too."""
+    if isinstance(obj, BaseModel):
+        return obj.model_dump(mode="json")
+    if isinstance(obj, list):
+        return [serialize_object(item) for item in obj]
+    if isinstance(obj, tuple):
+        return tuple(serialize_object(item) for item in obj)
+    if isinstance(obj, Mapping):
+        return {key: serialize_object(value) for key, value in obj.items()}
+    return obj
+
+
 def _demo(demo: Any, json_mode: bool) -> Any:
-    if not json_mode and isinstance(demo, Example):
-        return demo.copy(**{key: _jsonable(demo[key]) for key in demo})
-    return _jsonable(demo)
+    plain = {key: serialize_object(demo[key]) for key in demo}
+    if isinstance(demo, Mapping):
+        return plain
+    return demo.copy(**plain) if not json_mode else Example(plain).toDict()
 
 
 def _jsonable(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping | Example):
-        return {key: _jsonable(value[key]) for key in value}
+    """A trace or an example of the training set: what `serialize_object` gives, of examples too."""
+    if isinstance(value, Example):
+        return serialize_object(value.toDict())
     if isinstance(value, list | tuple):
         return [_jsonable(item) for item in value]
-    return value
+    return serialize_object(value)
 
 
 def _list(state: Mapping[str, Any], name: str, where: str) -> list[Any]:
@@ -139,12 +156,12 @@ def _lm(state: Any, where: str, allow_unsafe: bool) -> Any:
 
 
 def _safe(state: Mapping[str, Any], where: str, allow_unsafe: bool) -> dict[str, Any]:
-    unsafe = [key for key in _UNSAFE_LM_KEYS if key in state]
+    unsafe = sorted(key for key in _UNSAFE_LM_KEYS if key in state)
     if unsafe and not allow_unsafe:
         logger.warning(
-            "Predictor %s: the saved LM's %s is left out, as it could send prompts anywhere. "
-            "For a file you trust pass allow_unsafe_lm_state=True.",
-            where, ", ".join(unsafe),
+            "Ignoring unsafe LM config key(s) during state load: %s. With them predictor %s could send prompts "
+            "anywhere. Pass allow_unsafe_lm_state=True to preserve these keys for trusted files.",
+            unsafe, where,
         )  # fmt: skip
         return {key: value for key, value in state.items() if key not in unsafe}
     return dict(state)

@@ -23,7 +23,16 @@ def check_for(hint: Any) -> Check | None:
 
 def name_of(hint: Any) -> str:
     """How a user would write `hint`."""
-    return getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint).replace("typing.", "")
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is None:
+        return str(getattr(hint, "__name__", hint))
+    if origin in (Union, UnionType):
+        return " | ".join("None" if arg is type(None) else name_of(arg) for arg in args)
+    name = getattr(origin, "__name__", str(origin))
+    if origin is Literal:
+        return f"Literal[{', '.join(map(repr, args))}]"
+    inside = ", ".join("..." if arg is ... else name_of(arg) for arg in args)
+    return f"{name}[{inside}]" if args else name
 
 
 def _is_text(value: Any) -> bool:

@@ -15,7 +15,7 @@ class Prediction(Example):
     A prediction with a `score` counts as that number in comparisons and arithmetic, so a metric can return one.
     """
 
-    _completions: Sequence[Mapping[str, Any]] | Mapping[str, list[Any]] | None
+    _completions: Completions | Sequence[Mapping[str, Any]] | Mapping[str, list[Any]] | None
     _signature: Any
     _lm_usage: dict[str, Any] | None
 
@@ -44,9 +44,10 @@ class Prediction(Example):
     @property
     def completions(self) -> Completions | None:
         """All completions, or None for a prediction that was not made of completions."""
-        if self._completions is None:
-            return None
-        return Completions(self._completions, signature=self._signature)
+        found = self._completions
+        if found is not None and not isinstance(found, Completions):
+            found = self.__dict__["_completions"] = Completions(found, signature=self._signature)
+        return found
 
     def get_lm_usage(self) -> dict[str, Any] | None:
         """Tokens used by model, where `settings.track_usage` was on."""
@@ -57,7 +58,7 @@ class Prediction(Example):
 
     def __repr__(self) -> str:
         lines = [f"{key}={value!r}" for key, value in self._store.items()]
-        count = 1 if self._completions is None else len(Completions(self._completions))
+        count = 1 if self.completions is None else len(self.completions)
         if count > 1:
             lines.append("completions=Completions(...)")
         body = "Prediction(\n    " + ",\n    ".join(lines) + "\n)"
@@ -67,32 +68,36 @@ class Prediction(Example):
 
     def __float__(self) -> float:
         if "score" not in self._store:
-            raise UsageError("This prediction has no `score` field, so it is no number.")
+            raise UsageError("Prediction object does not have a 'score' field to convert to float.")
         return float(self._store["score"])
 
     def __add__(self, other: Any) -> float:
-        return float(self) + _number(other)
+        return float(self) + _number(other, "addition")
 
     def __radd__(self, other: Any) -> float:
-        return _number(other) + float(self)
+        return _number(other, "addition") + float(self)
 
     def __truediv__(self, other: Any) -> float:
-        return float(self) / _number(other)
+        return float(self) / _number(other, "division")
 
     def __rtruediv__(self, other: Any) -> float:
-        return _number(other) / float(self)
+        return _number(other, "division") / float(self)
 
     def __lt__(self, other: Any) -> bool:
-        return float(self) < _number(other)
+        return float(self) < _number(other, "comparison")
 
     def __le__(self, other: Any) -> bool:
-        return float(self) <= _number(other)
+        return float(self) <= _number(other, "comparison")
 
     def __gt__(self, other: Any) -> bool:
-        return float(self) > _number(other)
+        return float(self) > _number(other, "comparison")
 
     def __ge__(self, other: Any) -> bool:
-        return float(self) >= _number(other)
+        return float(self) >= _number(other, "comparison")
+
+
+class UnevenCompletionsError(UsageError, AssertionError):
+    """Completions that do not all have the same fields."""
 
 
 class Completions:
@@ -111,7 +116,7 @@ class Completions:
         if isinstance(key, str):
             return self._completions[key]
         if not 0 <= key < len(self):
-            raise IndexError(f"There is no completion {key} of {len(self)}.")
+            raise IndexError(f"Index out of range: there is no completion {key} of {len(self)}.")
         return Prediction({name: values[key] for name, values in self._completions.items()})
 
     def __getattr__(self, name: str) -> Any:
@@ -139,13 +144,18 @@ def _columns(list_or_dict: Sequence[Mapping[str, Any]] | Mapping[str, list[Any]]
             for name, value in completion.items():
                 columns.setdefault(name, []).append(value)
     if not all(isinstance(values, list) for values in columns.values()):
-        raise UsageError("Completions are a list of dictionaries or a dictionary of lists.")
+        raise UnevenCompletionsError(
+            "All values must be lists: completions are a list of dictionaries or a dictionary of lists."
+        )
     if len({len(values) for values in columns.values()}) > 1:
-        raise UsageError(f"All completions must have the same fields; got {', '.join(columns)} in some of them only.")
+        raise UnevenCompletionsError(
+            "All lists must have the same length: every completion has the same fields. "
+            f"Got {', '.join(f'{len(values)} of {name}' for name, values in columns.items())}."
+        )
     return columns
 
 
-def _number(other: Any) -> float:
+def _number(other: Any, use: str) -> float:
     if isinstance(other, float | int | Prediction):
         return float(other)
-    raise TypeError(f"A prediction's score cannot be combined with a {type(other).__name__}.")
+    raise TypeError(f"Unsupported type for {use}: {type(other)}. A prediction counts as its score, a number.")

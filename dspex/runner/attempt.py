@@ -12,7 +12,7 @@ import inspect
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from dspex.bridge import run_sync
 from dspex.clients.scope import CallScope, Usage, call_scope, current_scope
 from dspex.errors import Blame, blame
 from dspex.evaluate.score import as_score
-from dspex.settings import context
+from dspex.settings import context, is_overridden
 
 if TYPE_CHECKING:
     from dspex.primitives import Example
@@ -145,7 +145,7 @@ async def try_once(
     """Run `program` on `example` and `metric` on what came of it, once. See `attempt`."""
     outcome = Attempt(trace=[] if trace else None)
     try:
-        with context(trace=outcome.trace) if trace else nullcontext():
+        with _tracing(outcome.trace):
             outcome.prediction = await _call(program, dict(example.inputs().items()))
         if metric is not None:
             outcome.metric_value = await _measure(metric, example, outcome)
@@ -153,6 +153,11 @@ async def try_once(
     except FAULTS as error:
         outcome.error = error
     return outcome
+
+
+def _tracing(trace: Trace | None) -> AbstractContextManager[None]:
+    """Have the predictors write to `trace`; without one, not to the process's own, which would hold on to them all."""
+    return nullcontext() if trace is None and is_overridden("trace") else context(trace=trace)
 
 
 async def _call(program: Any, inputs: dict[str, Any]) -> Any:

@@ -86,5 +86,5 @@ async def test_pairs_may_hold_dicts_tuples_examples_and_lists() -> None:
     assert await plain.acall([*pairs, (Parallel(disable_progress_bar=True), [(double, (4,))])]) == [2, 4, 6, [8]]
     whole = Parallel(disable_progress_bar=True, access_examples=False)
     assert await whole.acall([(keys, Example(a=1))]) == [["a"]]
-    with pytest.raises(UsageError, match="not with a int"):
+    with pytest.raises(UsageError, match="Invalid example type"):
         await plain.acall([(double, 1)])

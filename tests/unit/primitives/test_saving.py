@@ -100,7 +100,7 @@ def test_where_an_lm_sends_prompts_is_not_taken_from_a_file(
     state["steps[0]"]["lm"]["api_base"] = "http://elsewhere"
     loaded = Program()
     loaded.load_state(state)
-    assert "api_base is left out" in caplog.text
+    assert "unsafe LM config key(s) during state load: ['api_base']" in caplog.text
     assert "elsewhere" not in str(vars(loaded.steps[0].lm))
 
 
