@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -17,6 +20,8 @@ GLOBAL_HISTORY: list[dict[str, Any]] = []
 
 def record_history(lm: Any, entry: dict[str, Any]) -> None:
     """Add a call to the process's history, the LM's own, and those of the modules that made it."""
+    if settings.disable_history:
+        return
     _append(GLOBAL_HISTORY, entry, MAX_HISTORY_SIZE)
     size = settings.max_history_size
     if size:
@@ -30,22 +35,20 @@ def stamp() -> dict[str, str]:
 
 def inspect_history(n: int = 1, file: TextIO | None = None) -> None:
     """Print the last `n` calls of this process, to `file` or to standard output."""
-    print_history(GLOBAL_HISTORY, n, file)
+    pretty_print_history(GLOBAL_HISTORY, n, file)
 
 
-def print_history(history: list[dict[str, Any]], n: int = 1, file: TextIO | None = None) -> None:
-    """Print the last `n` calls of `history`. Colours only on a terminal."""
-    out = file or sys.stdout
-    colour = out.isatty()
-    for entry in history[-n:] if n > 0 else []:
-        lines = [_tint(f"[{entry['timestamp']}]", 34, colour), ""]
-        for message in entry["messages"] or [{"role": "user", "content": entry["prompt"]}]:
-            lines += [_tint(f"{message['role'].capitalize()} message:", 31, colour), "", _readable(message), ""]
-        lines += [_tint("Response:", 31, colour), ""]
-        lines += [_tint(_readable(output), 32, colour) for output in entry["outputs"][:1]]
-        if len(entry["outputs"]) > 1:
-            lines.append(_tint(f"\t (and {len(entry['outputs']) - 1} other completions)", 31, colour))
-        print("\n\n", *lines, "\n", sep="\n", file=out)
+def pretty_print_history(history: Sequence[Mapping[str, Any]], n: int = 1, file: TextIO | None = None) -> None:
+    """Print the last `n` calls of `history`: in colours on standard output, without to a `file` of the caller's.
+
+    Images, audio and files are named, not printed.
+    """
+    paint = _Paint(colours=file is None)
+    shown = "".join(text for entry in (history[-n:] if n > 0 else ()) for text in _call(entry, paint))
+    print(shown + "\n\n\n", file=file or sys.stdout)
+
+
+print_history = pretty_print_history
 
 
 def _append(history: list[dict[str, Any]], entry: dict[str, Any], size: int) -> None:
@@ -54,16 +57,87 @@ def _append(history: list[dict[str, Any]], entry: dict[str, Any], size: int) -> 
         del history[: len(history) - size]
 
 
-def _tint(text: str, code: int, colour: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+class _Paint:
+    """Text in a colour, if there are colours. A heading is followed by an empty line, as DSPy prints it."""
+
+    def __init__(self, colours: bool) -> None:
+        self._colours = colours
+
+    def blue(self, text: str) -> str:
+        return self._in(34, text) + "\n\n"
+
+    def red(self, text: str) -> str:
+        return self._in(31, text) + "\n\n"
+
+    def green(self, text: str) -> str:
+        return self._in(32, text.lstrip()) + "\n\n"
+
+    def aside(self, text: str) -> str:
+        return self._in(31, text) + "\n"
+
+    def _in(self, code: int, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colours else text
 
 
-def _readable(said: Any) -> str:
-    """The text of a message or an output; other content by its kind, not by its bytes."""
-    if isinstance(said, str):
-        return said.strip()
-    content = said.get("content", said.get("text"))
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    shown = [str(one["text"]).strip() if one.get("type") == "text" else f"<{one.get('type')}>" for one in parts]
-    calls = [f"Tool call: {call.get('function', call)}" for call in said.get("tool_calls") or ()]
-    return "\n".join([*shown, *calls])
+def _call(entry: Mapping[str, Any], paint: _Paint) -> Iterator[str]:
+    yield "\n\n\n\n" + paint.blue(f"[{entry.get('timestamp', 'Unknown time')}]")
+    for message in entry["messages"] or [{"role": "user", "content": entry["prompt"]}]:
+        yield paint.red(f"{message['role'].capitalize()} message:")
+        yield from _content(message.get("content"), paint)
+        yield from _tool_calls(message.get("tool_calls"), paint)
+        yield "\n\n"
+    outputs = entry["outputs"]
+    if outputs:
+        yield from _output(outputs[0], paint)
+    if len(outputs) > 1:
+        yield paint.aside(f" \t (and {len(outputs) - 1} other completions)")
+
+
+def _content(content: Any, paint: _Paint) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content.strip() + "\n"
+    elif isinstance(content, list):
+        for part in content:
+            yield f"{part['text'].strip()}\n" if part.get("type") == "text" else paint.blue(_named(part))
+
+
+def _output(output: Any, paint: _Paint) -> Iterator[str]:
+    rich = isinstance(output, Mapping)
+    text = output.get("text") if rich else output
+    if text or not rich:
+        yield paint.red("Response:") + paint.green((text or "").strip())
+    if rich:
+        yield from _tool_calls(output.get("tool_calls"), paint)
+
+
+def _tool_calls(calls: Sequence[Any] | None, paint: _Paint) -> Iterator[str]:
+    if calls:
+        yield paint.red("Tool calls:")
+    for call in calls or ():
+        function = call.get("function") or {}
+        arguments = function.get("arguments")
+        if arguments is None:
+            arguments = call.get("args", call.get("arguments", {}))
+        if isinstance(arguments, str):
+            with suppress(json.JSONDecodeError):
+                arguments = json.loads(arguments)
+        if isinstance(arguments, dict | list):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        yield paint.green(f"{function.get('name') or call.get('name', '<unknown>')}: {arguments}")
+
+
+def _named(part: Mapping[str, Any]) -> str:
+    """What is not text, by what it is and how much."""
+    kind = part.get("type")
+    if kind == "image_url":
+        url = part["image_url"].get("url", "")
+        head, base64, data = url.partition("base64,")
+        return f"<{head}base64,<IMAGE BASE 64 ENCODED({len(data)})>" if base64 else f"<image_url: {url}>"
+    if kind == "input_audio":
+        audio = part["input_audio"]
+        return f"<audio format='{audio['format']}' base64-encoded, length={len(audio['data'])}>"
+    if kind in ("file", "input_file"):
+        file = part.get("file") or part.get("input_file") or {}
+        name, identity, data = (file.get(key) or "" for key in ("filename", "file_id", "file_data"))
+        return f"<file: name:{name}, id:{identity}, data_length:{len(data)}>"
+    return f"<{kind}>"

@@ -49,7 +49,7 @@ class DummyLM(BaseLM):
         self.answers: Any = iter(answers) if isinstance(answers, list) else answers
         self.follow_examples = follow_examples
         self.reasoning = reasoning
-        self.adapter = adapter if adapter is not None else ChatAdapter()
+        self.adapter: Any = adapter if adapter is not None else ChatAdapter()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A subclass with a call of its own may block or wait, which a script does not."""
@@ -65,7 +65,7 @@ class DummyLM(BaseLM):
     def forward(self, prompt: Any = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Any:
         """The next answer in OpenAI's shape; `n` of them if asked for."""
         if messages is None:
-            messages = prompt if isinstance(prompt, list | tuple) else [{"role": "user", "content": prompt}]
+            messages = list(prompt) if isinstance(prompt, list | tuple) else [{"role": "user", "content": prompt}]
         count = kwargs.get("n") or self.kwargs.get("n") or 1
         usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
         details = {"prompt_tokens_details": None, "completion_tokens_details": None}
@@ -111,10 +111,9 @@ class DummyLM(BaseLM):
     def _format_answer_fields(self, field_names_and_values: Mapping[str, Any]) -> str:
         fields = {FieldInfoWithName(name, OutputField()): value for name, value in field_names_and_values.items()}
         try:
-            written: str = self.adapter.format_field_with_value(fields, role="assistant")
+            return str(self.adapter.format_field_with_value(fields, role="assistant"))
         except TypeError:  # most adapters write inputs and outputs alike, and take no role
-            written = self.adapter.format_field_with_value(fields)
-        return written
+            return str(self.adapter.format_field_with_value(fields))
 
 
 def dummy_rm(passages: Sequence[str] = ()) -> Callable[..., list[Any]]:
