@@ -78,7 +78,7 @@ class Adapter:
         if "acall" in vars(cls):
             cls._proper_acall = vars(cls)["acall"]
             cls._in_place_acall = vars(cls)["acall"] if _is_ours(vars(cls)["acall"]) else cls._in_place_acall
-        elif "__call__" in vars(cls):
+        elif "__call__" in vars(cls) and not _is_ours(vars(cls)["__call__"]):
             cls.acall = _acall_through_call  # type: ignore[method-assign]
 
     def __call__(
@@ -259,7 +259,7 @@ class Adapter:
         text = beside.get("text") if beside else answer
         calls_field = self._get_tool_call_output_field_name(signature)
         calls = beside.get("tool_calls") if calls_field is not None else None
-        if calls:
+        if calls_field is not None and calls:
             values = self._parse_beside_calls(asked, text)
         elif text:
             values = self.parse(asked, text) if asked.output_fields else {}
@@ -269,7 +269,7 @@ class Adapter:
         if asked is not signature or self._may_wait:
             values = dict.fromkeys(signature.output_fields) | plan_of(signature).complete(values)
         try:
-            if calls:
+            if calls_field is not None and calls:
                 values[calls_field] = tool_calls_of(calls)
             for name, native in self._native_outputs(signature):
                 delivered = native.parse_lm_response(answer)

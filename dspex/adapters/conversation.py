@@ -24,7 +24,7 @@ def turn_messages(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> 
     """
     messages: list[Message] = []
     asks = any(name in turn for name in signature.input_fields)
-    if asked := adapter.format_user_message_content(signature, turn, main_request=asks):  # type: ignore[arg-type]
+    if asked := adapter.format_user_message_content(signature, turn, main_request=asks):
         messages.append(_user(asked))
     field, calls = tool_calls_in(turn)
     results = results_of(calls)
@@ -32,7 +32,7 @@ def turn_messages(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> 
         return messages + native_turn(_answered_beside_calls(adapter, signature, turn), calls, results)
     if results is not None and calls is not None:
         turn = {**turn, str(field): calls.model_copy(update={"tool_call_results": None})}
-    if answered := adapter.format_assistant_message_content(signature, turn):  # type: ignore[arg-type]
+    if answered := adapter.format_assistant_message_content(signature, turn):
         messages.append({"role": "assistant", "content": answered})
     if results is not None:
         said = adapter.format_user_message_content(_results_signature(), {"tool_call_results": results})
@@ -45,7 +45,7 @@ def _answered_beside_calls(adapter: Adapter, signature: Any, turn: Mapping[str, 
     outputs = signature.output_fields.items()
     left_out = [name for name, field in outputs if field.annotation is ToolCalls or turn.get(name) is None]
     signature = without(signature, *left_out)
-    return adapter.format_assistant_message_content(signature, turn) if signature.output_fields else ""  # type: ignore[arg-type]
+    return adapter.format_assistant_message_content(signature, turn) if signature.output_fields else ""
 
 
 def _user(content: str) -> Message:

@@ -40,7 +40,9 @@ class Plan:
         self.history_field = next((name for name, field in inputs.items() if field.annotation is History), None)
         self.tools_field = next((name for name, field in inputs.items() if _is_tools(field.annotation)), None)
         self.tool_calls_field = next((name for name, field in outputs.items() if field.annotation is ToolCalls), None)
-        self.typed_outputs = [(name, field.annotation) for name, field in outputs.items() if _is_type(field.annotation)]
+        self.typed_outputs: list[tuple[str, Any]] = [
+            (name, field.annotation) for name, field in outputs.items() if _is_type(field.annotation)
+        ]
         self.parsers = {name: _parser(name, field.annotation) for name, field in outputs.items()}
         self.optional = {
             name: field for name, field in outputs.items() if not field.is_required() or allows_none(field.annotation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from dspex.adapters.annotations import field_list
@@ -12,9 +13,12 @@ from dspex.adapters.formatting import format_value
 from dspex.adapters.plan import remembered
 from dspex.adapters.prompt import Message
 from dspex.adapters.types.base_type import CUSTOM_TYPE_START_IDENTIFIER
+from dspex.bridge import in_sync_code, wait_for
 from dspex.clients.base_lm import BaseLM
 from dspex.errors import AdapterParseError, UsageError
 from dspex.signatures import InputField, make_signature
+
+_synchronous: ContextVar[bool] = ContextVar("dspex_two_steps_synchronous", default=False)
 
 
 class TwoStepAdapter(Adapter):
@@ -38,6 +42,20 @@ class TwoStepAdapter(Adapter):
             )
         self.extraction_model = extraction_model
 
+    def __call__(
+        self,
+        lm: Any,
+        lm_kwargs: dict[str, Any],
+        signature: Any,
+        demos: Sequence[Any],
+        inputs: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:
+        token = _synchronous.set(True)
+        try:
+            return super().__call__(lm, lm_kwargs, signature, demos, inputs)
+        finally:
+            _synchronous.reset(token)
+
     def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
         messages = super().format(signature, demos, inputs)
         if not self.format_user_message_content(signature, inputs):
@@ -51,8 +69,10 @@ class TwoStepAdapter(Adapter):
             AdapterParseError: it finds them not, or answers what cannot be read itself.
         """
         extraction = remembered(signature, "extraction", extraction_signature)
+        question: Any = (self.extraction_model, {}, extraction, [], {"text": completion})
+        asynchronous = in_sync_code() and not _synchronous.get()  # run for `acall`: the second LM is awaited as well
         try:
-            found = ChatAdapter()(self.extraction_model, {}, extraction, [], {"text": completion})
+            found = wait_for(ChatAdapter().acall(*question)) if asynchronous else ChatAdapter()(*question)
         except AdapterParseError as error:
             said = f"Failed to parse response from the original completion: {error}"
             raise AdapterParseError(type(self).__name__, signature, completion, said) from error

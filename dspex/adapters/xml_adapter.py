@@ -75,7 +75,7 @@ class XMLAdapter(ChatAdapter):
                 try:
                     parsed[name] = read(elements[name], plan.parsers[name])
                 except UNREADABLE as error:
-                    value = "".join(ElementTree.tostring(each, encoding="unicode") for each in elements[name])
+                    value = " ".join("".join(element.itertext()) for element in elements[name])
                     raise self._unreadable(signature, completion, name, value, error, parsed) from error
         parsed = plan.complete(parsed)
         if len(parsed) != len(plan.parsers):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 from xml.sax.saxutils import quoteattr
 
 Schema = Mapping[str, Any]
@@ -30,8 +30,19 @@ def written(value: Any, tag: str, key: str | None = None) -> str:
 
 
 def _member(name: str, value: Any) -> str:
-    can_be_a_tag = (name[:1] + name[1:].replace("-", "_").replace(".", "_")).isidentifier()
-    return written(value, name) if can_be_a_tag else written(value, "entry", name)
+    return written(value, name) if _can_be_a_tag(name) else written(value, "entry", name)
+
+
+def _can_be_a_tag(name: str) -> bool:
+    if not (name[:1] + name[1:].replace("-", "_").replace(".", "_")).isidentifier():
+        return False
+    if name.isascii():
+        return True
+    try:  # which letters XML takes, its parser knows
+        fromstring(f"<{name}/>")
+    except ParseError:
+        return False
+    return True
 
 
 def skeleton(tag: str, schema: Schema) -> str:

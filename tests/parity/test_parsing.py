@@ -10,7 +10,7 @@ from typing import Any, Literal, Optional, Union
 
 import pydantic
 import pytest
-from signature_table import OURS, Author, Book, Level, Mood
+from signature_table import OURS, Author, Book, Branch, Level, Mood, Movie, Person
 
 dspy = pytest.importorskip("dspy")
 pytestmark = pytest.mark.parity
@@ -175,6 +175,96 @@ JSON_ANSWERS: list[tuple[Any, str]] = [
     (Book, '{"a": {"title": "T"}}'),
     (list[Book], '{"a": []}'),
 ]
+
+
+XML_ANSWERS: list[tuple[Any, str]] = [
+    (str, "<a>Paris</a>"),
+    (str, "Sure! <a>\nParis\n</a> Bye."),
+    (str, "<a>first</a><a>second</a>"),
+    (str, "<b>x</b>"),
+    (str, ""),
+    (str, "<a/>"),
+    (str, "<a>x"),
+    (str, "<a>x & y</a>"),
+    (str, "<a>x &amp; y &lt;b&gt;</a>"),
+    (str, "<a><![CDATA[x < y]]></a>"),
+    (str, "<a>x <b>bold</b> y</a>"),
+    (str, "<think>hm</think><a>x</a>"),
+    (str, "<outer><a>x</a></outer>"),
+    (str, '<a k="v">x</a>'),
+    (str, '<entry key="a">x</entry>'),
+    (str, "</dspy_root><dspy_root>"),
+    (str, "<?xml version='1.0'?><a>x</a>"),
+    ({"a": str, "b": str}, "<b>2</b><a>1</a>"),
+    ({"a": str, "b": (str, {"default": "d"})}, "<a>1</a>"),
+    ({"a": str, "b": Optional[int]}, "<a>1</a>"),
+    (int, "<a> 42 </a>"),
+    (int, "<a>many</a>"),
+    (bool, "<a>True</a>"),
+    (float, "<a>1e3</a>"),
+    (Literal["x", "y"], "<a>'x'</a>"),
+    (Literal[1, 2], "<a>2</a>"),
+    (Mood, "<a>happy</a>"),
+    (Mood, "<a>SAD</a>"),
+    (Mood, "<a>angry</a>"),
+    (Optional[int], "<a/>"),
+    (Optional[int], "<a>null</a>"),
+    (Optional[int], "<a>7</a>"),
+    (Optional[str], "<a></a>"),
+    (Optional[str], "<a>None</a>"),
+    (list[str], "<a><item>x</item><item>y</item></a>"),
+    (list[str], "<a><item>x</item></a>"),
+    (list[str], "<a>x</a><a>y</a>"),
+    (list[str], "<a>x</a>"),
+    (list[str], "<a/>"),
+    (list[str], '<a>["x", "y"]</a>'),
+    (list[str], "<a><item/><item>1</item></a>"),
+    (list[str], "<a><other>x</other></a>"),
+    (list[int], "<a><item>1</item><item>2</item></a>"),
+    (list[int], "<a><item>one</item></a>"),
+    (list[int], "<a>[1, 2]</a>"),
+    (list[list[int]], "<a><item><item>1</item></item><item/></a>"),
+    (dict[str, int], "<a><x>1</x><y>2</y></a>"),
+    (dict[str, int], '<a><entry key="x y">1</entry></a>'),
+    (dict[str, int], "<a/>"),
+    (dict[str, int], '<a>{"x": 1}</a>'),
+    (dict[str, list[str]], "<a><x><item>1</item></x><y/></a>"),
+    (dict[str, Any], "<a><x><y>1</y><y>2</y></x></a>"),
+    (Any, "<a>plain</a>"),
+    (Any, "<a><x>1</x></a>"),
+    (tuple[int, str], "<a><item>1</item><item>b</item></a>"),
+    (set[int], "<a><item>1</item><item>1</item></a>"),
+    (Author, "<a><name>N</name><born>1900</born></a>"),
+    (Author, "<a><name>N</name><born/></a>"),
+    (Author, "<a><name>N <i>M</i></name></a>"),
+    (Author, "<a><born>1900</born></a>"),
+    (Author, '<a>{"name": "N"}</a>'),
+    (Author, "<a/>"),
+    (Book, "<a><title>T</title><authors><item><name>N</name></item></authors><tags><x>1</x></tags></a>"),
+    (Book, "<a><title>T</title><authors><name>N</name></authors></a>"),
+    (Book, "<a><title>T</title><authors/></a>"),
+    (Book, "<a><title>T</title><authors><item><name>N</name></item></authors><authors/></a>"),
+    (list[Book], "<a><item><title>T</title><authors/></item></a>"),
+    (list[Author], "<a><name>N</name></a><a><name>M</name></a>"),
+    (Union[int, str], "<a>7</a>"),
+    (Union[int, str], "<a>seven</a>"),
+    (Union[Author, str], "<a><name>N</name></a>"),
+    (Union[Author, str], "<a>some one</a>"),
+    (Union[str, Author], "<a><name>N</name></a>"),
+    (Union[list[int], Author], "<a><item>1</item></a>"),
+    (Optional[Author], "<a><name>N</name></a>"),
+    (Optional[Author], "<a/>"),
+    (Person, "<a><fullName>N</fullName><scores/><joined>2024-01-02T03:04:05</joined></a>"),
+    (Person, "<a><name>N</name><scores><x><item>1</item></x></scores><joined>2024-01-02</joined></a>"),
+    (Movie, "<a><title>T</title><year>1999</year></a>"),
+    (Branch, "<a><label>l</label><twigs><item><label>m</label></item></twigs></a>"),
+    (datetime.date, "<a>2024-01-31</a>"),
+]
+
+
+@pytest.mark.parametrize(("outputs", "answer"), XML_ANSWERS)
+def test_xml_answers_are_read_the_same(outputs: Any, answer: str) -> None:
+    assert_same("XMLAdapter", outputs, answer)
 
 
 @pytest.mark.parametrize(("outputs", "answer"), CHAT_ANSWERS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
+
+from dspex.clients import BaseLM
 
 
 class FakeLM:
@@ -20,3 +23,21 @@ class FakeLM:
         self.asked.append(kwargs)
         answer = self.answers.pop(0)
         return answer if isinstance(answer, list) else [answer]
+
+
+class InstantLM(BaseLM):
+    """A real LM of a user's own that gives the same answer to everything, in memory."""
+
+    in_memory = True
+    blocking = False
+
+    def __init__(self, answer: str) -> None:
+        super().__init__("instant", cache=False)
+        self.answer = answer
+
+    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        choice = SimpleNamespace(message=SimpleNamespace(content=self.answer), finish_reason="stop")
+        return SimpleNamespace(choices=[choice], usage={"total_tokens": 1}, model=self.model)
+
+    async def aforward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        return self.forward(prompt, messages, **kwargs)

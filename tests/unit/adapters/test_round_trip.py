@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import pydantic
 import pytest
-from hypothesis import given, settings
+from fake_lm import InstantLM
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dspex.adapters import ChatAdapter, JSONAdapter
+from dspex.adapters import ChatAdapter, JSONAdapter, TwoStepAdapter, XMLAdapter
+from dspex.adapters.baml_adapter import BAMLAdapter
 from dspex.errors import AdapterParseError
 from dspex.signatures import InputField, OutputField, make_signature
 
-CHAT, JSON = ChatAdapter(), JSONAdapter()
+CHAT, JSON, XML, BAML = ChatAdapter(), JSONAdapter(), XMLAdapter(), BAMLAdapter()
 
 
 class Mood(enum.Enum):
@@ -78,6 +80,22 @@ def test_json_answers_are_read_back(outputs: list[tuple[Any, Any]]) -> None:
     assert_read_back(JSON, outputs)
 
 
+def is_kept_by_xml(text: str) -> bool:
+    """Text that XML can say and does not strip, and that is not read otherwise: as no text, or as a list in JSON."""
+    return text.isprintable() and text.strip() == text != "" and not text.startswith("[")
+
+
+WORDS = TEXT.filter(is_kept_by_xml)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(values_of(WORDS, WORDS), min_size=1, max_size=4))
+def test_xml_answers_are_read_back(outputs: list[tuple[Any, Any]]) -> None:
+    choices = [choice for type_, _ in outputs if get_origin(type_) is Literal for choice in get_args(type_)]
+    assume(all(map(is_kept_by_xml, map(str, choices))))
+    assert_read_back(XML, outputs)
+
+
 def assert_read_back(adapter: Any, outputs: list[tuple[Any, Any]]) -> None:
     declared = signature(**{f"f{n}": type_ for n, (type_, _) in enumerate(outputs)})
     values = {f"f{n}": value for n, (_, value) in enumerate(outputs)}
@@ -107,7 +125,13 @@ TYPES: list[Any] = [
     dict[int, list[float]],
 ]
 SIGNATURES = [signature(a=type_, b=str) for type_ in TYPES]
-MARKS = [*"{}[]()\\'\"`:,-# ", '"a"', '"b"', "null", "None", "1", "1e999", "```json", "{'a'}", "name", "/*"]
+TAGS = ["<a>", "</a>", "<b>", "</b>", "<a/>", "<item>", "</item>", "<name>", "</name>", '<entry key="a">', "</entry>"]
+MARKS = [
+    *TAGS,
+    *("&", "&amp;", "<![CDATA[", "]]>", "<!DOCTYPE x>", "<?a?>"),
+    *"{}[]()\\'\"`:,-# ",
+    *('"a"', '"b"', "null", "None", "1", "1e999", "```json", "{'a'}", "name", "/*"),
+]
 PIECES = st.sampled_from([f"[[ ## {name} ## ]]" for name in ("a", "b", "completed")] + [*MARKS, "\n \u2028\ud800\x00"])
 
 
@@ -116,7 +140,8 @@ PIECES = st.sampled_from([f"[[ ## {name} ## ]]" for name in ("a", "b", "complete
     st.sampled_from(SIGNATURES), st.one_of(st.text(), st.lists(PIECES | st.text(max_size=3), max_size=25).map("".join))
 )
 def test_any_text_is_read_or_refused(declared: Any, text: str) -> None:
-    for adapter in (CHAT, JSON):
+    two_steps = TwoStepAdapter(InstantLM(text))
+    for adapter in (CHAT, JSON, XML, BAML, two_steps):
         try:
             parsed = adapter.parse(declared, text)
         except AdapterParseError:
@@ -124,11 +149,14 @@ def test_any_text_is_read_or_refused(declared: Any, text: str) -> None:
         assert list(parsed) == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    "hostile", ["[" * 100_000, "{" * 5_000, "9" * 10_000, "(" * 10_000, '{"a":' * 10_000, "-" * 9_999]
-)
+HOSTILE = ["[" * 100_000, "{" * 5_000, "9" * 10_000, "(" * 10_000, '{"a":' * 10_000, "-" * 9_999]
+NESTED = "<x>" * 9_999 + "</x>" * 9_999
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, NESTED], ids=range(7))
 @pytest.mark.parametrize("declared", SIGNATURES, ids=map(str, TYPES))
 def test_hostile_text_is_read_or_refused(declared: Any, hostile: str) -> None:
-    for adapter, answer in ((CHAT, f"[[ ## b ## ]]\nx\n[[ ## a ## ]]\n{hostile}"), (JSON, hostile)):
+    in_chat, in_xml = f"[[ ## b ## ]]\nx\n[[ ## a ## ]]\n{hostile}", f"<b>x</b><a>{hostile}</a>"
+    for adapter, answer in ((CHAT, in_chat), (JSON, hostile), (XML, in_xml), (XML, hostile)):
         with contextlib.suppress(AdapterParseError):
             assert list(adapter.parse(declared, answer)) == ["a", "b"]
