@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from dspex.utils.syncify import syncify  # not later: a submodule that is imported first would take the name
+
 _HOMES = {
     "BaseCallback": "dspex.callback",
     "DummyLM": "dspex.utils.dummies",
@@ -30,6 +32,7 @@ __all__ = [
     "exceptions",
     "experimental",
     "pretty_print_history",
+    "syncify",
     "with_callbacks",
 ]
 
