@@ -15,6 +15,12 @@ from dspex.logs import configure_dspy_loggers, disable_logging, enable_logging
 __version__ = "0.1.0"
 
 _HOMES = {
+    "dspex.dsp.colbertv2": ("ColBERTv2",),
+    "dspex.retrievers": (
+        "Embeddings",
+        "EmbeddingsWithScores",
+        "Retrieve",
+    ),
     "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter", "TwoStepAdapter", "XMLAdapter"),
     "dspex.adapters.types": (
         "Audio",
@@ -112,10 +118,13 @@ __all__ = [
     "ChatAdapter",
     "Client",
     "Code",
+    "ColBERTv2",
     "Completions",
     "ContextWindowExceededError",
     "DSPyError",
     "Embedder",
+    "Embeddings",
+    "EmbeddingsWithScores",
     "Evaluate",
     "EvaluationResult",
     "Example",
@@ -156,6 +165,7 @@ __all__ = [
     "ReActV2",
     "Reasoning",
     "Refine",
+    "Retrieve",
     "Run",
     "RunResult",
     "Signature",
@@ -218,6 +228,7 @@ if TYPE_CHECKING:
         enable_litellm_logging,
         inspect_history,
     )
+    from dspex.dsp.colbertv2 import ColBERTv2
     from dspex.errors import (
         AdapterParseError,
         ContextWindowExceededError,
@@ -258,6 +269,7 @@ if TYPE_CHECKING:
     from dspex.primitives import BaseModule, Completions, Example, Module, Prediction, track_usage
     from dspex.primitives.asyncify import asyncify
     from dspex.primitives.syncify import syncify
+    from dspex.retrievers import Embeddings, EmbeddingsWithScores, Retrieve
     from dspex.settings import configure, context, load_settings
     from dspex.signatures import (
         InputField,

@@ -37,10 +37,20 @@ class AiohttpTransport:
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
+        return await self._request("POST", url, headers, body, timeout)
+
+    async def get(self, url: str, headers: Mapping[str, str], timeout: float) -> RawResponse:
+        """As `post`, for what is no LM and is asked with GET."""
+        return await self._request("GET", url, headers, None, timeout)
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> RawResponse:
         session = self._pools.get().session or await self._pools.get().open()
+        limit = self._timeout(timeout)
         try:
-            async with session.post(
-                self._url(url), data=body, headers=headers, timeout=self._timeout(timeout), allow_redirects=False
+            async with session.request(
+                method, self._url(url), data=body, headers=headers, timeout=limit, allow_redirects=False
             ) as response:
                 return RawResponse(response.status, response.headers, await _read(response, url))
         # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.

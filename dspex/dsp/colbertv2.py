@@ -1,0 +1,150 @@
+"""`ColBERTv2`: passages from a ColBERT server.
+
+A search goes the way of an LM call: retried, limited, and kept in the ledger, where the same search finds it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from dspex.bridge import wait_for
+from dspex.clients.aiohttp_transport import default_transport
+from dspex.clients.answer import Answer
+from dspex.clients.ledger import ledger_in_force
+from dspex.clients.openai import OPENAI_CHAT
+from dspex.clients.pipeline import Call, answer
+from dspex.clients.request import Encoded, encode_params, seal
+from dspex.clients.transport import RawResponse
+from dspex.errors import DSPyError, LMError, LMUnexpectedError, UsageError
+from dspex.utils.dotdict import dotdict
+
+_SECONDS = 10.0
+_MOST = 100
+
+
+class ColBERTv2Error(DSPyError, ValueError):
+    """The server answered, and not with passages."""
+
+
+class TooManyPassagesError(UsageError, AssertionError):
+    """More passages than the server gives (DSPy asserts it)."""
+
+
+class ColBERTv2:
+    """Searches through a ColBERT server: ``ColBERTv2(url="http://host:port/index")("query", k=3)``.
+
+    Use it as the retrieval model, ``dspex.configure(rm=ColBERTv2(...))``, or by itself.
+
+    Args:
+        url: The server's address.
+        port: Its port, if `url` does not say.
+        post_requests: Whether to ask with POST and a JSON body instead of GET and parameters.
+    """
+
+    def __init__(self, url: str = "http://0.0.0.0", port: str | int | None = None, post_requests: bool = False) -> None:
+        self.post_requests = post_requests
+        self.url = f"{url}:{port}" if port else url
+
+    def __call__(self, query: str, k: int = 10, simplify: bool = False) -> Any:
+        """The `k` best passages, as dictionaries with `long_text` (and what else the server tells) or, with
+        `simplify`, as texts.
+
+        Raises:
+            ColBERTv2Error: the server answered with an error, or with something else than passages.
+            LMError: it could not be asked.
+        """
+        return wait_for(self.acall(query, k, simplify))
+
+    async def acall(self, query: str, k: int = 10, simplify: bool = False) -> Any:
+        """As calling it, from asynchronous code."""
+        found = await _search(self.url, query, k, post=self.post_requests)
+        return [passage["long_text"] for passage in found] if simplify else [dotdict(passage) for passage in found]
+
+
+def colbertv2_get_request(url: str, query: str, k: int) -> list[dict[str, Any]]:
+    """The `k` best passages of the server at `url`, asked with GET."""
+    return wait_for(_search(url, query, k, post=False))
+
+
+def colbertv2_post_request(url: str, query: str, k: int) -> list[dict[str, Any]]:
+    """The `k` best passages of the server at `url`, asked with POST."""
+    return wait_for(_search(url, query, k, post=True))
+
+
+colbertv2_get_request_v2 = colbertv2_get_request_v2_wrapped = colbertv2_get_request
+colbertv2_post_request_v2 = colbertv2_post_request_v2_wrapped = colbertv2_post_request
+
+
+async def _search(url: str, query: str, k: int, *, post: bool) -> list[dict[str, Any]]:
+    if not isinstance(query, str):
+        raise UsageError(f"ColBERTv2: a query is a text, not a {type(query).__name__}.")
+    if k > _MOST and not post:
+        raise TooManyPassagesError(
+            f"Only k <= {_MOST} is supported for the hosted ColBERTv2 server at the moment; k is {k}."
+        )
+    encoded = _SERVER.encode("", [], {"query": query, "k": k})
+    call = Call(
+        key=encoded.key(url, salt="POST" if post else "GET"),
+        model="colbertv2",
+        url=url,
+        wire=_SERVER,
+        secret=None,
+        headers=_SERVER.headers(None),
+        body=encoded.body,
+        timeout=_SECONDS,
+        num_retries=3,
+        max_concurrency=64,
+        transport=default_transport() if post else _Getting(),
+        ledger=ledger_in_force(),
+    )
+    reply, _ = await answer(call)
+    return [{**passage, "long_text": _text(passage)} for passage in reply["topk"][:k]]
+
+
+def _text(passage: Mapping[str, Any]) -> str:
+    text = passage.get("text", passage.get("long_text"))
+    if text is None:
+        raise ColBERTv2Error(f"ColBERTv2 server returned a passage without text: {dict(passage)!r}")
+    return str(text)
+
+
+class _Getting:
+    """Asks with GET: the body's values become parameters."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
+        asked = f"{url}{'&' if '?' in url else '?'}{urlencode(orjson.loads(body))}"
+        return await default_transport().get(asked, headers, timeout)
+
+
+class _Server:
+    """How a ColBERT server is spoken to (a `Wire`)."""
+
+    path = ""
+
+    def encode(self, model: str, messages: list[Any], params: Mapping[str, Any]) -> Encoded:
+        return seal(b"{", hashlib.sha256(b"colbertv2"), encode_params(params))
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        return {"Content-Type": "application/json; charset=utf-8", "User-Agent": "dspex"}
+
+    def decode(self, body: bytes) -> Answer:
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise LMUnexpectedError(f"The answer is not JSON ({error})") from None
+        if isinstance(data, dict) and data.get("error"):
+            raise ColBERTv2Error(f"ColBERTv2 server returned an error: {data.get('message', 'Unknown error')}")
+        if not isinstance(data, dict) or not isinstance(data.get("topk"), list):
+            raise ColBERTv2Error(f"ColBERTv2 server returned an unexpected response: {data}")
+        return Answer(data)
+
+    def error(self, response: RawResponse) -> LMError:
+        return OPENAI_CHAT.error(response)
+
+
+_SERVER = _Server()
