@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dspex.clients.base_lm import BaseLM
 from dspex.clients.cache import Cache
+from dspex.clients.cache_configuration import configure_cache, usual_cache
 from dspex.clients.cache_directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
-from dspex.clients.cache_configuration import configure_cache
 from dspex.clients.embedding import Embedder
 from dspex.clients.history import inspect_history
 from dspex.clients.litellm_logging import configure_litellm_logging, disable_litellm_logging, enable_litellm_logging
@@ -25,6 +25,9 @@ __all__ = [
     "enable_litellm_logging",
     "inspect_history",
 ]
+
+_get_dspy_cache = usual_cache
+"""DSPy's name."""
 
 
 async def drain(timeout: float | None = None) -> None:

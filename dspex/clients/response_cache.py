@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -15,8 +17,12 @@ import orjson
 from dspex.clients.answer import Answer, tokens, usage_of
 from dspex.clients.cache import Cache
 from dspex.clients.cache_directory import default_cache_dir
+from dspex.clients.ledger import ledger_in_force
 from dspex.clients.pricing import cost_usd
-from dspex.store.ledger import Hit, LedgerEntry, Won
+from dspex.errors import StoreError
+from dspex.settings import settings
+from dspex.store.ledger import Held, Hit, Ledger, LedgerEntry, Won
+from dspex.store.url import ENVIRONMENT_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +79,47 @@ class CacheAsLedger:
         if type(self._cache) is Cache and not self._cache.enable_disk_cache:
             return method(*args)
         return await asyncio.to_thread(method, *args)
+
+
+class LedgerIfPossible:
+    """The ledger of a store that nobody named, for calls outside of runs: where it cannot be had, they do without.
+
+    So a script also works where there is no home directory to write to, as in many a container.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._missing = False
+
+    async def claim(self, key: str) -> Hit | Won | Held:
+        try:
+            return await self._ledger.claim(key)
+        except StoreError as error:
+            self._missing = True
+            _warn_of_store(str(error))
+            return Won()
+
+    async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        return entry if self._missing else await self._ledger.record(entry)
+
+    async def release(self, key: str) -> None:
+        if not self._missing:
+            await self._ledger.release(key)
+
+
+def ledger_outside_of_runs() -> Ledger | LedgerIfPossible:
+    """The ledger in force. One that somebody named must work; the usual one may be missing."""
+    named = settings.store or os.environ.get(ENVIRONMENT_VARIABLE)
+    return ledger_in_force() if named else LedgerIfPossible(ledger_in_force())
+
+
+@lru_cache(maxsize=16)  # once is enough
+def _warn_of_store(problem: str) -> None:
+    logger.warning(
+        "Answers of LMs are not kept: %s Set DSPEX_STORE to a file that can be written, or call "
+        "dspex.configure_cache(enable_disk_cache=False) to keep them in memory.",
+        problem,
+    )
 
 
 def _is_usual(cache: Any) -> bool:
