@@ -56,8 +56,18 @@ DEFAULT_CONFIG: dict[str, Any] = {
 }
 
 
+class OwnTrace(list[Any]):
+    """The process's trace where nobody asked for one: the last few calls of predictors (`OwnTrace.SIZE`).
+
+    DSPy holds on to the last `max_trace_size` there too, which are 10,000 predictions and all that was sent for them.
+    """
+
+    SIZE = 100
+
+
 def _defaults() -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, list) else value for name, value in DEFAULT_CONFIG.items()}
+    fresh = {name: list(value) if isinstance(value, list) else value for name, value in DEFAULT_CONFIG.items()}
+    return {**fresh, "trace": OwnTrace()}
 
 
 main_thread_config: dict[str, Any] = _defaults()
@@ -205,6 +215,12 @@ def override(name: str, value: Any) -> Token[Mapping[str, Any]]:
 def restore(token: Token[Mapping[str, Any]]) -> None:
     """Undo `override`."""
     thread_local_overrides.reset(token)
+
+
+def read(name: str) -> Any:
+    """One of the `DEFAULT_CONFIG` settings as it is in force here: ``settings.name`` for hot paths."""
+    overrides = thread_local_overrides.get()
+    return overrides[name] if name in overrides else main_thread_config[name]
 
 
 def is_overridden(name: str) -> bool:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from pydantic.fields import FieldInfo
 
 from dspex.predict.type_check import Check, check_for, name_of
-from dspex.settings import settings
+from dspex.settings import read
 from dspex.signatures.field import TYPE_UNDEFINED
 
 logger = logging.getLogger("dspex.predict.predict")
@@ -45,7 +45,7 @@ def complete_inputs(signature: Any, inputs: dict[str, Any], warned: set[Any]) ->
             if name not in inputs:
                 inputs[name] = default()
         _warn_of_fields(plan, signature, inputs, warned)
-    if plan.checks and settings.warn_on_type_mismatch:
+    if plan.checks and read("warn_on_type_mismatch"):
         _warn_of_types(plan, signature, inputs, warned)
 
 

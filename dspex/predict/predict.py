@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -16,15 +16,13 @@ from dspex.predict.state import serialize_object
 from dspex.primitives.module import Module
 from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
-from dspex.settings import context, settings
+from dspex.settings import DEFAULT_CONFIG, OwnTrace, context, read
 from dspex.signatures import ensure_signature
 
 __all__ = ["Predict", "serialize_object"]
 
 logger = logging.getLogger(__name__)
 """Where predictors warn: of inputs (`dspex.predict.inputs`) and of states (`dspex.predict.state`)."""
-
-_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Predict(Module, Predictor):
@@ -59,7 +57,7 @@ class Predict(Module, Predictor):
 
     def forward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
-        if settings.send_stream is not None:
+        if read("send_stream") is not None:
             with self._streaming():
                 return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
         return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
@@ -67,14 +65,14 @@ class Predict(Module, Predictor):
     async def aforward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
         answer = call.adapter.acall(call.lm, call.config, call.signature, call.demos, call.inputs)
-        if settings.send_stream is not None:
+        if read("send_stream") is not None:
             with self._streaming():
                 return self._finish(call, await answer)
         return self._finish(call, await answer)
 
     def _streaming(self) -> AbstractContextManager[None]:
         """Let the LM stream its answer, under this predictor's name, if somebody listens to this predictor."""
-        listeners = settings.stream_listeners
+        listeners = read("stream_listeners")
         if listeners and not any(listener.predict is self for listener in listeners):
             return context(send_stream=None)
         return context(caller_predict=self)
@@ -87,23 +85,19 @@ class Predict(Module, Predictor):
         signature = self.signature if signature is None else ensure_signature(signature)
         demos = inputs.pop("demos", self.demos)
         config = {**self.config, **inputs.pop("config", {})}
-        lm = _usable(inputs.pop("lm", None) or self.lm or settings.lm)
+        lm = _usable(inputs.pop("lm", None) or self.lm or read("lm"))
         keep_trace = inputs.pop("_trace", True)
         if "prediction" in inputs and _is_predicted_output(inputs["prediction"]):
             config["prediction"] = inputs.pop("prediction")
         _keep_samples_apart(config, lm)
         complete_inputs(signature, inputs, self._warned)
-        return _Call(settings.adapter or _default_adapter(), lm, config, signature, demos, inputs, keep_trace)
+        return _Call(read("adapter") or _default_adapter(), lm, config, signature, demos, inputs, keep_trace)
 
     def _finish(self, call: _Call, completions: list[dict[str, Any]]) -> Prediction:
         prediction = Prediction.from_completions(completions, signature=call.signature)
-        trace = settings.trace
+        trace = read("trace")
         if trace is not None and call.keep_trace:
-            most = settings.max_trace_size
-            if most > 0:
-                if len(trace) >= most:
-                    trace.pop(0)
-                trace.append((self, dict(call.inputs), prediction))
+            _append(trace, (self, dict(call.inputs), prediction))
         return prediction
 
     def _refuse_positional(self) -> None:
@@ -145,6 +139,16 @@ class _Call(NamedTuple):
     demos: list[Any]
     inputs: dict[str, Any]
     keep_trace: bool
+
+
+def _append(trace: list[Any], entry: tuple[Predict, dict[str, Any], Prediction]) -> None:
+    most = read("max_trace_size")
+    if type(trace) is OwnTrace and most == DEFAULT_CONFIG["max_trace_size"]:
+        most = OwnTrace.SIZE
+    if most > 0:
+        if len(trace) >= most:
+            trace.pop(0)
+        trace.append(entry)
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         _write(temporary, content)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o7777)  # a script stays executable
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:

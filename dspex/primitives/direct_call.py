@@ -31,7 +31,8 @@ class Forward:
     def __get__(self, module: Any, owner: type | None = None) -> Any:
         if module is None:
             return self.function
-        if not _may_ask(sys._getframe(1), module):
+        asking = sys._getframe(1)
+        if asking.f_globals.get("__name__") != "dspex.primitives.module" and not _may_ask(asking, module):
             logger.warning(
                 "Calling module.forward(...) on %s directly is discouraged. Please use module(...) instead, "
                 "which also keeps history and tells callbacks.",

@@ -16,12 +16,16 @@ from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
 from dspex.primitives.traversal import parameters_of
 from dspex.primitives.usage import UsageTracker, track_usage
-from dspex.settings import override, restore, settings
+from dspex.settings import override, read, restore, settings
 
 if TYPE_CHECKING:
     from dspex.primitives.example import Example
 
 logger = logging.getLogger(__name__)
+
+
+class NoForwardError(UsageError, AttributeError):
+    """A module was called that defines neither `forward` nor `aforward`."""
 
 
 class ProgramMeta(type):
@@ -65,7 +69,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         """Run the program from synchronous code."""
         if _is_watched(self):
             return self._watched(args, kwargs)
-        token = override("caller_modules", [*(settings.caller_modules or ()), self])
+        token = override("caller_modules", [*(read("caller_modules") or ()), self])
         try:
             return self._run(args, kwargs)
         finally:
@@ -75,7 +79,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         """Run the program from asynchronous code."""
         if _is_watched(self):
             return await self._awatched(args, kwargs)
-        token = override("caller_modules", [*(settings.caller_modules or ()), self])
+        token = override("caller_modules", [*(read("caller_modules") or ()), self])
         try:
             return await self._arun(args, kwargs)
         finally:
@@ -108,7 +112,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         if listeners:
             inputs = {"args": args, "kwargs": kwargs}
             call = stack.enter_context(announced("module", self, inputs, listeners))
-        token = override("caller_modules", [*(settings.caller_modules or ()), self])
+        token = override("caller_modules", [*(read("caller_modules") or ()), self])
         stack.callback(restore, token)
         tracker = stack.enter_context(track_usage()) if _starts_tracking() else None
 
@@ -221,7 +225,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
 
 def _is_watched(module: Module) -> bool:
     """Whether a call has to do more than run: mostly not, and then it must cost nothing."""
-    return bool(module.callbacks or settings.callbacks or settings.track_usage)
+    return bool(module.callbacks or read("callbacks") or read("track_usage"))
 
 
 def _starts_tracking() -> bool:
@@ -239,9 +243,17 @@ def _note_usage(result: Any, tracker: UsageTracker) -> None:
 
 def _nearest(module: Module, first: str, second: str) -> str:
     """Which of the two methods is defined closest to `module`: on itself, or in the most derived class."""
-    for namespace in (module.__dict__, *(cls.__dict__ for cls in type(module).__mro__)):
-        if first in namespace:
+    own = module.__dict__
+    if first in own:
+        return first
+    if second in own:
+        return second
+    for cls in type(module).__mro__:
+        defined = cls.__dict__
+        if first in defined:
             return first
-        if second in namespace:
+        if second in defined:
             return second
-    raise UsageError(f"{type(module).__name__} is a Module without a `forward` method, so it cannot be called.")
+    raise NoForwardError(
+        f"'{type(module).__name__}' object has no attribute 'forward': a Module without that method cannot be called."
+    )
