@@ -1,0 +1,208 @@
+"""How fast an endpoint takes calls: found out from what it turns away, as TCP finds out how fast a network is.
+
+A pace begins without a limit, but not at once: a few calls, then more with every answer and every moment. When the
+endpoint turns calls away, the pace becomes what the endpoint was taking, and grows from there: fast until it is turned
+away again, which tells the limit, and by a fiftieth a second from then on (additive increase). A share of refusals that
+is the same at a lower pace is not about the pace (an endpoint that turns away one call in ten whatever the load), and
+is put up with, up to a point. Workers on several hosts each follow what the endpoint takes from them, and converge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+FIRST_CALLS = 6
+"""Sent at once to an endpoint that nothing is known of."""
+
+_FREE_PER_SECOND = 40.0
+_FREE_PER_ANSWER = 1.1
+_FREE = 1024.0
+"""Credit that is as good as no limit."""
+
+_MEMORY_SECONDS = 2.0
+"""What was taken is averaged over about so long."""
+
+_SLACK = 0.03
+_MOST_NOISE = 0.25
+_FEW = 20
+_LOW = 0.85
+_FORGET = 0.97
+_IN_A_ROW = 3
+_IN_A_ROW_IN_NOISE = 6
+
+_CAUTION = 0.95
+_SEARCH_STEP = 0.7
+"""Added to the rate at each call while searching: it doubles in a second."""
+_STEP = 0.02
+"""Added to the rate at each call afterwards: a fiftieth of it in a second, and more the longer all goes well."""
+_QUOTA_STEP = 0.001
+"""The same, where a quota for a stretch of time is known."""
+_STEP_DOUBLES_SECONDS = 3.0
+_SLOWEST = 0.5
+_SLOWEST_OF_QUOTA = 0.02
+_LONG_REST_SECONDS = 2.0
+
+
+class Pace:
+    """When the next call may go, in seconds by `now`.
+
+    Every call is announced by `sent`, whose number comes back with its outcome: what was sent before the pace last
+    changed tells nothing of the new one.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._rate: float | None = None
+        self._credit = float(FIRST_CALLS)
+        self._filled_at = self._began = self._rest_until = now()
+        self._taken = _Average(now)
+        self._searching = True
+        self._noise = self._best = 0.0
+        self._low_sent = self._low_refused = 0
+        self._step = _STEP
+        self._epoch = 0
+        self._quota_began, self._quota_taken = self._began, 0
+        self._start_epoch()
+
+    @property
+    def rate(self) -> float | None:
+        """Calls a second, or None while there is no limit."""
+        return self._rate
+
+    def wait(self) -> float:
+        """Seconds until a call may go; 0.0 for now."""
+        self._fill()
+        if (rest := self._rest_until - self._now()) > 0:
+            return rest
+        if self._credit >= 1.0 - 1e-9:
+            return 0.0
+        self._short = True
+        return (1.0 - self._credit) / (_FREE_PER_SECOND if self._rate is None else self._rate)
+
+    def sent(self) -> int:
+        """A call goes. Its number is for `answered` or `refused`."""
+        self._fill()
+        if self._rate is not None and self._short:
+            self._rate += _SEARCH_STEP if self._searching else self._step * self._courage()
+        self._short = False
+        self._credit -= 1.0
+        self._sent += 1
+        if self._is_low():
+            self._low_sent += 1
+        self._quota_taken += 1
+        self._taken.add(1.0)
+        return self._epoch
+
+    def answered(self, number: int) -> None:
+        """The endpoint took a call."""
+        if self._rate is None:
+            self._credit = min(self._credit + _FREE_PER_ANSWER, _FREE)
+        if number == self._epoch:
+            self._in_a_row = 0
+
+    def refused(self, number: int, retry_after: float = 0.0) -> None:
+        """The endpoint turned a call away, and asked for so many seconds of rest."""
+        self._taken.add(-1.0)
+        self._quota_taken -= 1
+        if number != self._epoch:
+            return
+        self._refused += 1
+        self._in_a_row += 1
+        if self._is_low():
+            self._low_refused += 1
+        share = self._refused / self._sent
+        most_in_a_row = _IN_A_ROW_IN_NOISE if self._noise else _IN_A_ROW
+        if self._in_a_row < most_in_a_row and (self._refused < 2 or share <= self._noise + _SLACK):
+            return
+        if self._in_a_row >= most_in_a_row:
+            self._rest_until = max(self._rest_until, self._now() + retry_after)
+        if retry_after >= _LONG_REST_SECONDS and self._in_a_row >= _IN_A_ROW:
+            self._spread_over(retry_after)
+        elif self._learn_noise():
+            self._searching = True
+            self._start_epoch()
+        else:
+            self._slow_down()
+
+    def _fill(self) -> None:
+        at = self._now()
+        speed, most = (_FREE_PER_SECOND, _FREE) if self._rate is None else (self._rate, 1.0)
+        self._credit = max(self._credit, min(self._credit + (at - self._filled_at) * speed, most))
+        self._filled_at = at
+
+    def _courage(self) -> float:
+        """How much faster than usual to grow: the last refusal is long ago."""
+        return 1.0 + (self._now() - self._epoch_began) / _STEP_DOUBLES_SECONDS
+
+    def _is_low(self) -> bool:
+        return self._rate is not None and self._rate < _LOW * self._best
+
+    def _learn_noise(self) -> bool:
+        """Whether refusals turn out not to be about the pace: they come as often when it is well below what was taken
+        before, and not too often."""
+        if self._low_sent < _FEW:
+            return False
+        share, self._low_sent, self._low_refused = self._low_refused / self._low_sent, 0, 0
+        if not self._noise + _SLACK < share <= _MOST_NOISE:
+            self._noise = min(self._noise, share)
+            return False
+        self._noise = share
+        return True
+
+    def _slow_down(self) -> None:
+        first = self._rate is None
+        elapsed = self._now() - self._began
+        taken = self._taken.per_second() if elapsed > 1.0 else self._taken.total()
+        rate = taken / 2 if self._rate is None else min(taken, self._rate)
+        if not first:  # the first one counts a burst
+            self._best = max(self._best * _FORGET, rate)
+        self._searching = first
+        self._step = _STEP
+        self._set(max(rate * _CAUTION, _SLOWEST))
+
+    def _spread_over(self, rest: float) -> None:
+        """A quota for a stretch of time is used up: spread calls over all of such a stretch from now on."""
+        elapsed = self._now() - self._quota_began + rest
+        self._searching, self._step = False, _QUOTA_STEP
+        self._set(max(self._quota_taken / elapsed, _SLOWEST_OF_QUOTA))
+        self._quota_began, self._quota_taken = self._now() + rest, 0
+
+    def _set(self, rate: float) -> None:
+        self._rate = rate
+        self._credit = min(self._credit, 0.0)
+        self._start_epoch()
+
+    def _start_epoch(self) -> None:
+        self._epoch += 1
+        self._epoch_rate = self._rate or 0.0
+        self._epoch_began = self._now()
+        self._sent = self._refused = self._in_a_row = 0
+        self._short = False
+
+
+class _Average:
+    """Events a second, lately: each counts for less the longer ago it was."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._sum = 0.0
+        self._at = self._began = now()
+
+    def add(self, count: float) -> None:
+        self._decay()
+        self._sum += count
+
+    def total(self) -> float:
+        self._decay()
+        return max(self._sum, 0.0)
+
+    def per_second(self) -> float:
+        self._decay()
+        whole = 1.0 - math.exp(-(self._at - self._began) / _MEMORY_SECONDS)
+        return max(self._sum, 0.0) / (_MEMORY_SECONDS * max(whole, 1e-3))
+
+    def _decay(self) -> None:
+        at = self._now()
+        self._sum *= math.exp(-(at - self._at) / _MEMORY_SECONDS)
+        self._at = at
