@@ -238,7 +238,7 @@ class Adapter:
             refuse_tools(lm_kwargs)
         else:
             signature = offer_tools(signature, inputs, lm, lm_kwargs, self.parallel_tool_calls)
-        for name, native in self._native_outputs(signature):
+        for name, native in self._native_among(plan_of(signature).typed_outputs):
             adapted = native.adapt_to_native_lm_feature(signature, name, lm, lm_kwargs)
             signature = _same_class_each_time(signature, name, adapted)
         return signature
@@ -257,21 +257,22 @@ class Adapter:
     def _outputs_of(self, answer: Any, asked: Any, signature: Any) -> dict[str, Any]:
         beside = answer if isinstance(answer, dict) else {}
         text = beside.get("text") if beside else answer
-        calls_field = self._get_tool_call_output_field_name(signature)
+        plan = plan_of(signature)
+        calls_field = plan.tool_calls_field
         calls = beside.get("tool_calls") if calls_field is not None else None
         if calls_field is not None and calls:
             values = self._parse_beside_calls(asked, text)
         elif text:
-            values = self.parse(asked, text) if asked.output_fields else {}
+            values = self.parse(asked, text) if asked is signature or plan_of(asked).parsers else {}
         else:
             said = "The LM returned an empty or null response."
             raise AdapterParseError(type(self).__name__, signature, str(answer), said)
         if asked is not signature or self._may_wait:
-            values = dict.fromkeys(signature.output_fields) | plan_of(signature).complete(values)
+            values = dict.fromkeys(signature.output_fields) | plan.complete(values)
         try:
             if calls_field is not None and calls:
                 values[calls_field] = tool_calls_of(calls)
-            for name, native in self._native_outputs(signature):
+            for name, native in self._native_among(plan.typed_outputs):
                 delivered = native.parse_lm_response(answer)
                 if delivered is not None:
                     values[name] = delivered
@@ -284,13 +285,12 @@ class Adapter:
     def _parse_beside_calls(self, asked: Any, text: str | None) -> dict[str, Any]:
         """The outputs in a text that came with tool calls; it need not hold any."""
         try:
-            return self.parse(asked, text) if text and asked.output_fields else {}
+            return self.parse(asked, text) if text and plan_of(asked).parsers else {}
         except AdapterParseError:
             return {}
 
-    def _native_outputs(self, signature: Any) -> list[tuple[str, type[Type]]]:
-        typed = plan_of(signature).typed_outputs
-        return [(name, type_) for name, type_ in typed if type_ in self.native_response_types] if typed else typed
+    def _native_among(self, outputs: list[tuple[str, type[Type]]]) -> list[tuple[str, type[Type]]]:
+        return outputs and [(name, type_) for name, type_ in outputs if type_ in self.native_response_types]
 
     def _get_history_field_name(self, signature: Any) -> str | None:
         return plan_of(signature).history_field

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pydantic
+
 from dspex.adapters.chat_adapter import (
     ChatAdapter,
     FieldInfoWithName,
@@ -16,9 +18,9 @@ from dspex.adapters.chat_adapter import (
 )
 from dspex.adapters.formatting import jsonable
 from dspex.adapters.parsing import UNREADABLE, read_json
-from dspex.adapters.plan import plan_of, remembered
+from dspex.adapters.plan import plan_of, remembered, without
 from dspex.adapters.response_format import response_model
-from dspex.errors import AdapterParseError
+from dspex.errors import AdapterParseError, UsageError
 
 
 class JSONAdapter(ChatAdapter):
@@ -91,6 +93,25 @@ class JSONAdapter(ChatAdapter):
         if len(parsed) != len(plan.parsers):
             raise AdapterParseError(type(self).__name__, signature, completion, parsed_result=parsed)
         return parsed
+
+
+def _get_structured_outputs_response_format(
+    signature: Any, use_native_function_calling: bool = True
+) -> type[pydantic.BaseModel]:
+    """`response_model` under the name that it has in DSPy, without the field that native function calling fills.
+
+    Raises:
+        ValueError: a strict schema cannot express the outputs.
+    """
+    calls = plan_of(signature).tool_calls_field
+    asked = without(signature, calls) if calls is not None and use_native_function_calling else signature
+    model = response_model(asked)
+    if model is None:
+        raise UsageError(
+            f"The outputs {', '.join(asked.output_fields)} hold an open-ended mapping or another type which is not "
+            "supported by Structured Outputs. Use a pydantic model for it."
+        )
+    return model
 
 
 def _reminder(signature: Any) -> str:

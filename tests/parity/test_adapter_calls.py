@@ -12,6 +12,7 @@ import pytest
 from signature_table import OURS, Author
 
 dspy = pytest.importorskip("dspy")
+pytest.importorskip("dspy.adapters.baml_adapter")
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 

@@ -304,12 +304,15 @@ def test_where_dspy_leaks_other_errors_or_loses_text_dspex_does_not() -> None:
 def test_strict_schemas_are_dspys(outputs: Any) -> None:
     from dspy.adapters.json_adapter import _get_structured_outputs_response_format
 
+    from dspex.adapters import json_adapter
     from dspex.adapters.response_format import response_model
 
     theirs = _get_structured_outputs_response_format(signature_of(dspy, outputs))
     ours = response_model(signature_of(OURS, outputs))
     if outputs in (Book, list[Book]):  # has an open mapping inside, which strict mode would make an empty object
         assert ours is None
+        with pytest.raises(ValueError, match="Structured Outputs"):
+            json_adapter._get_structured_outputs_response_format(signature_of(OURS, outputs))
     else:
         assert ours is not None
         assert issubclass(ours, pydantic.BaseModel)
