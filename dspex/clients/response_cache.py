@@ -10,19 +10,21 @@ import logging
 import os
 import sys
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from dspex.clients.answer import Answer, tokens, usage_of
 from dspex.clients.cache import Cache
 from dspex.clients.cache_directory import default_cache_dir
-from dspex.clients.ledger import ledger_in_force
 from dspex.clients.pricing import cost_usd
 from dspex.errors import StoreError
 from dspex.settings import settings
-from dspex.store.ledger import Held, Hit, Ledger, LedgerEntry, Won
+from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 from dspex.store.url import ENVIRONMENT_VARIABLE
+
+if TYPE_CHECKING:
+    from dspex.clients.pipeline import CallLedger
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ class LedgerIfPossible:
     So a script also works where there is no home directory to write to, as in many a container.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: CallLedger) -> None:
         self._ledger = ledger
         self._missing = False
 
@@ -107,10 +109,10 @@ class LedgerIfPossible:
             await self._ledger.release(key)
 
 
-def ledger_outside_of_runs() -> Ledger | LedgerIfPossible:
-    """The ledger in force. One that somebody named must work; the usual one may be missing."""
+def outside_of_runs(ledger: CallLedger) -> CallLedger:
+    """`ledger` for a call outside of runs: that of a store somebody named must work, the usual one may be missing."""
     named = settings.store or os.environ.get(ENVIRONMENT_VARIABLE)
-    return ledger_in_force() if named else LedgerIfPossible(ledger_in_force())
+    return ledger if named else LedgerIfPossible(ledger)
 
 
 @lru_cache(maxsize=16)  # once is enough
