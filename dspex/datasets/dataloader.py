@@ -1,0 +1,168 @@
+"""`DataLoader`: examples from files, data frames, Hugging Face and retrieval models."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dspex.datasets import tables
+from dspex.datasets.dataset import Dataset
+from dspex.datasets.hub import load_dataset
+from dspex.errors import UsageError
+from dspex.primitives.example import Example
+from dspex.settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class UnknownFieldError(UsageError, KeyError):
+    """A row has no such field."""
+
+    __str__ = Exception.__str__
+
+
+class DataLoader(Dataset):
+    """Makes lists of `Example` of data from elsewhere.
+
+    Everywhere `fields` are the columns to take (by default all), and `input_keys` those that are inputs.
+    """
+
+    def __init__(self) -> None:
+        pass
+
+    def from_huggingface(
+        self,
+        dataset_name: str,
+        *args: Any,
+        input_keys: tuple[str, ...] = (),
+        fields: tuple[str, ...] | None = None,
+        **kwargs: Any,
+    ) -> Mapping[str, list[Example]] | list[Example]:
+        """A data set from the Hugging Face hub; `args` and `kwargs` are those of ``datasets.load_dataset``.
+
+        Returns:
+            Examples by split, or with ``split="..."`` a list of them.
+
+        Raises:
+            ImportError: the library ``datasets`` is not installed.
+        """
+        if fields and not isinstance(fields, tuple):
+            raise UsageError("Invalid fields provided. Please provide a tuple of fields.")
+        if not isinstance(input_keys, tuple):
+            raise UsageError("Invalid input keys provided. Please provide a tuple of input keys.")
+        dataset = load_dataset(f"The data set {dataset_name!r}")(dataset_name, *args, **kwargs)
+        splits = kwargs.get("split")
+        if isinstance(dataset, list) and isinstance(splits, list):
+            dataset = dict(zip(splits, dataset, strict=True))
+        if hasattr(dataset, "keys"):
+            return {name: _examples(dataset[name], fields, input_keys) for name in dataset.keys()}  # noqa: SIM118
+        return _examples(dataset, fields, input_keys)
+
+    def from_csv(
+        self, file_path: tables.Paths, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
+    ) -> list[Example]:
+        """A CSV file, or several. A column that holds nothing but whole numbers, numbers or true and false is read so;
+        nothing is None."""
+        return _examples(tables.csv_rows(file_path), fields, input_keys)
+
+    def from_json(
+        self, file_path: tables.Paths, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
+    ) -> list[Example]:
+        """A file with one JSON object a line, or with one list of them. A key that is missing is None."""
+        return _examples(tables.json_rows(file_path), fields, input_keys)
+
+    def from_parquet(
+        self, file_path: tables.Paths, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
+    ) -> list[Example]:
+        """A Parquet file, or several."""
+        return _examples(tables.parquet_rows(file_path), fields, input_keys)
+
+    def from_pandas(
+        self, df: pd.DataFrame, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
+    ) -> list[Example]:
+        """A data frame; values are Python's own, not numpy's."""
+        names = list(df.columns) if fields is None else list(fields)
+        missing = [name for name in names if name not in df.columns]
+        if missing:
+            raise UnknownFieldError(f"The data frame has no column {missing[0]!r}; it has: {', '.join(df.columns)}.")
+        columns = [df[name].tolist() for name in names]
+        return _examples((dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)), names, input_keys)
+
+    def from_rm(self, num_samples: int, fields: Sequence[str], input_keys: Sequence[str]) -> list[Example]:
+        """Objects from the retrieval model in force, by its method ``get_objects(num_samples=, fields=)``.
+
+        Raises:
+            UsageError: there is none, or it has no such method.
+        """
+        rm = settings.rm
+        if rm is None:
+            raise UsageError(
+                "Retrieval module not found. Please set a retrieval module using `dspex.configure(rm=...)`."
+            )
+        if not hasattr(rm, "get_objects"):
+            raise UsageError(
+                "Retrieval module does not support `get_objects`. Please use a different retrieval module."
+            )
+        return _examples(rm.get_objects(num_samples=num_samples, fields=fields), fields, input_keys)
+
+    def sample(self, dataset: list[Example], n: int, *args: Any, **kwargs: Any) -> list[Example]:
+        """`n` of the examples, drawn with Python's shared random numbers (``random.sample``)."""
+        if not isinstance(dataset, list):
+            raise UsageError(
+                f"Invalid dataset provided of type {type(dataset)}. Please provide a list of `dspex.Example`s."
+            )
+        return random.sample(dataset, n, *args, **kwargs)
+
+    def train_test_split(
+        self,
+        dataset: list[Example],
+        train_size: int | float = 0.75,
+        test_size: int | float | None = None,
+        random_state: int | None = None,
+    ) -> Mapping[str, list[Example]]:
+        """Shuffle, and split in two.
+
+        Args:
+            train_size, test_size: Numbers of examples, or shares of all (between 0 and 1); None for the rest.
+            random_state: A seed; without one Python's shared random numbers are used.
+
+        Returns:
+            The lists ``train`` and ``test``.
+        """
+        shuffled = list(dataset)
+        (random.Random(random_state) if random_state is not None else random).shuffle(shuffled)  # type: ignore[attr-defined]
+        train = _count("train", train_size, len(shuffled))
+        test = len(shuffled) - train if test_size is None else _count("test", test_size, len(shuffled))
+        if test_size is not None and train + test > len(shuffled):
+            raise UsageError(
+                "`train_size` + `test_size` cannot exceed the total number of samples. Received "
+                f"`train_size`: {train}, `test_size`: {test}, and `dataset_size`: {len(shuffled)}."
+            )
+        return {"train": shuffled[:train], "test": shuffled[train : train + max(test, 0)]}
+
+
+def _examples(rows: Iterable[Any], fields: Sequence[str] | None, input_keys: Iterable[str]) -> list[Example]:
+    return [_example(row, fields).with_inputs(*input_keys) for row in rows]
+
+
+def _example(row: Mapping[str, Any], fields: Sequence[str] | None) -> Example:
+    if not fields:
+        return Example(dict(row))
+    missing = [field for field in fields if field not in row]
+    if missing:
+        raise UnknownFieldError(f"There is no field {missing[0]!r} in the data; there are: {', '.join(row)}.")
+    return Example({field: row[field] for field in fields})
+
+
+def _count(split: str, size: Any, total: int) -> int:
+    if isinstance(size, float) and 0 < size < 1:
+        return int(total * size)
+    if isinstance(size, int) and not isinstance(size, bool):
+        return size
+    raise UsageError(
+        f"Invalid `{split}_size`. Please provide a float between 0 and 1 to represent the proportion of the dataset to "
+        f"include in the {split} split or an int to represent the absolute number of samples to include in the {split} "
+        f"split. Received `{split}_size`: {size}."
+    )

@@ -1,0 +1,21 @@
+"""Hugging Face's ``datasets`` library, which is the user's to install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def load_dataset(for_what: str) -> Callable[..., Any]:
+    """Its function `load_dataset`.
+
+    Raises:
+        ImportError: it is not installed; `for_what` is named.
+    """
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise ImportError(
+            f"{for_what} is loaded with Hugging Face's library, which is not installed: pip install datasets."
+        ) from error
+    return load_dataset  # type: ignore[no-any-return]
