@@ -7,6 +7,7 @@ import typer
 from dspex.cli.commands.dev import dev
 from dspex.cli.commands.doctor import doctor
 from dspex.cli.commands.evaluate import evaluate
+from dspex.cli.commands.migrate import migrate
 from dspex.cli.commands.optimize import optimize
 from dspex.cli.commands.practice_lm import practice_lm
 from dspex.cli.commands.runs import runs
@@ -25,6 +26,7 @@ for command in (dev, worker, optimize, evaluate):
 app.add_typer(runs, name="runs")
 app.command("practice-lm")(practice_lm)
 app.command()(doctor)
+app.command()(migrate)
 
 
 def _version(shown: bool) -> None:

@@ -1,0 +1,43 @@
+"""What the parts of the walk through a module share."""
+
+from __future__ import annotations
+
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+from libcst.metadata import ParentNodeProvider, QualifiedNameSource, ScopeProvider
+
+LIBRARIES = ("dspy", "dspex")
+
+
+class Looking(cst.CSTVisitor):
+    """Finds out what a node stands for; whoever uses it provides `replace` and `remark`."""
+
+    def replace(self, node: cst.CSTNode, text: str) -> None:
+        raise NotImplementedError
+
+    def remark(self, node: cst.CSTNode, message: str) -> None:
+        raise NotImplementedError
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        raise NotImplementedError
+
+    def parent(self, node: cst.CSTNode | None) -> cst.CSTNode | None:
+        return None if node is None else self.get_metadata(ParentNodeProvider, node, None)
+
+    def imported_name(self, node: cst.CSTNode) -> str | None:
+        """The dotted name of what `node` was imported as: ``dspy.LM`` for ``d.LM`` after ``import dspy as d``."""
+        scope = self.get_metadata(ScopeProvider, node, None)
+        if scope is None:
+            return None
+        names = scope.get_qualified_names_for(node)
+        return next((each.name for each in sorted(names, key=lambda each: each.name)
+                     if each.source is QualifiedNameSource.IMPORT), None)  # fmt: skip
+
+
+def dotted(node: cst.CSTNode | None) -> str:
+    """``a.b.c`` as text; empty for anything else."""
+    return (get_full_name_for_node(node) or "") if node is not None else ""
+
+
+def root(name: str) -> str:
+    return name.partition(".")[0]
