@@ -210,7 +210,6 @@ def test_adapters_are_heard_as_adapters() -> None:
     recorder = Recorder()
 
     class Own(dspex.ChatAdapter):
-        @with_callbacks
         def format(self, *args: Any, **kwargs: Any) -> Any:
             return []
 
