@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from dspex.bridge import run_sync, wait_for
 from dspex.callback import announced, callbacks_for
 from dspex.errors import UsageError
+from dspex.primitives import by_path
 from dspex.primitives.base_module import BaseModule
 from dspex.primitives.direct_call import Forward
 from dspex.primitives.parameter import Predictor
@@ -257,3 +258,8 @@ def _nearest(module: Module, first: str, second: str) -> str:
     raise NoForwardError(
         f"'{type(module).__name__}' object has no attribute 'forward': a Module without that method cannot be called."
     )
+
+
+def set_attribute_by_name(obj: Any, name: str, value: Any) -> None:
+    """Put `value` at the path `name` of `obj`, such as ``steps[0].predict``."""
+    by_path.set(obj, name, value)

@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from dspex.errors import UsageError
 from dspex.signatures.field import TYPE_UNDEFINED, InputField, OutputField, extra_of, role_of
 from dspex.signatures.meta import FieldTypeError, SignatureMeta, default_instructions, seal
+from dspex.signatures.naming import infer_prefix
 from dspex.signatures.text import parse_signature_text
 from dspex.signatures.type_names import is_type, names_in_reach
 
@@ -167,7 +168,7 @@ def ensure_signature(signature: Any, instructions: str | None = None) -> Any:
     return signature
 
 
-__all__ = ["Signature", "SignatureMeta", "ensure_signature", "make_signature"]
+__all__ = ["Signature", "SignatureMeta", "ensure_signature", "infer_prefix", "make_signature"]
 
 
 def _fields_of_text(text: str, custom_types: Mapping[str, Any] | None) -> dict[str, tuple[Any, Any]]:
