@@ -129,12 +129,12 @@ class Evaluate:
             except BaseException as error:
                 self._keep(error, options, tally)
                 raise
-            call.outputs = self._finished(options, tally)
-        return call.outputs
+            call.outputs = result = self._finished(options, tally)
+        return result
 
     async def acall(self, program: Any, *args: Any, **kwargs: Any) -> EvaluationResult:
         """As calling it, with the same arguments, from asynchronous code."""
-        bound = inspect.signature(self.__call__).bind(program, *args, **kwargs)  # type: ignore[operator]
+        bound = inspect.signature(self.__call__).bind(program, *args, **kwargs)
         bound.apply_defaults()
         with self._heard(bound.arguments) as call:
             options, tally = self._prepared(bound.arguments)
@@ -143,8 +143,8 @@ class Evaluate:
             except BaseException as error:
                 self._keep(error, options, tally)
                 raise
-            call.outputs = self._finished(options, tally)
-        return call.outputs
+            call.outputs = result = self._finished(options, tally)
+        return result
 
     def _heard(self, given: dict[str, Any]) -> Any:
         listeners = callbacks_for(self)

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from json.decoder import scanstring
 
 _SPACE = re.compile(r"[\s,:]*")
 _SCALAR = re.compile(r'[^\s,:\[\]{}"]+')
+
+_decode = json.JSONDecoder().raw_decode
 
 Path = tuple[str | int, ...]
 
@@ -52,7 +53,9 @@ class _Scanner:
             scalar = _SCALAR.match(self.text, at)
             assert scalar is not None
             return scalar.end()
-        value, end = scanstring(self.text, at + 1)
+        value: str
+        end: int
+        value, end = _decode(self.text, at)
         yield JsonString(path, value, at, end, self._line_of(at))
         return end
 
@@ -61,7 +64,7 @@ class _Scanner:
         while self.text[at := self._skip(at)] not in "]}":
             key: str | int = number
             if keyed:
-                key, at = scanstring(self.text, at + 1)
+                key, at = _decode(self.text, at)
             at = yield from self.value(at, (*path, key))
             number += 1
         return at + 1

@@ -27,13 +27,13 @@ def rewrite_project(text: str) -> Rewritten:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise UnreadableError(f"not valid TOML: {error}", int(line[1]) if line else 1) from None
+        place = re.search(r"line (\d+)", str(error))
+        raise UnreadableError(f"not valid TOML: {error}", int(place[1]) if place else 1) from None
     required = {value for value in _required(document, "") if new_requirement(value) is not None}
     out, section = Rewritten(""), ""
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        found = _SECTION.match(line)
-        section = found["name"] if found else section
+        header = _SECTION.match(line)
+        section = header["name"] if header else section
         out.text += _line(line, number, section, required, out)
     return out
 

@@ -171,7 +171,7 @@ async def _measure(metric: Callable[..., Any], example: Example, outcome: Attemp
     if outcome.trace is not None and _takes_trace(metric):
         arguments.append(outcome.trace)
     if _is_awaited(metric):
-        return await metric.acall(*arguments)
+        return await metric.acall(*arguments)  # type: ignore[attr-defined]
     return await _result(metric, *arguments)
 
 
