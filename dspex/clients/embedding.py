@@ -65,7 +65,7 @@ class Embedder:
         rows: list[Any] = []
         for batch in batches:
             found = self._function()(batch, **params)
-            rows += wait_for(_awaited(found)) if inspect.isawaitable(found) else found
+            rows.extend(wait_for(_awaited(found)) if inspect.isawaitable(found) else found)
         return _matrix(rows, single=isinstance(inputs, str))
 
     async def acall(
@@ -81,11 +81,11 @@ class Embedder:
         rows: list[Any] = []
         if isinstance(self.model, str):
             for found in await _together([_ask(self.model, batch, cached, params) for batch in batches]):
-                rows += found
+                rows.extend(found)
         else:
             for batch in batches:
                 found = await run_sync(self._function(), batch, **params)
-                rows += await found if inspect.isawaitable(found) else found
+                rows.extend(await found if inspect.isawaitable(found) else found)
         return _matrix(rows, single=isinstance(inputs, str))
 
     def _function(self) -> Callable[..., Any]:
