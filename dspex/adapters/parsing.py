@@ -19,8 +19,19 @@ from dspex.adapters.types.base_type import Type
 
 Parser = Callable[[Any], Any]
 
-UNREADABLE = (ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, RecursionError, MemoryError)
-"""What a parser raises for an answer that is not of its type (pydantic's `ValidationError` is a `ValueError`)."""
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+    MemoryError,
+)
+"""What a parser raises for an answer that is not of its type: pydantic's `ValidationError` is a `ValueError`, and the
+others come out of a user's validators that expected something else."""
 
 _BRACKETS = re.compile(r"[()\[\]{}]")
 _MAX_DEPTH = 200

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import enum
+import re
+from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin
 
 import pydantic
@@ -12,8 +15,9 @@ from fake_lm import InstantLM
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dspex.adapters import ChatAdapter, JSONAdapter, TwoStepAdapter, XMLAdapter
+from dspex.adapters import ChatAdapter, Code, History, JSONAdapter, Reasoning, ToolCalls, TwoStepAdapter, XMLAdapter
 from dspex.adapters.baml_adapter import BAMLAdapter
+from dspex.adapters.types.citation import Citations
 from dspex.errors import AdapterParseError
 from dspex.signatures import InputField, OutputField, make_signature
 
@@ -105,6 +109,17 @@ def assert_read_back(adapter: Any, outputs: list[tuple[Any, Any]]) -> None:
     assert [type(value) for value in read.values()] == [type(value) for value in values.values()]
 
 
+class Stripped(pydantic.BaseModel):
+    """Its validator fails, on anything but text, in a way that pydantic lets through."""
+
+    name: str
+
+    @pydantic.field_validator("name", mode="before")
+    @classmethod
+    def strip(cls, value: Any) -> Any:
+        return value.strip()
+
+
 TYPES: list[Any] = [
     str,
     int,
@@ -123,6 +138,17 @@ TYPES: list[Any] = [
     bytes,
     Any,
     dict[int, list[float]],
+    Reasoning,
+    Code["java"],
+    ToolCalls,
+    Citations,
+    History,
+    dict[str, Author | int] | None,
+    datetime.datetime,
+    Decimal,
+    re.Pattern,
+    pydantic.Json,
+    Stripped,
 ]
 SIGNATURES = [signature(a=type_, b=str) for type_ in TYPES]
 TAGS = ["<a>", "</a>", "<b>", "</b>", "<a/>", "<item>", "</item>", "<name>", "</name>", '<entry key="a">', "</entry>"]
@@ -130,7 +156,7 @@ MARKS = [
     *TAGS,
     *("&", "&amp;", "<![CDATA[", "]]>", "<!DOCTYPE x>", "<?a?>"),
     *"{}[]()\\'\"`:,-# ",
-    *('"a"', '"b"', "null", "None", "1", "1e999", "```json", "{'a'}", "name", "/*"),
+    *('"a"', '"b"', "null", "None", "1", "1e999", "```json", "{'a'}", "name", "/*", '{"name": 1}'),
 ]
 PIECES = st.sampled_from([f"[[ ## {name} ## ]]" for name in ("a", "b", "completed")] + [*MARKS, "\n \u2028\ud800\x00"])
 

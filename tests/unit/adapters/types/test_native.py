@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import dspex
+from dspex.clients import BaseLM
 from dspex.experimental import Citations, Document
 
 CITATION = {"cited_text": "t", "document_index": 0, "start_char_index": 1, "end_char_index": 2}
@@ -19,6 +20,13 @@ def reasoner(**about: Any) -> Any:
     return SimpleNamespace(**{**described, **about})
 
 
+CITED = dspex.Signature(
+    {
+        "documents": (list[Document], dspex.InputField()),
+        "answer": (str, dspex.OutputField()),
+        "citations": (Citations, dspex.OutputField()),
+    }
+)
 SIGNATURE = dspex.Signature({"q": (str, dspex.InputField()), "thought": (dspex.Reasoning, dspex.OutputField())})
 
 
@@ -87,16 +95,26 @@ def test_a_citation_of_pages_is_left_out_and_said_so(caplog: pytest.LogCaptureFi
 
 
 def test_citations_are_anthropics_to_make() -> None:
-    signature = dspex.Signature(
-        {
-            "documents": (list[Document], dspex.InputField()),
-            "answer": (str, dspex.OutputField()),
-            "citations": (Citations, dspex.OutputField()),
-        }
-    )
-    asked = Citations.adapt_to_native_lm_feature(signature, "citations", reasoner(model="anthropic/claude"), {})
+    asked = Citations.adapt_to_native_lm_feature(CITED, "citations", reasoner(model="anthropic/claude"), {})
     assert list(asked.output_fields) == ["answer"]
-    assert Citations.adapt_to_native_lm_feature(signature, "citations", reasoner(), {}) is signature
+    assert Citations.adapt_to_native_lm_feature(CITED, "citations", reasoner(), {}) is CITED
+
+
+class Citing(BaseLM):
+    """Answers with citations, as litellm hands on those of Anthropic."""
+
+    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        beside = {"citations": [[CITATION], [{**CITATION, "cited_text": "u"}]]}
+        text = "[[ ## answer ## ]]\nyes\n\n[[ ## completed ## ]]"
+        message = SimpleNamespace(content=text, provider_specific_fields=beside)
+        return SimpleNamespace(choices=[SimpleNamespace(message=message)], usage={}, model=self.model)
+
+
+def test_citations_of_an_answer_come_into_the_prediction() -> None:
+    predict = dspex.Predict(CITED)
+    with dspex.context(lm=Citing("anthropic/claude")):
+        answer = predict(documents=[Document(data="d")])
+    assert (answer.answer, [citation.cited_text for citation in answer.citations]) == ("yes", ["t", "u"])
 
 
 def test_decision_types_are_said_not_to_be_there() -> None:
