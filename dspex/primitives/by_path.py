@@ -1,88 +1,90 @@
-"""Reach the parts of an object by paths such as ``gen.predict``, ``steps[0]`` and ``table['x'].ask``.
-
-Only names, attributes and subscripts with constants are read; nothing is called.
-"""
+"""Reading and writing through a path such as ``steps[0].by_kind['x'].demos``, without evaluating code."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from functools import reduce
-from typing import Any
-
-from dspex.errors import UsageError
-
-Step = tuple[Any, bool]
-"""An attribute's name, or a key and True."""
-
-_RAISE = object()
+from typing import Any, NamedTuple
 
 
-def get(obj: Any, attr: str, *, default: Any = _RAISE) -> Any:
-    """What lies at the path `attr`; `default`, if that is given, where nothing does."""
+class Step(NamedTuple):
+    """One step of a path: an attribute's name, or the key of an item."""
+
+    key: Any
+    is_item: bool
+
+    def take(self, obj: Any) -> Any:
+        return obj[self.key] if self.is_item else getattr(obj, self.key)
+
+
+def get(obj: Any, attr: str, **kwargs: Any) -> Any:
+    """What is at the path `attr` of `obj`; `default`, if given, where there is nothing.
+
+    Raises:
+        TypeError: `attr` is no text.
+        SyntaxError, ValueError: it is no path, or calls a function.
+        NotImplementedError: an item's key is not a plain constant.
+        AttributeError, KeyError, IndexError: there is nothing there.
+    """
+    steps = _steps(attr)
     try:
-        return reduce(_follow, _steps(attr), obj)
+        for step in steps:
+            obj = step.take(obj)
     except Exception:
-        if default is _RAISE:
-            raise
-        return default
+        if "default" in kwargs:
+            return kwargs["default"]
+        raise
+    return obj
 
 
 def set(obj: Any, attr: str, val: Any) -> None:
-    """Put `val` at the path `attr`."""
-    owner, name, is_key = lookup(obj, attr)
-    if is_key:
-        owner[name] = val
+    """Put `val` at the path `attr` of `obj`."""
+    owner, key, is_item = lookup(obj, attr)
+    if is_item:
+        owner[key] = val
     else:
-        setattr(owner, name, val)
+        setattr(owner, key, val)
 
 
 def delete(obj: Any, attr: str) -> None:
-    """Take away what lies at the path `attr`."""
-    owner, name, is_key = lookup(obj, attr)
-    if is_key:
-        del owner[name]
+    """Remove what is at the path `attr` of `obj`."""
+    owner, key, is_item = lookup(obj, attr)
+    if is_item:
+        del owner[key]
     else:
-        delattr(owner, name)
+        delattr(owner, key)
 
 
 def lookup(obj: Any, attr: str) -> tuple[Any, Any, bool]:
-    """The object that holds the last part of the path `attr`, the name or key of that part, and whether it is a key."""
-    *way, (name, is_key) = _steps(attr)
-    return reduce(_follow, way, obj), name, is_key
-
-
-def _follow(obj: Any, step: Step) -> Any:
-    name, is_key = step
-    return obj[name] if is_key else getattr(obj, name)
+    """Whose the last step of the path is, the step's name or key, and whether it is an item's key."""
+    *before, last = _steps(attr)
+    for step in before:
+        obj = step.take(obj)
+    return obj, last.key, last.is_item
 
 
 def _steps(path: str) -> list[Step]:
     if not isinstance(path, str):
-        raise TypeError(f"A path is text such as 'steps[0].predict', not {path!r}.")
+        raise TypeError(f"A path is text such as 'steps[0].demos', not a {type(path).__name__}")
+    body = ast.parse(path).body
+    if len(body) != 1 or not isinstance(body[0], ast.Expr):
+        raise ValueError(f"{path!r} is no path such as 'steps[0].demos'")
+    steps: list[Step] = []
+    node = body[0].value
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            steps.append(Step(node.attr, is_item=False))
+        elif isinstance(node, ast.Subscript):
+            steps.append(Step(_constant(node.slice), is_item=True))
+        elif isinstance(node, ast.Call):
+            raise ValueError(f"{path!r} calls a function, which a path cannot")
+        else:
+            raise NotImplementedError(f"{path!r} is more than attributes and items")
+        node = node.value
+    return [Step(node.id, is_item=False), *reversed(steps)]
+
+
+def _constant(node: ast.expr) -> Any:
     try:
-        tree = ast.parse(path, mode="eval").body
-    except SyntaxError:
-        raise _not_a_path(path) from None
-    return list(_read(tree, path))
-
-
-def _read(node: ast.expr, path: str) -> Iterator[Step]:
-    match node:
-        case ast.Name(id=name):
-            yield name, False
-        case ast.Attribute(value=owner, attr=name):
-            yield from _read(owner, path)
-            yield name, False
-        case ast.Subscript(value=owner, slice=key):
-            yield from _read(owner, path)
-            try:
-                yield ast.literal_eval(key), True
-            except ValueError:
-                raise _not_a_path(path) from None
-        case _:
-            raise _not_a_path(path)
-
-
-def _not_a_path(path: str) -> UsageError:
-    return UsageError(f"{path!r} is not the path of a part, such as 'gen.predict', 'steps[0]' or \"table['x']\".")
+        return ast.literal_eval(node)
+    except ValueError:
+        raise NotImplementedError(f"An item's key in a path is a constant, not {ast.unparse(node)}") from None

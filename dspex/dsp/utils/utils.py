@@ -41,7 +41,7 @@ class dotdict_lax(dict[str, Any]):
         return self.get(name)
 
     __setattr__ = dict.__setitem__
-    __delattr__ = dict.__delitem__  # type: ignore[assignment]
+    __delattr__ = dict.__delitem__
 
 
 def deduplicate(seq: Iterable[str]) -> list[str]:

@@ -12,10 +12,10 @@ from answering import AnsweringLM
 from pydantic import BaseModel
 
 import dspex.primitives.atomic as atomic
+from dspex import load
 from dspex.clients import LM
 from dspex.errors import StoreFullError, UsageError
 from dspex.predict import ChainOfThought, Predict
-from dspex import load
 from dspex.primitives import Example, Module, program_json
 
 
@@ -165,7 +165,7 @@ def test_bad_files_and_paths_are_one_clear_error(program: Program, tmp_path: Pat
             program.load(tmp_path / name)
     with pytest.raises(UsageError, match="folder does not exist"):
         program.save(tmp_path / "absent" / "program.json")
-    with pytest.raises(UsageError, match="`.json` or `.pkl`"):
+    with pytest.raises(UsageError, match=r"`\.json` or `\.pkl`"):
         program.save(tmp_path / "program.txt")
     with pytest.raises(UsageError, match="allow_pickle"):
         load(tmp_path)
