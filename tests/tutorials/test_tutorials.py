@@ -42,4 +42,8 @@ def run(library: str, name: str, home: Path) -> tuple[Any, list[str]]:
             check=False,
         )
         assert done.returncode == 0, f"{library}:\n{done.stderr[-4000:]}"
-        return json.loads(done.stdout.splitlines()[-1]), sorted(json.dumps(each["messages"]) for each in lm.requests)
+        return json.loads(done.stdout.splitlines()[-1]), sorted(map(_messages, lm.requests))
+
+
+def _messages(body: dict[str, Any]) -> str:
+    return json.dumps(body["messages"], sort_keys=True)

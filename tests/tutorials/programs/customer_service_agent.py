@@ -1,4 +1,4 @@
-"""An airline's agent: pydantic models as tool arguments and results, a small database, errors that it recovers from."""
+"""An airline's agent: pydantic models as tool arguments and results, and a small database."""
 
 import os
 import random
@@ -19,7 +19,22 @@ SCRIPT = [
     },
     {"next_thought": "Who is it?", "next_tool_name": "get_user_info", "next_tool_args": {"name": "Nobody"}},
     {"next_thought": "Another name.", "next_tool_name": "get_user_info", "next_tool_args": {"name": "Adam"}},
-    {"next_thought": "Ask.", "next_tool_name": "pick_flight", "next_tool_args": {"flights": []}},
+    {
+        "next_thought": "Choose.",
+        "next_tool_name": "pick_flight",
+        "next_tool_args": {
+            "flights": [
+                {
+                    "flight_id": "DA123",
+                    "date_time": {"year": 2025, "month": 9, "day": 1, "hour": 1},
+                    "origin": "SFO",
+                    "destination": "JFK",
+                    "duration": 3.0,
+                    "price": 200.0,
+                },
+            ],
+        },
+    },
     {
         "next_thought": "Book it.",
         "next_tool_name": "book_flight",
@@ -137,6 +152,5 @@ def main():
     dspy.configure(lm=dspy.LM("openai/scripted", api_base=os.environ["SCRIPTED_LM"], api_key="none", cache=False))
     agent = dspy.ReAct(AirlineAgent, tools=[fetch_flight_info, pick_flight, get_user_info, book_flight])
     result = agent(user_request="please help me book a flight from SFO to JFK on 09/01/2025, my name is Adam")
-    # A traceback in an observation names the library's files, and DSPy's are not dspex's.
-    observed = {key: str(value).splitlines()[-1] for key, value in result.trajectory.items()}
+    observed = {key: str(value) for key, value in result.trajectory.items()}
     return {"result": result.process_result, "trajectory": observed, "booked": [*ITINERARIES]}
