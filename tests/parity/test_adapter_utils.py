@@ -44,7 +44,7 @@ VALUES: list[Any] = [
 
 
 class Odd:
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "odd"
 
 
