@@ -133,6 +133,11 @@ def engine_loop() -> asyncio.AbstractEventLoop:
     return loop if loop is not None and not loop.is_closed() else _engine.start()
 
 
+def on_engine_loop() -> bool:
+    """Whether this is the engine's own event loop: a coroutine there works for a synchronous caller."""
+    return threading.get_ident() == _engine.thread_id
+
+
 def on_engine(coroutine: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
     """Run `coroutine` on the engine's loop and return a future of the caller's running loop.
 

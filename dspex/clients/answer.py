@@ -30,7 +30,7 @@ def field(thing: Any, name: str, default: Any = None) -> Any:
 
 def outputs(answer: Any, logprobs: bool = False) -> list[Any]:
     """One output a choice: a string, or where any choice has more to it, dicts with ``text`` and what there is of
-    ``reasoning_content``, ``logprobs``, ``tool_calls``."""
+    ``reasoning_content``, ``logprobs``, ``tool_calls``, ``citations``."""
     found = [_output(choice, logprobs) for choice in field(answer, "choices") or []]
     return [output["text"] for output in found] if all(len(output) == 1 for output in found) else found
 
@@ -46,7 +46,17 @@ def _output(choice: Any, logprobs: bool) -> dict[str, Any]:
         output["logprobs"] = field(choice, "logprobs")
     if calls:
         output["tool_calls"] = calls
+    if citations := _citations(message):
+        output["citations"] = citations
     return output
+
+
+def _citations(message: Any) -> list[Any]:
+    """The citations beside a text, in a row; litellm groups them by the block of text that they belong to."""
+    groups = field(field(message, "provider_specific_fields") or {}, "citations")
+    if not isinstance(groups, list):
+        return []
+    return [citation for group in groups for citation in (group if isinstance(group, list) else [group])]
 
 
 def _text(content: Any, empty: str | None) -> Any:

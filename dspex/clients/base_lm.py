@@ -160,7 +160,7 @@ class BaseLM:
         cost: float | None,
     ) -> list[Any]:
         """Note the call in the history and the usage tracker, and give its outputs."""
-        found = outputs(reply, bool(kwargs.get("logprobs", self.kwargs.get("logprobs"))))
+        found = self._outputs(reply, kwargs)
         tracker, quiet = settings.usage_tracker, settings.disable_history
         if tracker is None and quiet:
             return found
@@ -171,7 +171,7 @@ class BaseLM:
             entry = {
                 "prompt": prompt,
                 "messages": messages,
-                "kwargs": public({**self.kwargs, **kwargs}),
+                "kwargs": public({name: value for name, value in kwargs.items() if not name.startswith("api_")}),
                 "response": reply,
                 "outputs": found,
                 "usage": usage,
@@ -183,3 +183,10 @@ class BaseLM:
             }
             self.update_history(entry)
         return found
+
+    def _outputs(self, reply: Any, kwargs: dict[str, Any]) -> list[Any]:
+        if self.model_type == "responses":
+            from dspex.clients.responses_format import responses_outputs
+
+            return list(responses_outputs(reply))
+        return outputs(reply, bool(kwargs.get("logprobs", self.kwargs.get("logprobs"))))

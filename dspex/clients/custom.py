@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dspex.bridge import run_sync
+from dspex.bridge import on_engine_loop, run_sync
+from dspex.clients.abandonment import refuse_if_abandoned
 from dspex.clients.answer import Answer, tokens, usage_of
 from dspex.clients.scope import CallScope, Usage, current_scope
 from dspex.errors import Blame, blame
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dspex.clients.base_lm import BaseLM
 
 _THREADS = 64
+_METHODS = frozenset({"forward", "aforward"})
 
 
 async def call_forward(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
@@ -29,20 +31,46 @@ async def call_forward(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str,
         return await run_sync(lm.forward, prompt, messages, **kwargs)
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads(), lambda: context.run(lm.forward, prompt, messages, **kwargs))
+    return await loop.run_in_executor(worker_threads(), lambda: context.run(lm.forward, prompt, messages, **kwargs))
+
+
+def own_forward(lm: Any, base: type) -> Callable[[Any, Any, dict[str, Any]], Awaitable[Any]] | None:
+    """The `forward` or `aforward` of the user's that answers in place of that of `base`, if there is one.
+
+    A synchronous call takes `forward` first, an asynchronous one `aforward`; either stands in for the other.
+    """
+    brought = _methods_brought(type(lm), base) | (_METHODS & vars(lm).keys())
+    if not brought:
+        return None
+    if "forward" in brought and ("aforward" not in brought or on_engine_loop()):
+        return lambda prompt, messages, kwargs: call_forward(lm, prompt, messages, kwargs)
+    return lambda prompt, messages, kwargs: lm.aforward(prompt, messages, **kwargs)
+
+
+@lru_cache(maxsize=512)
+def _methods_brought(kind: type, base: type) -> frozenset[str]:
+    return frozenset(name for name in _METHODS if getattr(kind, name) is not getattr(base, name))
 
 
 async def ask_custom(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[Any, float | None]:
     """The answer of a user's LM and what it cost, if that is known. Counted in the scope in force."""
+    refuse_if_abandoned()
     scope = current_scope()
     if scope is None:
-        return await lm.aforward(prompt, messages, **kwargs), None
+        return await _answer(lm, prompt, messages, kwargs), None
     try:
         return await _counted(lm, prompt, messages, kwargs, scope)
     except Exception as error:
         if scope.failure is None and blame(error) is not Blame.PROGRAM:
             scope.failure = error
         raise
+
+
+async def _answer(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+    from dspex.clients.base_lm import BaseLM
+
+    own = own_forward(lm, BaseLM)
+    return await (lm.aforward(prompt, messages, **kwargs) if own is None else own(prompt, messages, kwargs))
 
 
 async def _counted(
@@ -59,7 +87,7 @@ async def _counted(
         reply.cache_hit = True
         return reply, found.cost_usd
     started = time.perf_counter()
-    reply = await lm.aforward(prompt, messages, **kwargs)
+    reply = await _answer(lm, prompt, messages, kwargs)
     prompt_tokens, completion_tokens = tokens(usage_of(reply))
     scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens))
     if ledger is not None and key is not None:
@@ -103,5 +131,6 @@ def _plain(thing: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
+def worker_threads() -> ThreadPoolExecutor:
+    """The threads in which what may block waits for an answer."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="dspex-lm")

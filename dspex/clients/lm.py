@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
+from dspex.clients.abandonment import refuse_if_abandoned
+from dspex.clients.answer import field
 from dspex.clients.base_lm import CLASS_KEY, BaseLM, Message
 from dspex.clients.capabilities import capabilities, is_reasoning_model
-from dspex.clients.lm_state import BUILTIN, lm_arguments
+from dspex.clients.custom import own_forward
+from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
 from dspex.clients.providers import parse_model, wire_for
 from dspex.clients.secrets import Secret
-from dspex.errors import LMConfigurationError, UsageError
+from dspex.clients.trainable import Trainable
+from dspex.errors import LMConfigurationError, LMUnsupportedFeatureError, UsageError
 
 if TYPE_CHECKING:
-    from dspex.clients.answer import Answer
+    from dspex.clients.engine_transport import EngineTransport
     from dspex.clients.prepare import Address
     from dspex.clients.transport import Transport
+
+logger = logging.getLogger(__name__)
+
+_ENGINES = ("auto", "litellm")
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds for one try of a call, from the first byte sent to the last one received."""
 
 
-class LM(BaseLM):
+class LM(Trainable, BaseLM):
     """A language model by name, as DSPy's users write it: ``LM("openai/gpt-4o-mini")``.
 
     Args:
@@ -36,6 +45,10 @@ class LM(BaseLM):
         api_key_env: the environment variable that holds the key, on every host.
         timeout: seconds for one try, 120 by default.
         max_concurrency: calls under way at once to one address with one key.
+        engine: "auto" (the providers that dspex speaks to itself, any `api_base`, and litellm, if it is installed, for
+            the others), "litellm", or an engine object of the user's with ``complete(Request) -> Response`` in lm15's
+            types; `async_engine` its asynchronous counterpart. With litellm `timeout` is litellm's own by default.
+        prompt_cache: DSPy's; refused.
         transport: how to send (`dspex.clients.transport.Transport`). Default: a pool that all LMs share.
         **kwargs: parameters of the request, such as ``n``, ``stop``, ``seed``; `rollout_id` asks anew for what has been
             answered, and is not sent.
@@ -58,6 +71,9 @@ class LM(BaseLM):
         launch_kwargs: dict[str, Any] | None = None,
         train_kwargs: dict[str, Any] | None = None,
         use_developer_role: bool = False,
+        engine: Any = "auto",
+        async_engine: Any = None,
+        prompt_cache: None = None,
         *,
         api_base: str | None = None,
         api_key: str | None = None,
@@ -68,11 +84,12 @@ class LM(BaseLM):
         **kwargs: Any,
     ) -> None:
         _check(model, num_retries, max_concurrency, timeout)
+        _check_engine(engine, async_engine, prompt_cache)
         self._name = parse_model(model)
         wire_for(model_type)
         api_base = api_base or kwargs.pop("base_url", None)
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, **kwargs)
-        self.provider = provider
+        self.provider = provider or self.infer_provider()
         self.finetuning_model = finetuning_model
         self.launch_kwargs = launch_kwargs or {}
         self.train_kwargs = train_kwargs or {}
@@ -80,17 +97,20 @@ class LM(BaseLM):
         self.api_base = api_base
         self.api_key = Secret(api_key) if api_key else None
         self.api_key_env = api_key_env
+        self.own_timeout = timeout
         self.timeout = DEFAULT_TIMEOUT if timeout is None else timeout
         self.max_concurrency = max_concurrency
         self.transport = transport
         self._address: Address | None = None  # found at the first call, where the environment has the key
-        self._warn_of_vain_rollout()
+        self._warned_zero_temp_rollout = False
+        self._choose_engine(engine, async_engine)
+        self._warn_of_vain_rollout(self.kwargs)
 
-    def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Answer:
+    def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
         """The whole answer, in OpenAI's shape."""
         return wait_for(self.aforward(prompt, messages, **kwargs))
 
-    async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Answer:
+    async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
         """The whole answer, in OpenAI's shape."""
         reply, _ = await self._obtain(prompt, messages, kwargs)
         return reply
@@ -101,9 +121,36 @@ class LM(BaseLM):
             changes["api_key"] = Secret(changes["api_key"])
         if "base_url" in changes:
             changes["api_base"] = changes.pop("base_url")
+        engine = changes.pop("engine", self.engine)
+        async_engine = changes.pop("async_engine", self.async_engine if engine is self.engine else None)
+        _check_engine(engine, async_engine, changes.pop("prompt_cache", None))
+        if "timeout" in changes:
+            changes["own_timeout"] = changes["timeout"]
         new = super().copy(**changes)
-        new._name, new._address = parse_model(new.model), None
+        new._name, new._address, new._warned_zero_temp_rollout = parse_model(new.model), None, False
+        new._choose_engine(engine, async_engine)
         return new
+
+    def close(self) -> None:
+        """Has nothing to do, and is there because DSPy has it: connections belong to all LMs of the process."""
+
+    async def aclose(self) -> None:
+        """See `close`."""
+
+    @property
+    def engine(self) -> Any:
+        """How calls are sent: "auto", "litellm", or an engine of the user's."""
+        return self._engine
+
+    @property
+    def async_engine(self) -> Any:
+        return self._async_engine
+
+    def goes_through_litellm(self, params: dict[str, Any]) -> bool:
+        """Whether a call with `params` is sent through litellm. An address that it brings is called directly."""
+        if not self._through_litellm:
+            return False
+        return self._engine == "litellm" or not (params.get("api_base") or params.get("base_url"))
 
     def dump_state(self) -> dict[str, Any]:
         """DSPy's state of an LM, with our `api_base`, `api_key_env` and the like where they are set; never the key."""
@@ -114,6 +161,10 @@ class LM(BaseLM):
             state["max_tokens"] = state.pop("max_completion_tokens")
         names = ("finetuning_model", "launch_kwargs", "train_kwargs")
         state |= {name: getattr(self, name) for name in names}
+        if self._engine != "auto":
+            state["engine"] = dumped_engine(self._engine, "engine")
+            if self._async_engine is not None:
+                state["async_engine"] = dumped_engine(self._async_engine, "async_engine")
         ours: dict[str, Any] = {"use_developer_role": False, "api_base": None, "api_key_env": None}
         ours |= {"timeout": DEFAULT_TIMEOUT, "max_concurrency": 64}
         return state | {name: getattr(self, name) for name, usual in ours.items() if getattr(self, name) != usual}
@@ -121,7 +172,7 @@ class LM(BaseLM):
     @classmethod
     def load_state(cls, state: dict[str, Any], *, allow_custom_lm_class: bool = False) -> LM:
         """Build the LM that `dump_state` described, also one that DSPy saved. Its key comes from the environment."""
-        return cls(**lm_arguments(state))
+        return cls(**lm_arguments(state, allow_custom_lm_class))
 
     @property
     def supports_function_calling(self) -> bool:
@@ -172,36 +223,89 @@ class LM(BaseLM):
         return {"temperature": temperature, "max_completion_tokens": max_tokens, **kwargs}
 
     async def _ask(self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]) -> list[Any]:
-        cls = type(self)
-        if cls.aforward is not LM.aforward:
-            return self._keep(prompt, messages, kwargs, await self.aforward(prompt, messages, **kwargs), None)
-        if cls.forward is not LM.forward:
-            from dspex.clients.custom import call_forward
-
-            return self._keep(prompt, messages, kwargs, await call_forward(self, prompt, messages, kwargs), None)
+        own = own_forward(self, LM)
+        if own is not None:
+            refuse_if_abandoned()
+            return self._keep(prompt, messages, kwargs, await own(prompt, messages, kwargs), None)
         reply, cost = await self._obtain(prompt, messages, kwargs)
         return self._keep(prompt, messages, kwargs, reply, cost)
 
     async def _obtain(
         self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]
-    ) -> tuple[Answer, float | None]:
+    ) -> tuple[Any, float | None]:
         from dspex.clients.pipeline import answer
         from dspex.clients.prepare import prepare
 
-        reply, finished = await answer(prepare(self, prompt, messages, {**self.kwargs, **kwargs}))
+        refuse_if_abandoned()
+        params = {**self.kwargs, **kwargs}
+        if params.get("rollout_id") is not None:
+            self._warn_of_vain_rollout(params)
+        reply, finished = await answer(prepare(self, prompt, messages, params))
+        if finished.paid:
+            self._check_truncation(reply)
         return reply, finished.entry.cost_usd
 
-    def _warn_of_vain_rollout(self) -> None:
-        if self.kwargs.get("rollout_id") is not None and self.kwargs.get("temperature") == 0:
-            warnings.warn("rollout_id has no effect at temperature=0: the model answers the same.", stacklevel=3)
+    def _choose_engine(self, engine: Any, async_engine: Any) -> None:
+        self._engine, self._async_engine = engine, async_engine
+        self.engine_transport: EngineTransport | None = None
+        self._through_litellm = engine == "litellm"
+        if not isinstance(engine, str):
+            from dspex.clients.engine_transport import EngineTransport
+
+            self.engine_transport = EngineTransport(engine, async_engine)
+        elif engine == "auto" and self._name.provider is None and self.api_base is None:
+            from dspex.clients.litellm_engine import is_installed
+
+            self._through_litellm = is_installed()
+
+    def _warn_of_vain_rollout(self, params: dict[str, Any]) -> None:
+        vain = params.get("rollout_id") is not None and params.get("temperature") == 0
+        if vain and not self._warned_zero_temp_rollout:
+            self._warned_zero_temp_rollout = True
+            warnings.warn(
+                "rollout_id has no effect when temperature=0, where the model answers the same: set temperature>0 to "
+                "be answered anew.",
+                stacklevel=3,
+            )
+
+    def _check_truncation(self, reply: Any) -> None:
+        """Warn of an answer that was cut off: what cannot be parsed in it is not the model's fault."""
+        choices = field(reply, "choices") or ()
+        if any(field(choice, "finish_reason") == "length" for choice in choices):
+            limit = self.kwargs.get("max_tokens", self.kwargs.get("max_completion_tokens"))
+            logger.warning(
+                "LM response was truncated due to exceeding max_tokens=%s. dspex.inspect_history() shows it. To avoid "
+                "truncation, pass a larger max_tokens to dspex.LM; or, if it repeats itself, a higher temperature "
+                "(currently %s).",
+                limit,
+                self.kwargs.get("temperature"),
+            )
 
 
 def _check(model: str, num_retries: int, max_concurrency: int, timeout: float | None) -> None:
     if not isinstance(model, str):
         raise UsageError(f'An LM\'s model is its name, such as "openai/gpt-4o-mini", not {model!r}')
+    if not model:
+        raise UsageError('An LM\'s model must be a non-empty string, such as "openai/gpt-4o-mini"')
     if isinstance(num_retries, bool) or not isinstance(num_retries, int) or num_retries < 0:
         raise UsageError(f"num_retries={num_retries!r} is not a number of tries, zero or more")
     if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
         raise UsageError(f"max_concurrency={max_concurrency!r} is not a number of calls, one or more")
     if timeout is not None and not timeout > 0:
         raise UsageError(f"timeout={timeout!r} is not a number of seconds above zero")
+
+
+def _check_engine(engine: Any, async_engine: Any, prompt_cache: Any) -> None:
+    if prompt_cache is not None:
+        raise LMUnsupportedFeatureError(
+            "prompt_cache= is not supported: pass the provider's own parameters for caching prompts, if it has any.",
+            features=["prompt_cache"],
+        )
+    if isinstance(engine, str) and engine not in _ENGINES:
+        raise UsageError(
+            f"engine={engine!r} is not one of {', '.join(map(repr, _ENGINES))}, nor an engine object. dspex speaks to "
+            'providers itself with engine="auto".'
+        )
+    from dspex.clients.engine_transport import check_engines
+
+    check_engines(engine, async_engine)

@@ -58,6 +58,9 @@ class Wire(Protocol):
         ...
 
 
+BEGIN_RESPONSE = "BEGIN RESPONSE:"
+"""What ends the prompt of a text completion."""
+
 # For the client, not for the provider (some are litellm's, which DSPy's users pass).
 _NOT_SENT = frozenset(
     {
@@ -77,8 +80,8 @@ _NOT_SENT = frozenset(
 )
 
 
-class _OpenAI:
-    """What chat and text completions have in common."""
+class OpenAIFormat:
+    """What OpenAI's APIs have in common."""
 
     path: str
 
@@ -108,11 +111,11 @@ class _OpenAI:
         try:
             data = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {_excerpt(body)}") from None
+            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
         if isinstance(data, dict) and data.get("error"):
-            raise _error_inside(data["error"], body)
+            raise error_inside(data["error"], body)
         if not _is_answer(data):
-            raise LMUnexpectedError(f"The answer holds no completion: {_excerpt(body)}")
+            raise LMUnexpectedError(f"The answer holds no completion: {excerpt(body)}")
         return Answer(data)
 
     def error(self, response: RawResponse) -> LMError:
@@ -130,7 +133,7 @@ class _OpenAI:
         return _refusal(status, code, words)(message, status=status)
 
 
-class _Chat(_OpenAI):
+class _Chat(OpenAIFormat):
     path = "/chat/completions"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
@@ -138,12 +141,13 @@ class _Chat(_OpenAI):
         return seal(b'{"messages":[%b],' % encoded, digest, encode_params(sent))
 
 
-class _Text(_OpenAI):
+class _Text(OpenAIFormat):
     path = "/completions"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
         _, digest = encode_messages(messages)
-        sent["prompt"] = "\n\n".join(str(message.get("content") or "") for message in messages)
+        texts = [str(message.get("content") or "") for message in messages]
+        sent["prompt"] = "\n\n".join([*texts, BEGIN_RESPONSE])
         return seal(b"{", digest, encode_params(sent))
 
 
@@ -160,7 +164,7 @@ def _is_answer(data: Any) -> bool:
     )
 
 
-def _error_inside(error: Any, body: bytes) -> LMError:
+def error_inside(error: Any, body: bytes) -> LMError:
     """A 200 that holds an error (some proxies answer so): by its code if that is a status, else not an answer."""
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, int) and 400 <= code < 600:
@@ -191,14 +195,14 @@ def _words(body: bytes) -> tuple[str, str]:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _excerpt(body), ""
+        return excerpt(body), ""
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return str(error), ""
     words = error.get("message") or error.get("detail") or error.get("error")
-    return (str(words) if words else _excerpt(body)), str(error.get("code") or error.get("type") or "")
+    return (str(words) if words else excerpt(body)), str(error.get("code") or error.get("type") or "")
 
 
-def _excerpt(body: bytes) -> str:
+def excerpt(body: bytes) -> str:
     text = body[:500].decode(errors="replace").strip()
     return text if text else "(empty)"

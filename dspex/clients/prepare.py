@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dspex.clients.aiohttp_transport import default_transport
 from dspex.clients.ledger import ledger_in_force
 from dspex.clients.pipeline import Call, CallLedger
-from dspex.clients.providers import Endpoint, resolve
-from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept
+from dspex.clients.providers import Endpoint, resolve, wire_for
+from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.scope import current_scope
 from dspex.clients.secrets import Secret
 from dspex.errors import UsageError
@@ -35,6 +35,13 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         if prompt is None:
             raise UsageError("An LM is asked with a prompt or with messages")
         messages = [{"role": "user", "content": prompt}]
+    count = params.get("n")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise UsageError(f"n must be a positive integer, not {count!r}")
+    if lm.use_developer_role and lm.model_type == "responses":
+        messages = [{**one, "role": "developer"} if one.get("role") == "system" else one for one in messages]
+    if lm.goes_through_litellm(params):
+        return _through_litellm(lm, messages, params)
     endpoint, secret, headers = _where(lm, params)
     encoded = endpoint.wire.encode(lm._name.wire_name, messages, params)
     cache = chosen_cache()
@@ -51,14 +58,48 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         timeout=params.get("timeout") or lm.timeout,
         num_retries=params.get("num_retries", lm.num_retries),
         max_concurrency=lm.max_concurrency,
-        transport=lm.transport or default_transport(),
+        transport=lm.engine_transport or lm.transport or default_transport(),
         ledger=None if key is None else _ledger(lm, endpoint.url, messages, params, cache),
+        sender=_sender(lm),
     )
 
 
-def _sender() -> Any:
+def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any]) -> Call:
+    """As `prepare`, for what litellm sends. A request that is not JSON cannot be known again, and is not recorded."""
+    from dspex.clients.litellm_engine import keyed_params, litellm_sender, refuse_unknown_provider
+
+    if lm.engine == "auto":
+        refuse_unknown_provider(lm.model)
+    base = params.get("api_base") or params.get("base_url") or lm.api_base or ""
+    url = f"litellm:{base}" if base else "litellm"
+    cache, wire = chosen_cache(), wire_for(lm.model_type)
+    try:
+        encoded = wire.encode(lm.model, messages, keyed_params(params))
+    except UsageError:
+        key = None
+    else:
+        key = _ledger_key(lm, encoded, url, params, cache)
+    secret = params.get("api_key") or lm.api_key
+    return Call(
+        key=key,
+        model=lm.model,
+        url=url,
+        wire=wire,
+        secret=Secret(secret) if isinstance(secret, str) else secret,
+        headers={},
+        body=b"",
+        timeout=params.get("timeout") or lm.timeout,
+        num_retries=params.get("num_retries", lm.num_retries),
+        max_concurrency=lm.max_concurrency,
+        transport=default_transport(),
+        ledger=None if key is None else _ledger(lm, url, messages, params, cache),
+        sender=litellm_sender(lm, messages, params),
+    )
+
+
+def _sender(lm: LM) -> Any:
     """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
-    if settings.send_stream is None:
+    if settings.send_stream is None or lm.model_type == "responses":
         return None
     from dspex.clients.showing import send_shown, showing_in_force, shown
 
@@ -80,8 +121,10 @@ def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cach
 def _ledger(lm: LM, url: str, messages: Any, params: dict[str, Any], cache: Any) -> CallLedger:
     """The ledger or, outside of runs, the cache that the user has chosen in its place."""
     scope = current_scope()
-    if cache is None or (scope is not None and scope.run_id is not None):
+    if scope is not None and scope.run_id is not None:
         return ledger_in_force()
+    if cache is None:
+        return outside_of_runs(ledger_in_force())
     return CacheAsLedger(cache, lm.model, url, messages, params)
 
 
@@ -98,6 +141,9 @@ def _where(lm: LM, params: dict[str, Any]) -> Address:
 
 
 def _find(lm: LM, api_base: str | None, secret: Secret | None, api_key_env: str | None) -> Address:
+    if lm.engine_transport is not None:
+        wire = wire_for(lm.model_type)
+        return Endpoint(lm.engine_transport.url, lm.engine_transport.url, wire, None), None, {}
     endpoint = resolve(lm._name, lm.model_type, api_base, api_key_env, key=secret is not None)
     if endpoint.key_variable is not None:
         secret = Secret(os.environ[endpoint.key_variable])

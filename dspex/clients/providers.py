@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT, Wire
-from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError
+from dspex.clients.responses_format import OPENAI_RESPONSES
+from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ _SERVERS = frozenset(
         "deepinfra",
     }
 )
-_WIRES: Mapping[str, Wire] = {"chat": OPENAI_CHAT, "text": OPENAI_TEXT}
+_WIRES: Mapping[str, Wire] = {"chat": OPENAI_CHAT, "text": OPENAI_TEXT, "responses": OPENAI_RESPONSES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,11 @@ def parse_model(text: str) -> ModelName:
     """Take a model's name apart.
 
     Raises:
-        LMConfigurationError: it is empty, or has a prefix and nothing after it.
+        UsageError: it is empty, or has a prefix and nothing after it (a ValueError).
     """
     prefix, slash, rest = text.partition("/")
     if not text or (slash and not rest):
-        raise LMConfigurationError(f'The model\'s name {text!r} is not whole: write "openai/gpt-4o-mini", say.')
+        raise UsageError(f'The model\'s name {text!r} is not whole: write "openai/gpt-4o-mini", say.')
     if not slash:
         return ModelName(text, OPENAI.name, text)
     if prefix in PROVIDERS:

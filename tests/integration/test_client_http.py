@@ -260,14 +260,14 @@ async def test_refused_calls_come_back_after_the_pause(provider: Provider) -> No
 
 
 async def test_answer_that_never_ends_is_bounded_in_time(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dspex.clients.aiohttp_transport.MAX_RESPONSE_BYTES", 1 << 50)
+    monkeypatch.setattr("dspex.clients.transport.MAX_RESPONSE_BYTES", 1 << 50)
     provider.script = [never_ending]
     with pytest.raises(LMTimeoutError):
         await lm_at(provider, num_retries=0, timeout=0.2).acall("hi")
 
 
 async def test_answer_that_never_ends_is_bounded_in_size(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dspex.clients.aiohttp_transport.MAX_RESPONSE_BYTES", 1 << 20)
+    monkeypatch.setattr("dspex.clients.transport.MAX_RESPONSE_BYTES", 1 << 20)
     provider.script = [never_ending]
     with pytest.raises(LMTransportError, match="MiB"):
         await lm_at(provider, num_retries=0).acall("hi")

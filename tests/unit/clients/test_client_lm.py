@@ -30,7 +30,7 @@ async def test_history_says_what_was_asked_answered_and_paid(make_lm: Make) -> N
     assert entry["outputs"] == ["Paris"]
     assert entry["usage"] == {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
     assert entry["cost"] == pytest.approx(4.5e-6)
-    assert entry["kwargs"] == {"temperature": 0.5, "max_tokens": None, "n": 1}
+    assert entry["kwargs"] == {"n": 1}  # those of the call, as in DSPy
     assert (entry["model"], entry["response_model"], entry["model_type"]) == (lm.model, "served-model", "chat")
     assert GLOBAL_HISTORY[-1] is entry
 

@@ -28,7 +28,7 @@ def test_name_on_the_wire_is_what_follows_the_provider(text: str, wire_name: str
 
 @pytest.mark.parametrize("text", ["", "openai/"])
 def test_half_a_name_is_refused(text: str) -> None:
-    with pytest.raises(LMConfigurationError):
+    with pytest.raises(UsageError):
         LM(text)
 
 
@@ -68,7 +68,7 @@ def test_base_that_cannot_be_called_is_refused(base: str) -> None:
 
 
 def test_unknown_model_type_is_refused() -> None:
-    with pytest.raises(LMUnsupportedFeatureError, match="chat, text"):
+    with pytest.raises(LMUnsupportedFeatureError, match="chat, responses, text"):
         LM("openai/x", model_type="speech")
 
 

@@ -50,7 +50,7 @@ def test_response_format_may_be_a_pydantic_class() -> None:
 
 def test_text_completions_are_sent_as_one_prompt() -> None:
     body = json.loads(OPENAI_TEXT.encode("m", [{"role": "system", "content": "a"}, *MESSAGES], {}).body)
-    assert body == {"model": "m", "prompt": "a\n\nhi"}
+    assert body == {"model": "m", "prompt": "a\n\nhi\n\nBEGIN RESPONSE:"}
 
 
 @pytest.mark.parametrize(
