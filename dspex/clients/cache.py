@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 import pickle
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from dspex.clients.answer import Answer
-from dspex.clients.disk_serialization import DeserializationError, restricted_load
+from dspex.clients.disk_serialization import restricted_load
 from dspex.clients.request_cache import request_cache
 
 if TYPE_CHECKING:
@@ -196,10 +197,11 @@ class Cache:
         disk = cast("DiskCache", self.disk_cache)
         try:
             return disk.get(key)
-        except DeserializationError as error:
+        except sqlite3.Error as error:
+            logger.warning("The cache cannot be read: %s", error)
+            return None
+        except Exception as error:  # noqa: BLE001 - reading a pickle may fail in any way
             logger.debug("A cached value is not read: %s", error)
-        except (pickle.UnpicklingError, AttributeError, ImportError, EOFError, IndexError) as error:
-            logger.debug("A cached value cannot be read: %s", error)
         disk.delete(key)
         return None
 
