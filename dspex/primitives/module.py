@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -94,7 +95,8 @@ class Module(BaseModule, metaclass=ProgramMeta):
     async def _arun(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if _nearest(self, "aforward", "forward") == "aforward":
             return await self.aforward(*args, **kwargs)  # type: ignore[attr-defined]
-        return await run_sync(self.forward, *args, **kwargs)  # type: ignore[attr-defined]
+        result = await run_sync(self.forward, *args, **kwargs)  # type: ignore[attr-defined]
+        return await result if inspect.iscoroutine(result) else result  # of an ``async def forward``
 
     def _watched(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         with ExitStack() as stack:

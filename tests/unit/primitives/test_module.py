@@ -8,7 +8,7 @@ from answering import AnsweringLM
 from dspex.callback import BaseCallback
 from dspex.errors import UsageError
 from dspex.predict import ChainOfThought, Predict
-from dspex.primitives import Example, Module, Prediction
+from dspex.primitives import Example, Module, Parameter, Prediction
 from dspex.settings import context, settings
 
 
@@ -231,3 +231,55 @@ def test_a_forward_put_on_the_instance_wins() -> None:
     program: Any = Both()
     program.forward = lambda: "patched"
     assert program() == "patched"
+
+
+async def test_an_asynchronous_forward_is_awaited() -> None:
+    class Async(Module):
+        async def forward(self, x: int) -> int:
+            return x
+
+    assert await Async().acall(x=1) == 1
+    assert await Async()(x=2) == 2
+
+
+def test_a_parameter_of_the_users_own_is_saved_loaded_and_given_an_lm() -> None:
+    class Own(Module, Parameter):
+        lm: Any = None
+        value = 0
+
+        def reset(self) -> None:
+            self.value = 0
+
+        def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+            return {"value": self.value}
+
+        def load_state(self, state: Any, *, allow_unsafe_lm_state: bool = False) -> None:
+            if state["value"] < 0:
+                raise ValueError("negative")
+            self.value = state["value"]
+
+    program: Any = Module()
+    program.own, program.ask = Own(), Predict("a -> b")
+    lm = AnsweringLM({})
+    program.set_lm(lm)
+    assert program.own.lm is program.get_lm() is lm
+    program.set_lm(None)
+    program.load_state({**program.dump_state(), "own": {"value": 3}})
+    assert program.own.value == 3
+    with pytest.raises(ValueError, match="negative"):
+        program.load_state({"ask": Predict("a -> b").dump_state(), "own": {"value": -1}})
+    assert program.own.value == 3
+
+
+def test_a_predictor_that_loads_its_state_its_own_way_does_so_in_a_program_too() -> None:
+    class Loud(Predict):
+        loaded = 0
+
+        def load_state(self, state: Any, *, allow_unsafe_lm_state: bool = False) -> Any:
+            self.loaded += 1
+            return super().load_state(state, allow_unsafe_lm_state=allow_unsafe_lm_state)
+
+    program: Any = Module()
+    program.ask = Loud("a -> b")
+    program.load_state(program.dump_state())
+    assert program.ask.loaded == 1

@@ -220,3 +220,17 @@ def test_a_whole_program_is_saved_and_loaded(tmp_path: Path) -> None:
     assert loaded(question="q").answer == "a"
     with pytest.raises(UsageError, match="names a file"):
         predictor.save(tmp_path / "whole.json", save_program=True)
+
+
+def test_a_program_carries_the_modules_it_is_told_to(tmp_path: Path) -> None:
+    source = "import dspex\nclass Carried(dspex.Module):\n    def forward(self, x):\n        return x + 1\n"
+    (tmp_path / "carried_by_value.py").write_text(source)
+    folder = tmp_path / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        import carried_by_value
+
+        carried_by_value.Carried().save(folder, save_program=True, modules_to_serialize=[carried_by_value])
+    code = f"import dspex; print(dspex.load({str(folder)!r}, allow_pickle=True)(1))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["2"]
