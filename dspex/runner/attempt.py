@@ -176,8 +176,15 @@ async def _measure(metric: Callable[..., Any], example: Example, outcome: Attemp
 
 
 def _is_awaited(callee: Any) -> bool:
-    """Whether it has an asynchronous form. A stand-in of a test, such as a `MagicMock`, only seems to."""
-    return inspect.iscoroutinefunction(getattr(callee, "acall", None))
+    """Whether to call its asynchronous form.
+
+    A stand-in of a test, such as a `MagicMock`, only seems to have one; and a subclass that overrides `__call__` alone,
+    as synchronous programs may, wants to be called by that.
+    """
+    if not inspect.iscoroutinefunction(getattr(callee, "acall", None)):
+        return False
+    defined = (vars(cls).keys() & {"acall", "__call__"} for cls in type(callee).__mro__)
+    return next((names for names in defined if names), None) != {"__call__"}
 
 
 async def _result(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -252,6 +252,14 @@ def test_programs_and_metrics_may_be_functions_async_modules_or_stand_ins() -> N
     assert stand_in.call_count == 4
 
 
+def test_a_program_that_overrides_its_call_is_called_by_it() -> None:
+    class Wrapped(Program):
+        def __call__(self, **inputs: Any) -> Any:
+            return Prediction(answer="no") if inputs["question"] == 0 else super().__call__(**inputs)
+
+    assert Evaluate(devset=devset(4), metric=exact_match)(Wrapped()).score == 75.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
