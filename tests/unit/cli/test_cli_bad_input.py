@@ -29,7 +29,7 @@ def train(tmp_path: Path) -> Path:
     [
         ("text - intent", "'text - intent' is no program: write a signature"),
         ("text -> in tent", "'in tent', is not a name"),
-        ("text -> intent: sometype", "Unknown type 'sometype'"),
+        ("text -> intent: sometype", "Unknown name: sometype"),
         ("nosuchapp:program", "There is no module 'nosuchapp' to import"),
         ("brokenapp:program", "The module 'brokenapp' failed while it was imported: ZeroDivisionError"),
         ("someapp:porgram", "someapp has no 'porgram'. Did you mean program?"),
