@@ -13,7 +13,7 @@ _OF_TRUTH = "fraction (out of 1.0) of ground truth covered by the system respons
 _OF_RESPONSE = "fraction (out of 1.0) of system response covered by the ground truth"
 
 
-class SemanticRecallPrecision(Signature):
+class SemanticRecallPrecision(Signature):  # type: ignore[metaclass]  # mypy cannot see the metaclass of pydantic's
     """
     Compare a system's response to the ground truth to compute its recall and precision.
     If asked to reason, enumerate key ideas in each response, and whether they are present in the other response.
@@ -26,7 +26,7 @@ class SemanticRecallPrecision(Signature):
     precision: float = OutputField(desc=_OF_RESPONSE)
 
 
-class DecompositionalSemanticRecallPrecision(Signature):
+class DecompositionalSemanticRecallPrecision(Signature):  # type: ignore[metaclass]  # mypy cannot see the metaclass of pydantic's
     """
     Compare a system's response to the ground truth to compute recall and precision of key ideas.
     You will first enumerate key ideas in each response, discuss their overlap, and then report recall and precision.
@@ -42,7 +42,7 @@ class DecompositionalSemanticRecallPrecision(Signature):
     precision: float = OutputField(desc=_OF_RESPONSE)
 
 
-class AnswerCompleteness(Signature):
+class AnswerCompleteness(Signature):  # type: ignore[metaclass]  # mypy cannot see the metaclass of pydantic's
     """
     Estimate the completeness of a system's responses, against the ground truth.
     You will first enumerate key ideas in each response, discuss their overlap, and then report completeness.
@@ -57,7 +57,7 @@ class AnswerCompleteness(Signature):
     completeness: float = OutputField(desc=_OF_TRUTH)
 
 
-class AnswerGroundedness(Signature):
+class AnswerGroundedness(Signature):  # type: ignore[metaclass]  # mypy cannot see the metaclass of pydantic's
     """
     Estimate the groundedness of a system's responses, against real retrieved documents written by people.
     You will first enumerate whatever non-trivial or check-worthy claims are made in the system response, and then

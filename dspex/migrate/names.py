@@ -29,7 +29,7 @@ def problem_with(name: str) -> str | None:
             return None
         found = _part_of(found, part)
         if found is _MISSING:
-            return _what_instead(path[: place + 1])
+            return _what_instead(path[: place + 1], wanted=path[-1])
     return None
 
 
@@ -61,15 +61,14 @@ def _sub_module(name: str) -> Any:
         return None
 
 
-def _what_instead(path: list[str]) -> str:
+def _what_instead(path: list[str], *, wanted: str) -> str:
     import dspex
 
     said = f"dspex {dspex.__version__} has no {'.'.join(path)}"
     known = advice_for(path)
     if known:
         return f"{said}: {known}"
-    last = path[-1]
-    if len(path) > 1 and hasattr(dspex, last):
-        return f"{said}: it is dspex.{last}"
-    close = difflib.get_close_matches(last, dspex.__all__, n=1, cutoff=0.85)
+    if wanted in dspex.__all__:
+        return f"{said}: {wanted} is dspex.{wanted}"
+    close = difflib.get_close_matches(wanted, dspex.__all__, n=1, cutoff=0.85)
     return f"{said}: did you mean dspex.{close[0]}?" if close else said

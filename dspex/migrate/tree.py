@@ -40,9 +40,8 @@ class Migrated:
 
     def diff(self) -> str:
         """What changes, as a unified diff that ``patch -p0`` takes."""
-        lines = (_lines(side) for side in (self.before, self.after))
         name = self.path.as_posix()
-        changed = difflib.unified_diff(*lines, fromfile=name, tofile=name)
+        changed = difflib.unified_diff(_lines(self.before), _lines(self.after), fromfile=name, tofile=name)
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in changed)
 
 

@@ -36,7 +36,7 @@ class Uses(Looking):
         if not isinstance(name, cst.SimpleString):
             self.remark(node, "an attribute of dspy by a name that is only known when it runs: not checked")
         elif function != "hasattr" and not (function == "getattr" and len(node.args) == 3):
-            self._check(node, f"{imported}.{name.evaluated_value}")
+            self._check(node, f"{imported}.{name.evaluated_value!s}")
 
     def _check(self, node: cst.CSTNode, name: str) -> None:
         said = problem_with(name)
