@@ -36,11 +36,10 @@ class MultiChainComparison(Module):
         signature = ensure_signature(signature)
         *_, self.last_key = signature.output_fields
         for number in range(1, M + 1):
-            attempt: Any = InputField(prefix=f"Student Attempt #{number}:", desc="${reasoning attempt}")
+            attempt = _named(InputField(desc="${reasoning attempt}"), f"Student Attempt #{number}:")
             signature = signature.append(f"reasoning_attempt_{number}", attempt)
-        rationale: Any = OutputField(
-            prefix="Accurate Reasoning: Thank you everyone. Let's now holistically", desc="${corrected reasoning}"
-        )
+        told = "Accurate Reasoning: Thank you everyone. Let's now holistically"
+        rationale = _named(OutputField(desc="${corrected reasoning}"), told)
         self.predict = Predict(signature.prepend("rationale", rationale), temperature=temperature, **config)
 
     def forward(self, completions: Iterable[Any], **kwargs: Any) -> Prediction:
@@ -77,3 +76,9 @@ class MultiChainComparison(Module):
 
 def _first_line(value: Any) -> str:
     return str(value).strip().split("\n")[0].strip()
+
+
+def _named(field: Any, prefix: str) -> Any:
+    """`field` with a prefix, which no prompt shows and which DSPy's saved programs hold."""
+    field.json_schema_extra["prefix"] = prefix
+    return field
