@@ -9,6 +9,9 @@ from typing import Any, TextIO
 from dspex.bridge import wait_for
 from dspex.callback import announced, callbacks_for
 from dspex.clients.answer import field, outputs, usage_of
+from dspex.clients.history import GLOBAL_HISTORY as GLOBAL_HISTORY
+from dspex.clients.history import MAX_HISTORY_SIZE as MAX_HISTORY_SIZE
+from dspex.clients.history import inspect_history as inspect_history
 from dspex.clients.history import print_history, record_history, stamp
 from dspex.clients.secrets import public
 from dspex.settings import settings
