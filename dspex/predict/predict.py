@@ -110,6 +110,9 @@ class Predict(Module, Predictor):
 
     # State
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"_warned": set(), **state})  # a predictor that DSPy pickled has no `_warned`
+
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         return predictor_state.dump(self, json_mode)
 

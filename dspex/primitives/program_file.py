@@ -17,6 +17,7 @@ import orjson
 from dspex.by_value import serialize_by_value
 from dspex.errors import UsageError
 from dspex.primitives.atomic import write_atomically
+from dspex.primitives.unpickling import unpickle
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -131,9 +132,7 @@ def read_state(path: str | os.PathLike[str], *, allow_pickle: bool = False) -> d
     if suffix == ".pkl":
         if not allow_pickle:
             raise UsageError(f"{os.fspath(path)}: {PICKLE_WARNING} {_ALLOW}")
-        import cloudpickle
-
-        state = cloudpickle.loads(read_bytes(path))
+        state = _unpickled(path)
     else:
         try:
             state = orjson.loads(read_bytes(path))
@@ -179,13 +178,11 @@ def read_program(
     """
     if not allow_pickle:
         raise UsageError(f"{os.fspath(path)}: {PICKLE_WARNING} {_ALLOW}")
-    import cloudpickle
-
     folder = Path(path)
     if not folder.exists():
         raise CannotReadError(f"The path '{folder}' does not exist.")
     metadata = orjson.loads(read_bytes(folder / "metadata.json"))
-    program: Module = cloudpickle.loads(read_bytes(folder / "program.pkl"))
+    program: Module = _unpickled(folder / "program.pkl")
     return program, list(other_versions(metadata, here))
 
 
@@ -194,6 +191,16 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise CannotReadError(f"Cannot read {os.fspath(path)}: {error.strerror or error}.") from error
+
+
+def _unpickled(path: str | os.PathLike[str]) -> Any:
+    try:
+        return unpickle(read_bytes(path))
+    except (ImportError, AttributeError) as error:
+        raise CannotReadError(
+            f"Cannot load {os.fspath(path)}: it needs something that cannot be imported here ({error}). "
+            "Install or import it, or save the program's state alone, to a .json file."
+        ) from error
 
 
 def _pickled(module: BaseModule, by_value: list[ModuleType] | None) -> bytes:
