@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -315,14 +316,33 @@ def metric_name(metric: Callable[..., Any]) -> str:
     return reference_code(metric, "metric")
 
 
-_ADAPTERS = {"chat": "ChatAdapter", "json": "JSONAdapter"}
+_ADAPTERS = {"chat": "ChatAdapter", "json": "JSONAdapter", "xml": "XMLAdapter", "baml": "BAMLAdapter"}
+
+
+def adapter_name(adapter: Any) -> str:
+    """The name of `adapter` for `resolve_adapter`.
+
+    Raises:
+        UsageError: a worker could not make the same one: it has options or an LM, or its class cannot be imported.
+    """
+    for name, kind in _ADAPTERS.items():
+        if type(adapter).__name__ == kind and _options(adapter) == _options(resolve_adapter(name, Imports())):
+            return name
+    if type(adapter).__module__.startswith("dspex."):
+        raise UsageError(
+            f"A durable run cannot carry the options of this {type(adapter).__name__}: workers make adapters by name. "
+            "Define a subclass at the top level of a module whose __init__ sets them, and configure that."
+        )
+    return reference_code(type(adapter), "adapter")
+
+
+def _options(adapter: Any) -> dict[str, Any]:
+    return {"class": type(adapter), **vars(adapter), "callbacks": None}
 
 
 def resolve_adapter(name: str, imports: Imports) -> Any:
-    """The adapter called `name`: ``chat``, ``json``, or ``module:attribute`` (an instance or a class)."""
-    import dspex.adapters as adapters
-
+    """The adapter called `name`: ``chat``, ``json``, ``xml``, ``baml``, or ``module:attribute``, instance or class."""
     if name in _ADAPTERS:
-        return getattr(adapters, _ADAPTERS[name])()
+        return getattr(importlib.import_module(f"dspex.adapters.{name}_adapter"), _ADAPTERS[name])()
     found = imports.resolve(name)
     return found() if isinstance(found, type) else found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.runner.compile import refuse_unusable
-from dspex.runner.references import ProgramRef, metric_name, reference, reference_code
+from dspex.runner.references import ProgramRef, adapter_name, metric_name, reference
 from dspex.settings import settings
 from dspex.store.datasets import DatasetRef
 from dspex.teleprompt.optimizer import Optimizer
@@ -84,25 +84,13 @@ def teacher_lm(optimizer: Optimizer[Any]) -> dict[str, Any] | None:
     return lm_state(own["lm"], "the teacher") if own.get("lm") is not None else None
 
 
-def adapter_name() -> str | None:
-    """The adapter in force, by name; None for the default one."""
-    from dspex.adapters import ChatAdapter, JSONAdapter
-
-    adapter = settings.adapter
-    if adapter is None:
-        return None
-    if type(adapter) is ChatAdapter and adapter.use_json_adapter_fallback:
-        return "chat"
-    return "json" if type(adapter) is JSONAdapter else reference_code(type(adapter), "adapter")
-
-
 def empty_spec(student: ProgramRef, lm: BaseLM | None) -> RunSpec:
     """A spec without an id with what the settings in force say: LM, adapter, failures allowed."""
     return RunSpec(
         run_id="",
         student=student,
         lm=lm_state(lm or settings.lm),
-        adapter=adapter_name(),
+        adapter=None if settings.adapter is None else adapter_name(settings.adapter),
         max_errors=settings.max_errors,
         concurrency=settings.num_threads,
     )

@@ -17,6 +17,7 @@ from dspex.evaluate.metrics import BUILTIN_METRICS
 from dspex.runner.imports import Imports
 from dspex.runner.references import (
     ProgramRef,
+    adapter_name,
     build,
     metric_name,
     module_name,
@@ -254,6 +255,19 @@ def test_a_metric_that_workers_could_not_import_is_refused(metric: Any) -> None:
 def test_what_is_no_metric_is_refused(name: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         resolve_metric(name, MINE)
+
+
+@pytest.mark.parametrize("name", ["chat", "json", "xml", "baml"])
+def test_an_adapter_is_found_again_by_its_name(name: str) -> None:
+    adapter = resolve_adapter(name, Imports())
+    assert adapter_name(adapter) == name
+
+
+def test_an_adapter_whose_options_would_be_lost_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"options of this ChatAdapter"):
+        adapter_name(dspex.ChatAdapter(use_json_adapter_fallback=False))
+    with pytest.raises(UsageError, match=r"options of this TwoStepAdapter"):
+        adapter_name(dspex.TwoStepAdapter(dspex.BaseLM("small")))
 
 
 def test_adapters_are_named_too() -> None:
