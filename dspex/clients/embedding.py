@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,6 @@ from dspex.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from dspex.clients.pipeline import Call
 
 
 class Embedder:
@@ -120,46 +117,11 @@ class Embedder:
 
 async def _ask(model: str, texts: list[str], caching: bool, params: dict[str, Any]) -> list[Any]:
     """The vectors of one batch."""
+    from dspex.clients.embedding_call import embedding_call
     from dspex.clients.pipeline import answer
 
-    reply, _ = await answer(_prepare(model, texts, caching, params))
+    reply, _ = await answer(embedding_call(model, texts, caching, params))
     return [row["embedding"] for row in reply["data"]]
-
-
-def _prepare(model: str, texts: list[str], caching: bool, params: dict[str, Any]) -> Call:
-    """The request, ready to be sent."""
-    from dspex.clients.aiohttp_transport import default_transport
-    from dspex.clients.ledger import ledger_in_force
-    from dspex.clients.openai_embeddings import PATH, EmbeddingsWire
-    from dspex.clients.pipeline import Call
-    from dspex.clients.providers import parse_model, resolve
-    from dspex.clients.scope import current_scope
-
-    name, secret = parse_model(model), params.get("api_key")
-    base = params.get("api_base") or params.get("base_url")
-    endpoint = resolve(name, "chat", base, params.get("api_key_env"), key=secret is not None)
-    if endpoint.key_variable is not None:
-        secret = Secret(os.environ[endpoint.key_variable])
-    wire, url = EmbeddingsWire(len(texts)), endpoint.base + PATH
-    encoded = wire.encode(name.wire_name, texts, params)
-    scope = current_scope()
-    salt = None if caching or scope is None or scope.run_id is None else scope.next_uncached_key()
-    key = encoded.key(url, salt=salt) if caching or salt is not None else None
-    retries, most = params.get("num_retries"), params.get("max_concurrency")
-    return Call(
-        key=key,
-        model=model,
-        url=url,
-        wire=wire,
-        secret=secret,
-        headers=wire.headers(secret.reveal() if secret is not None else None) | (params.get("extra_headers") or {}),
-        body=encoded.body,
-        timeout=params.get("timeout") or 120.0,
-        num_retries=3 if retries is None else retries,
-        max_concurrency=64 if most is None else most,
-        transport=params.get("transport") or default_transport(),
-        ledger=ledger_in_force() if key is not None else None,
-    )
 
 
 async def _together(questions: list[Any]) -> list[Any]:

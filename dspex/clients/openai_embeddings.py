@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from dspex.clients.answer import Answer
-from dspex.clients.openai import OPENAI_CHAT
+from dspex.clients.openai import OPENAI_CHAT, excerpt
 from dspex.clients.request import Encoded, encode_params, seal
 from dspex.clients.secrets import names_a_secret
 from dspex.clients.transport import RawResponse
@@ -55,6 +55,10 @@ class EmbeddingsWire:
     def headers(self, key: str | None) -> dict[str, str]:
         return OPENAI_CHAT.headers(key)
 
+    def streamed(self, body: bytes) -> bytes:
+        """Vectors are not streamed."""
+        return body
+
     def decode(self, body: bytes) -> Answer:
         """The answer, its vectors in the order of the texts.
 
@@ -64,10 +68,10 @@ class EmbeddingsWire:
         try:
             data = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {_excerpt(body)}") from None
+            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
         rows = data.get("data") if isinstance(data, dict) else None
         if not isinstance(rows, list) or not all(map(_is_vector, rows)):
-            raise LMUnexpectedError(f"The answer holds no embeddings: {_excerpt(body)}")
+            raise LMUnexpectedError(f"The answer holds no embeddings: {excerpt(body)}")
         if len(rows) != self.count:
             raise LMUnexpectedError(f"The answer holds {len(rows)} embeddings for {self.count} texts")
         if all(isinstance(row.get("index"), int) for row in rows):
@@ -80,7 +84,3 @@ class EmbeddingsWire:
 
 def _is_vector(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("embedding"), list) and bool(row["embedding"])
-
-
-def _excerpt(body: bytes) -> str:
-    return body[:500].decode(errors="replace").strip() or "(empty)"

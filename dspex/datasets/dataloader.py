@@ -132,7 +132,7 @@ class DataLoader(Dataset):
             The lists ``train`` and ``test``.
         """
         shuffled = list(dataset)
-        (random.Random(random_state) if random_state is not None else random).shuffle(shuffled)  # type: ignore[attr-defined]
+        (random.Random(random_state) if random_state is not None else random).shuffle(shuffled)
         train = _count("train", train_size, len(shuffled))
         test = len(shuffled) - train if test_size is None else _count("test", test_size, len(shuffled))
         if test_size is not None and train + test > len(shuffled):

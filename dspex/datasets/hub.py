@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,9 @@ def load_dataset(for_what: str) -> Callable[..., Any]:
         ImportError: it is not installed; `for_what` is named.
     """
     try:
-        from datasets import load_dataset
+        load: Callable[..., Any] = importlib.import_module("datasets").load_dataset
     except ImportError as error:
         raise ImportError(
             f"{for_what} is loaded with Hugging Face's library, which is not installed: pip install datasets."
         ) from error
-    return load_dataset  # type: ignore[no-any-return]
+    return load

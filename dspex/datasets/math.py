@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import re
 from typing import Any
@@ -38,12 +39,12 @@ class MATH:
             ImportError: the authors' ``math_equivalence`` is not installed.
         """
         try:
-            import math_equivalence
+            equivalence = importlib.import_module("math_equivalence")
         except ImportError:
             raise ImportError(
                 "MATH's metric requires `pip install git+https://github.com/hendrycks/math.git`"
             ) from None
-        return bool(math_equivalence.is_equiv(example.answer, pred.answer))
+        return bool(equivalence.is_equiv(example.answer, pred.answer))
 
 
 def extract_answer(s: str) -> str | None:

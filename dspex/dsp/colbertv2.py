@@ -19,6 +19,7 @@ from dspex.clients.ledger import ledger_in_force
 from dspex.clients.openai import OPENAI_CHAT
 from dspex.clients.pipeline import Call, answer
 from dspex.clients.request import Encoded, encode_params, seal
+from dspex.clients.response_cache import outside_of_runs
 from dspex.clients.transport import RawResponse
 from dspex.errors import DSPyError, LMError, LMUnexpectedError, UsageError
 from dspex.utils.dotdict import dotdict
@@ -100,7 +101,7 @@ async def _search(url: str, query: str, k: int, *, post: bool) -> list[dict[str,
         num_retries=3,
         max_concurrency=64,
         transport=default_transport() if post else _Getting(),
-        ledger=ledger_in_force(),
+        ledger=outside_of_runs(ledger_in_force()),
     )
     reply, _ = await answer(call)
     return [{**passage, "long_text": _text(passage)} for passage in reply["topk"][:k]]
@@ -131,6 +132,10 @@ class _Server:
 
     def headers(self, key: str | None) -> dict[str, str]:
         return {"Content-Type": "application/json; charset=utf-8", "User-Agent": "dspex"}
+
+    def streamed(self, body: bytes) -> bytes:
+        """Passages are not streamed."""
+        return body
 
     def decode(self, body: bytes) -> Answer:
         try:

@@ -16,7 +16,7 @@ from dspex.predict.tool_errors import explained
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
 from dspex.settings import settings
-from dspex.signatures import InputField, OutputField, Signature, ensure_signature
+from dspex.signatures import InputField, OutputField, ensure_signature, make_signature
 
 __all__ = ["ReAct", "Tool"]
 
@@ -59,7 +59,7 @@ class ReAct(Module):
         self.react = Predict(_step_signature(signature, self.tools))
         fields = {**signature.input_fields, **signature.output_fields}
         self.extract = ChainOfThought(
-            Signature(fields, signature.instructions).append("trajectory", InputField(), type_=str)
+            make_signature(fields, signature.instructions).append("trajectory", InputField(), type_=str)
         )
 
     def forward(self, **input_args: Any) -> Prediction:
@@ -111,7 +111,7 @@ class ReAct(Module):
         from dspex.adapters import ChatAdapter
 
         adapter = settings.adapter or ChatAdapter()
-        content: str = adapter.format_user_message_content(Signature(f"{', '.join(trajectory)} -> x"), trajectory)
+        content: str = adapter.format_user_message_content(make_signature(f"{', '.join(trajectory)} -> x"), trajectory)
         return content
 
     def truncate_trajectory(self, trajectory: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _step_signature(signature: Any, tools: dict[str, Tool]) -> Any:
         "When providing `next_tool_args`, the value inside the field must be in JSON format",
     ]
     return (
-        Signature(dict(signature.input_fields), "\n".join(lines))
+        make_signature(dict(signature.input_fields), "\n".join(lines))
         .append("trajectory", InputField(), type_=str)
         .append("next_thought", OutputField(), type_=str)
         .append("next_tool_name", OutputField(), type_=Literal[tuple(tools)])

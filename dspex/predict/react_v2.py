@@ -25,7 +25,7 @@ from dspex.predict.react import tools_by_name
 from dspex.predict.tool_errors import explained
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
-from dspex.signatures import InputField, OutputField, Signature, ensure_signature
+from dspex.signatures import InputField, OutputField, ensure_signature, make_signature
 from dspex.signatures.field import extra_of
 
 logger = logging.getLogger("dspex.predict")
@@ -182,8 +182,8 @@ def _own_history(given: Any) -> History:
     """A conversation to add to: the caller's stays as it is."""
     if given is None:
         return History(messages=[])
-    given = given if isinstance(given, History) else History.model_validate(given)
-    return given.model_copy(update={"messages": list(given.messages)})
+    before: History = given if isinstance(given, History) else History.model_validate(given)
+    return before.model_copy(update={"messages": list(before.messages)})
 
 
 def _submit_tool(signature: Any) -> Tool:
@@ -230,7 +230,7 @@ def _turn_signature(signature: Any, tools: dict[str, Tool]) -> Any:
         f"When the final answer is ready, call `submit` with {outputs}.",
         f"The available tools are: {_names(tools)}.",
     ]
-    return Signature(fields, "\n".join(lines).strip())
+    return make_signature(fields, "\n".join(lines).strip())
 
 
 def _names(fields: Any) -> str:

@@ -20,7 +20,7 @@ from dspex.signatures import InputField, OutputField, Signature
 _NOT_TO_BLAME = "N/A"
 
 
-class OfferFeedback(Signature):
+class OfferFeedback(Signature):  # type: ignore[metaclass]  # mypy cannot see the metaclass of pydantic's
     """
     In the discussion, assign blame to each module that contributed to the final reward being below the threshold, if
     any. Then, prescribe concrete advice of how the module should act on its future input when we retry the process, if

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import Any
 
@@ -19,12 +20,11 @@ def faiss() -> Any:
         ImportError: it is not installed.
     """
     try:
-        import faiss
+        return importlib.import_module("faiss")
     except ImportError:
         raise ImportError(
             "Please `pip install faiss-cpu` or increase `brute_force_threshold` to avoid FAISS."
         ) from None
-    return faiss
 
 
 def build(embeddings: Any) -> Any:

@@ -91,7 +91,7 @@ def single_query_passage(passages: Sequence[Mapping[str, Any]]) -> Prediction:
             columns[key].append(value)
     if "long_text" in columns:
         columns["passages"] = columns.pop("long_text")
-    return Prediction(**columns)
+    return Prediction(columns)
 
 
 def _passages(found: Any) -> Iterable[Any]:

@@ -63,7 +63,7 @@ def read(path: str | PathLike[str]) -> Saved:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UsageError(f"Invalid config: {path} is not JSON ({error}).") from None
     for name in _REQUIRED:

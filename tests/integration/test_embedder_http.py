@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def test_without_a_key_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_API_BASE", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.delitem(sys.modules, "litellm", raising=False)
     with pytest.raises(LMNotConfiguredError, match="OPENAI_API_KEY"):
         dspex.Embedder("openai/text-embedding-3-small")("x")
 
@@ -128,6 +130,59 @@ def test_bad_input_is_refused() -> None:
         dspex.Embedder(3)("a")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="batch_size=0"):
         dspex.Embedder(lengths, batch_size=0)
+
+
+# Through litellm
+
+
+@pytest.fixture
+def litellm(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What litellm's two functions were asked; they answer with the lengths of the texts."""
+    module = pytest.importorskip("litellm")
+    asked: list[dict[str, Any]] = []
+
+    def embedding(**request: Any) -> Any:
+        asked.append(request)
+        data = [{"embedding": [float(len(text)), 0.5], "index": n} for n, text in enumerate(request["input"])]
+        return module.EmbeddingResponse(model=request["model"], data=data, usage=module.Usage(prompt_tokens=2))
+
+    async def aembedding(**request: Any) -> Any:
+        return embedding(**request, awaited=True)
+
+    monkeypatch.setattr(module, "embedding", embedding)
+    monkeypatch.setattr(module, "aembedding", aembedding)
+    return asked
+
+
+async def test_other_providers_are_asked_through_litellm_and_kept_all_the_same(litellm: list[dict[str, Any]]) -> None:
+    embed = dspex.Embedder("cohere/embed-v4", api_key="secret", input_type="query")
+    for _ in range(2):
+        assert embed(["a", "bb"]).tolist() == [[1, 0.5], [2, 0.5]]
+    assert (await embed.acall(["ccc"])).tolist() == [[3, 0.5]]
+    sync = {"model": "cohere/embed-v4", "input": ["a", "bb"], "caching": False, "api_key": "secret"}
+    assert litellm == [
+        {**sync, "input_type": "query"},
+        {**sync, "input_type": "query", "input": ["ccc"], "awaited": True},
+    ]
+
+
+def test_litellm_may_have_the_key_that_is_missing_here(
+    litellm: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    assert dspex.Embedder("text-embedding-3-small")("abc").tolist() == [3, 0.5]
+
+
+def test_litellms_errors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = pytest.importorskip("litellm")
+
+    def refuse(**request: Any) -> Any:
+        raise module.AuthenticationError("no", llm_provider="cohere", model="embed-v4")
+
+    monkeypatch.setattr(module, "embedding", refuse)
+    with pytest.raises(LMAuthError):
+        dspex.Embedder("cohere/embed-v4", num_retries=0)("a")
 
 
 # What may come back
