@@ -1,10 +1,8 @@
-"""How many calls an endpoint gets at once, and when it gets none.
+"""Who may call an endpoint, and when: at most so many at once, no faster than it takes, and not while it is down.
 
-Refusals in a row (429 with `Retry-After`) stop every call to the endpoint, not only those that were refused, so that
-sixty-four callers do not knock sixty-four times. A refusal among answers makes its own caller wait, and nobody else:
-an endpoint that turns away one call in ten, at any load, is not slowed down to a tenth. When the pause is over they
-do not all return at once either: first as many as the endpoint lately accepted between two refusals and half as many
-again, then one more for each call it answers.
+How fast it takes calls is found out by `pace`; whether it is down, by `breaker`. Callers wait in order of arrival. Who
+comes again after a refusal goes before all others: the first calls after a rest are the ones most likely to be taken,
+and it has fewer tries left.
 """
 
 from __future__ import annotations
@@ -14,52 +12,43 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from dspex.errors import LMRateLimitError
+from dspex.clients.breaker import Breaker
+from dspex.clients.pace import Pace
+from dspex.errors import LMError, LMRateLimitError, LMServerError
 
 PATIENCE_SECONDS = 60.0
-"""A pause longer than this is not waited for here: the call fails, and who called decides (a durable timer, say)."""
-
-_IN_A_ROW = 6
-"""Refusals without an answer in between that mean the endpoint itself has had enough."""
-
-_FEW = 1
-_MANY = 1 << 20
+"""A rest longer than this is not waited for here: the call fails, and who called decides (a durable timer, say)."""
 
 
 class Gate:
-    """The calls under way to one endpoint from one event loop."""
+    """The calls under way to one endpoint with one key, from one event loop."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+    def __init__(self, name: str = "The endpoint", now: Callable[[], float] = time.monotonic) -> None:
+        self.pace = Pace(now)
+        self.breaker = Breaker(name, now)
         self._active = 0
-        self._ceiling = _MANY
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._paused_until = 0.0
-        self._accepted = 0
-        self._refused = 0
+        self._waiting: deque[tuple[int, asyncio.Future[int]]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def enter(self, limit: int, again: bool = False) -> None:
-        """Wait for one of `limit` places. Leave it again with `leave`.
-
-        Who comes `again`, after a refusal, goes before all others: the first calls after a pause are the ones most
-        likely to be accepted, and it has fewer tries left.
+    async def enter(self, limit: int, again: bool = False) -> int:
+        """Wait for one of `limit` places. If the call is refused, say so with the number returned. Then `leave`.
 
         Raises:
-            LMRateLimitError: the endpoint asked for a pause longer than `PATIENCE_SECONDS`.
+            LMRateLimitError: the endpoint asked for a rest longer than `PATIENCE_SECONDS`.
+            LMServerError: the endpoint is down, and left alone for now.
         """
-        if self._active < limit and self._active < self._ceiling and not self._waiting and not self._paused():
+        self.breaker.admit()
+        if self._active < limit and not self._waiting and not self.pace.wait():
             self._active += 1
-            return
-        if (too_long := self._too_long()) is not None:
-            raise too_long
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return self.pace.sent()
+        place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         (self._waiting.appendleft if again else self._waiting.append)((limit, place))
         self._admit()
         try:
-            await place
+            return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
+                self.abandoned()
                 self.leave()
             raise
 
@@ -68,67 +57,74 @@ class Gate:
         self._admit()
 
     def answered(self) -> None:
-        """The endpoint accepted a call."""
-        self._accepted += 1
-        self._refused = 0
-        if self._ceiling < _MANY:
-            self._ceiling += 1
+        """The endpoint took a call, whatever it said."""
+        self.breaker.succeeded()
+        self.pace.answered()
 
-    def refused(self, seconds: float) -> bool:
-        """The endpoint refused a call and asked for `seconds` of rest. Whether all calls now wait for that."""
-        self._refused += 1
-        if self._refused < min(_IN_A_ROW, self._active) and seconds <= PATIENCE_SECONDS:
-            return False
-        self.pause(seconds)
-        return True
+    def refused(self, number: int, seconds: float) -> bool:
+        """The endpoint turned a call away and asked for `seconds` of rest. Whether all calls now wait for that."""
+        self.breaker.succeeded()
+        self.pace.refused(number, seconds)
+        if seconds > PATIENCE_SECONDS or self._active == 1:
+            self.pace.rest(seconds)
+        self._admit()
+        return seconds > 0 and self.pace.resting >= seconds - 0.05
 
-    def pause(self, seconds: float) -> None:
-        """Let nobody in for `seconds`."""
-        until = self._now() + seconds
-        if until > self._paused_until:
-            self._paused_until = until
-            self._ring_later(seconds)
+    def failed(self) -> None:
+        """The endpoint did not answer, or with an error of its own."""
+        self.breaker.failed()
+        if self.breaker.state == "open":
             self._send_away()
 
-    def _paused(self) -> bool:
-        return self._paused_until > 0.0 and self._paused_until > self._now()
-
-    def _too_long(self) -> LMRateLimitError | None:
-        left = self._paused_until - self._now()
-        if left <= PATIENCE_SECONDS:
-            return None
-        return LMRateLimitError(f"The provider asked for a pause; {left:.0f} s of it are left", retry_after=left)
-
-    def _send_away(self) -> None:
-        """Nobody waits here for a pause that is too long."""
-        while self._waiting and (too_long := self._too_long()) is not None:
-            _, place = self._waiting.popleft()
-            if not place.done():
-                place.set_exception(too_long)
-
-    def _ring_later(self, seconds: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_later(seconds, self._resume)
-
-    def _resume(self) -> None:
-        self._alarm = None
-        if self._paused():  # a timer may ring a clock tick early
-            self._ring_later(self._paused_until - self._now())
-            return
-        self._ceiling = max(_FEW, self._accepted + self._accepted // 2)
-        self._accepted = 0
-        self._admit()
+    def abandoned(self) -> None:
+        """A call that had its place was not made, or not to its end."""
+        self.breaker.abandoned()
 
     def _admit(self) -> None:
-        """Let in, in order of arrival, as many as there are places for."""
-        while self._waiting and not self._paused():
+        """Let in, in order of arrival, as many as there are places for and as the pace allows."""
+        while self._waiting:
             limit, place = self._waiting[0]
             if place.done():
                 self._waiting.popleft()
-            elif self._active < min(limit, self._ceiling):
+            elif self._active >= limit:
+                return
+            elif seconds := self.pace.wait():
+                self._wait(seconds)
+                return
+            else:
                 self._waiting.popleft()
                 self._active += 1
-                place.set_result(None)
-            else:
+                place.set_result(self.pace.sent())
+
+    def _wait(self, seconds: float) -> None:
+        if self.pace.resting > PATIENCE_SECONDS:
+            self._send_away()
+            return
+        loop = asyncio.get_running_loop()
+        if self._alarm is not None:
+            if self._alarm.when() <= loop.time() + seconds:
                 return
+            self._alarm.cancel()
+        self._alarm = loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._admit()
+
+    def _send_away(self) -> None:
+        """Nobody waits here for what takes too long."""
+        while self._waiting:
+            _, place = self._waiting.popleft()
+            if not place.done():
+                place.set_exception(self._reason())
+
+    def _reason(self) -> LMError:
+        left = self.pace.resting
+        if left > 0:
+            return LMRateLimitError(f"The provider asked for a rest; {left:.0f} s of it are left", retry_after=left)
+        try:
+            self.breaker.admit()
+        except LMServerError as error:
+            return error
+        self.breaker.abandoned()
+        return LMServerError("The endpoint failed", retry_after=1.0)

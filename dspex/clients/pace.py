@@ -61,7 +61,7 @@ class Pace:
         self._noise = self._best = 0.0
         self._low_sent = self._low_refused = 0
         self._step = _STEP
-        self._epoch = 0
+        self._epoch = self._in_a_row = 0
         self._quota_began, self._quota_taken = self._began, 0
         self._start_epoch()
 
@@ -69,6 +69,15 @@ class Pace:
     def rate(self) -> float | None:
         """Calls a second, or None while there is no limit."""
         return self._rate
+
+    @property
+    def resting(self) -> float:
+        """Seconds of rest that are left."""
+        return max(self._rest_until - self._now(), 0.0)
+
+    def rest(self, seconds: float) -> None:
+        """Let no call go for so long."""
+        self._rest_until = max(self._rest_until, self._now() + seconds)
 
     def wait(self) -> float:
         """Seconds until a call may go; 0.0 for now."""
@@ -94,30 +103,29 @@ class Pace:
         self._taken.add(1.0)
         return self._epoch
 
-    def answered(self, number: int) -> None:
+    def answered(self) -> None:
         """The endpoint took a call."""
         if self._rate is None:
             self._credit = min(self._credit + _FREE_PER_ANSWER, _FREE)
-        if number == self._epoch:
-            self._in_a_row = 0
+        self._in_a_row = 0
 
     def refused(self, number: int, retry_after: float = 0.0) -> None:
         """The endpoint turned a call away, and asked for so many seconds of rest."""
         self._taken.add(-1.0)
         self._quota_taken -= 1
+        self._in_a_row += 1
+        many = self._in_a_row >= (_IN_A_ROW_IN_NOISE if self._noise else _IN_A_ROW)
+        if many:
+            self.rest(retry_after)
         if number != self._epoch:
             return
         self._refused += 1
-        self._in_a_row += 1
         if self._is_low():
             self._low_refused += 1
         share = self._refused / self._sent
-        most_in_a_row = _IN_A_ROW_IN_NOISE if self._noise else _IN_A_ROW
-        if self._in_a_row < most_in_a_row and (self._refused < 2 or share <= self._noise + _SLACK):
+        if not many and (self._refused < 2 or share <= self._noise + _SLACK):
             return
-        if self._in_a_row >= most_in_a_row:
-            self._rest_until = max(self._rest_until, self._now() + retry_after)
-        if retry_after >= _LONG_REST_SECONDS and self._in_a_row >= _IN_A_ROW:
+        if many and retry_after >= _LONG_REST_SECONDS:
             self._spread_over(retry_after)
         elif self._learn_noise():
             self._searching = True
@@ -177,7 +185,7 @@ class Pace:
         self._epoch += 1
         self._epoch_rate = self._rate or 0.0
         self._epoch_began = self._now()
-        self._sent = self._refused = self._in_a_row = 0
+        self._sent = self._refused = 0
         self._short = False
 
 

@@ -23,7 +23,16 @@ from dspex.clients.scope import CallScope, Usage, current_scope
 from dspex.clients.secrets import Secret, scrub
 from dspex.clients.single_flight import Flight, SingleFlight
 from dspex.clients.transport import Transport
-from dspex.errors import Blame, LMError, LMRateLimitError, StoreError, blame
+from dspex.errors import (
+    Blame,
+    LMError,
+    LMRateLimitError,
+    LMServerError,
+    LMTimeoutError,
+    LMTransportError,
+    StoreError,
+    blame,
+)
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 logger = logging.getLogger(__name__)
@@ -33,6 +42,9 @@ STORE_PATIENCE_SECONDS = 3600.0
 needs a claim first, which such a store does not give."""
 
 _WARN_EVERY_SECONDS = 60.0
+
+_DOWN = (LMServerError, LMTimeoutError, LMTransportError)
+"""What an endpoint that is down, or as good as down, gives instead of answers."""
 
 _POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
 
@@ -90,7 +102,7 @@ class _Traffic:
     def gate(self, call: Call) -> Gate:
         """Rate limits are an account's, so each address and key has a gate of its own."""
         name = (call.url, call.secret.reveal() if call.secret else None)
-        return self.gates.get(name) or self.gates.setdefault(name, Gate())
+        return self.gates.get(name) or self.gates.setdefault(name, Gate(call.url))
 
 
 _traffic = PerLoop(_Traffic)
@@ -209,19 +221,27 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
 async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> tuple[bytes, Any]:
     """Send once, when the endpoint has a place. A call that nobody waits for any more is not sent."""
     gate = _traffic.get().gate(call)
-    await gate.enter(call.max_concurrency, again=number > 1)
+    place = await gate.enter(call.max_concurrency, again=number > 1)
     try:
         if flight is not None and not flight.wanted():
             raise asyncio.CancelledError
         result = await _send(call)
+        gate.answered()
+        return result
     except LMRateLimitError as error:
-        if error.retry_after:
-            error.shared_wait = gate.refused(error.retry_after)
+        error.shared_wait = gate.refused(place, error.retry_after or 0.0)
+        raise
+    except _DOWN:
+        gate.failed()
+        raise
+    except LMError:
+        gate.answered()
+        raise
+    except BaseException:
+        gate.abandoned()
         raise
     finally:
         gate.leave()
-    gate.answered()
-    return result
 
 
 async def _send(call: Call) -> tuple[bytes, Any]:

@@ -1,22 +1,20 @@
-"""The gate before an endpoint: places, pauses, and how it opens again."""
+"""The gate before an endpoint: places, pace, rests, and an endpoint that is down."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from client_fakes import until
 
+from dspex.clients.breaker import FAILURES
 from dspex.clients.limiter import Gate
-from dspex.errors import LMRateLimitError
+from dspex.clients.pace import FIRST_CALLS
+from dspex.errors import LMRateLimitError, LMServerError
 
 
 class Clock:
-    """A clock that a test sets, and the alarms set on it."""
-
-    def __init__(self, gate_of: Any = None) -> None:
-        self.time = 100.0
+    time = 100.0
 
     def __call__(self) -> float:
         return self.time
@@ -29,29 +27,30 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A gate whose alarms the test rings."""
     made = Gate(now=clock)
-    monkeypatch.setattr(made, "_ring_later", lambda seconds: None)
+    monkeypatch.setattr(made, "_wait", lambda seconds: None)
     return made
 
 
 def over(gate: Gate, clock: Clock, seconds: float) -> None:
     """Let `seconds` pass; the alarm rings."""
     clock.time += seconds
-    gate._resume()
+    gate._ring()
 
 
-async def queue(gate: Gate, callers: int, limit: int = 64) -> list[asyncio.Task[None]]:
+async def queue(gate: Gate, callers: int, limit: int = 64) -> list[asyncio.Task[int]]:
     tasks = [asyncio.create_task(gate.enter(limit)) for _ in range(callers)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
 
 
-def inside(tasks: list[asyncio.Task[None]]) -> int:
+def inside(tasks: list[asyncio.Task[int]]) -> int:
     return sum(task.done() and not task.cancelled() and task.exception() is None for task in tasks)
 
 
-async def cancel(tasks: list[asyncio.Task[None]]) -> None:
+async def cancel(tasks: list[asyncio.Task[int]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,8 +92,18 @@ async def test_refused_caller_goes_first(gate: Gate) -> None:
     await cancel(tasks)
 
 
-async def test_pause_stops_every_caller(gate: Gate, clock: Clock) -> None:
-    gate.pause(5)
+async def test_an_unknown_endpoint_gets_few_calls_at_first_and_more_with_every_answer(gate: Gate) -> None:
+    tasks = await queue(gate, 64)
+    assert inside(tasks) == FIRST_CALLS
+    for task in tasks[:FIRST_CALLS]:
+        gate.answered()
+        gate.leave()
+    await until(lambda: inside(tasks) > 2 * FIRST_CALLS - 1)
+    await cancel(tasks)
+
+
+async def test_rest_stops_every_caller(gate: Gate, clock: Clock) -> None:
+    gate.pace.rest(5)
     tasks = await queue(gate, 10)
     assert inside(tasks) == 0
     over(gate, clock, 5)
@@ -102,9 +111,9 @@ async def test_pause_stops_every_caller(gate: Gate, clock: Clock) -> None:
     await cancel(tasks)
 
 
-async def test_longest_pause_counts(gate: Gate, clock: Clock) -> None:
-    gate.pause(5)
-    gate.pause(1)
+async def test_longest_rest_counts(gate: Gate, clock: Clock) -> None:
+    gate.pace.rest(5)
+    gate.pace.rest(1)
     tasks = await queue(gate, 1)
     over(gate, clock, 2)
     await asyncio.sleep(0)
@@ -113,60 +122,60 @@ async def test_longest_pause_counts(gate: Gate, clock: Clock) -> None:
     await until(lambda: inside(tasks) == 1)
 
 
-async def test_after_a_pause_only_about_as_many_as_were_accepted_before_go_on(gate: Gate, clock: Clock) -> None:
-    for _ in range(10):
-        gate.answered()
-    gate.pause(1)
-    tasks = await queue(gate, 64)
-    over(gate, clock, 1)
-    await until(lambda: inside(tasks) == 15)
-    await asyncio.sleep(0)
-    assert inside(tasks) == 15
-    gate.answered()
-    gate.leave()
-    await until(lambda: inside(tasks) == 17)
-    await cancel(tasks)
-
-
-async def test_pause_too_long_to_wait_for_sends_all_away(gate: Gate) -> None:
-    await gate.enter(1)
+async def test_rest_too_long_to_wait_for_sends_all_away() -> None:
+    gate = Gate()
+    number = await gate.enter(1)
     tasks = await queue(gate, 2, limit=1)
-    gate.pause(3600)
+    assert gate.refused(number, 3600)
+    gate.leave()
     with pytest.raises(LMRateLimitError) as caught:
         await gate.enter(1)
-    assert caught.value.retry_after == 3600
+    assert caught.value.retry_after is not None
+    assert 3590 < caught.value.retry_after <= 3600
     waited = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(one, LMRateLimitError) for one in waited)
 
 
 async def test_alarm_opens_the_gate_by_itself() -> None:
     gate = Gate()
-    gate.pause(0.001)
+    gate.pace.rest(0.001)
     async with asyncio.timeout(10):
         await gate.enter(1)
 
 
 async def test_refusals_in_a_row_stop_every_caller(gate: Gate) -> None:
-    for _ in range(10):
-        await gate.enter(64)
-    assert [gate.refused(5) for _ in range(6)] == [False] * 5 + [True]
+    numbers = [await gate.enter(64) for _ in range(FIRST_CALLS)]
+    shared = [gate.refused(number, 5) for number in numbers[:3]]
+    assert shared[-1]
+    assert gate.pace.resting == 5
 
 
-async def test_refusals_among_answers_stop_nobody_else(gate: Gate) -> None:
-    for _ in range(10):
+async def test_a_refusal_among_many_answers_stops_nobody_else(gate: Gate, clock: Clock) -> None:
+    for _ in range(100):
+        clock.time += 0.05
         await gate.enter(64)
-    for _ in range(20):
-        assert not gate.refused(5)
         gate.answered()
+        gate.leave()
     await gate.enter(64)
+    assert not gate.refused(await gate.enter(64), 5)
+    assert not gate.pace.wait()
 
 
 async def test_the_only_caller_that_is_refused_stops_the_next(gate: Gate) -> None:
-    await gate.enter(64)
-    assert gate.refused(5)
+    assert gate.refused(await gate.enter(64), 5)
 
 
-async def test_a_long_rest_stops_every_caller_at_once(gate: Gate) -> None:
-    for _ in range(10):
+async def test_an_endpoint_that_is_down_is_left_alone_and_who_waits_is_told(gate: Gate, clock: Clock) -> None:
+    await gate.enter(1)
+    waiting = await queue(gate, 2, limit=1)
+    for _ in range(FAILURES):
+        gate.failed()
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, LMServerError) and one.retry_after for one in told)
+    with pytest.raises(LMServerError, match="left alone"):
         await gate.enter(64)
-    assert gate.refused(3600)
+    gate.leave()
+    clock.time += 60
+    await gate.enter(64)
+    gate.answered()
+    await gate.enter(64)

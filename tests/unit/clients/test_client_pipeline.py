@@ -179,12 +179,12 @@ async def test_retry_after_is_honoured(make_lm: Make, naps: list[float]) -> None
     assert 7 <= naps[0] <= 7.5
 
 
-async def test_rate_limit_pauses_the_endpoint_for_all(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr("dspex.clients.limiter.Gate.pause", lambda self, seconds: paused.append(seconds))
+async def test_rate_limit_rests_the_endpoint_for_all(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("dspex.clients.pace.Pace.rest", lambda self, seconds: rests.append(seconds))
     network = FakeTransport(response(429, None, Retry_After="7"), response())
     assert await make_lm(network).acall("hi") == ["Paris"]
-    assert paused == [7]
+    assert rests == [7]
 
 
 async def test_pause_of_minutes_is_left_to_who_called(make_lm: Make, naps: list[float]) -> None:

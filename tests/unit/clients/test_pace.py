@@ -104,7 +104,7 @@ def simulate(rule: Rule, calls: int, *, latency: float = 0.05, workers: int = 1,
                 at(now + rest + dice.random() / 2, worker, "again")
             else:
                 came.answered, came.seconds = came.answered + 1, now
-                pace.answered(number)
+                pace.answered()
         elif what == "again":
             todo[worker] += 1
         while todo[worker] and active[worker] < wanted:
