@@ -80,8 +80,9 @@ def usage_of(answer: Any) -> dict[str, Any]:
 
 
 def tokens(usage: dict[str, Any]) -> tuple[int, int]:
-    """Prompt and completion tokens; 0 where they are not reported."""
-    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    """Prompt and completion tokens, which the Responses API names otherwise; 0 where they are not reported."""
+    asked = usage.get("prompt_tokens", usage.get("input_tokens"))
+    return _count(asked), _count(usage.get("completion_tokens", usage.get("output_tokens")))
 
 
 def _count(value: Any) -> int:

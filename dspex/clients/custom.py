@@ -34,7 +34,7 @@ async def call_forward(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str,
     return await loop.run_in_executor(worker_threads(), lambda: context.run(lm.forward, prompt, messages, **kwargs))
 
 
-def own_forward(lm: Any, base: type) -> Callable[[Any, Any, dict[str, Any]], Awaitable[Any]] | None:
+def own_forward(lm: Any, base: Any) -> Callable[[Any, Any, dict[str, Any]], Awaitable[Any]] | None:
     """The `forward` or `aforward` of the user's that answers in place of that of `base`, if there is one.
 
     A synchronous call takes `forward` first, an asynchronous one `aforward`; either stands in for the other.

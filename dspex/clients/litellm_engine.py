@@ -192,7 +192,7 @@ def load_litellm() -> Any:
         LMConfigurationError: it is not installed.
     """
     try:
-        litellm = importlib.import_module("litellm")
+        litellm: Any = importlib.import_module("litellm")
     except ImportError as error:
         raise LMConfigurationError(
             'engine="litellm" needs the package litellm. Install it with: pip install "dspex[litellm]"'

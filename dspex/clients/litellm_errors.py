@@ -59,6 +59,7 @@ def as_dspex_error(error: Exception, model: str) -> errors.LMError:
     told = meaning(message=str(getattr(error, "message", None) or error), model=model, status=status)
     told.provider = getattr(error, "llm_provider", None)
     told.provider_code = code
+    told.final = meaning is errors.LMUnexpectedError  # nobody knows what it is, so nobody knows that it may pass
     told.retry_after = _pause(error, response)
     return told
 
@@ -109,4 +110,4 @@ def _pause(error: Exception, response: Any) -> float | None:
     if isinstance(asked, (int, float)) and not isinstance(asked, bool) and asked >= 0:
         return float(asked)
     headers = getattr(response, "headers", None)
-    return retry_after(headers) if hasattr(headers, "get") else None
+    return retry_after(headers) if headers is not None and hasattr(headers, "get") else None

@@ -7,6 +7,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from dspex.clients.answer import tokens
+
 Price = Callable[[dict[str, Any]], float | None]
 
 
@@ -55,7 +57,7 @@ def _unknown(usage: dict[str, Any]) -> float | None:
 
 def _split(usage: dict[str, Any]) -> tuple[int, int, int]:
     """Prompt tokens at the full rate, prompt tokens from the provider's cache, completion tokens."""
-    prompt, out = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-    details = usage.get("prompt_tokens_details")
+    prompt, out = tokens(usage)
+    details = usage.get("prompt_tokens_details", usage.get("input_tokens_details"))
     cached = (details.get("cached_tokens") or 0) if isinstance(details, dict) else 0
     return prompt - cached, cached, out

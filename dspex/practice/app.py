@@ -129,7 +129,7 @@ class PracticeApp:
             return _json(write_answer(chat, choices), headers=self._limit.headers() if self._limit else None)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for event in write_stream(chat, choices):
+        for event in write_stream(chat, choices, self._options.chunk_chars):
             await response.write(event)
         await response.write_eof()
         self.stats.gave(chat.digest, counts["prompt_tokens"], counts["completion_tokens"])
@@ -145,7 +145,10 @@ class PracticeApp:
         self, request: web.BaseRequest, chat: ChatRequest, choices: list[Choice]
     ) -> web.StreamResponse:
         """Promise a whole body, send half of it and hang up."""
-        body = b"".join(write_stream(chat, choices)) if chat.stream else write_answer(chat, choices)
+        if chat.stream:
+            body = b"".join(write_stream(chat, choices, self._options.chunk_chars))
+        else:
+            body = write_answer(chat, choices)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream" if chat.stream else "application/json"}
         )

@@ -138,13 +138,14 @@ def write_answer(request: ChatRequest, choices: Sequence[Choice]) -> bytes:
     )
 
 
-def write_stream(request: ChatRequest, choices: Sequence[Choice]) -> Iterator[bytes]:
-    """The same answer as server-sent events, some words at a time."""
+def write_stream(request: ChatRequest, choices: Sequence[Choice], chunk_chars: int = 24) -> Iterator[bytes]:
+    """The same answer as server-sent events, `chunk_chars` characters at a time."""
     head = _head(request, "chat.completion.chunk")
     for i, choice in enumerate(choices):
         yield _event({**head, "choices": [_delta(i, {"role": "assistant", "content": ""}, None)]})
-        for start in range(0, len(choice.text), 24):
-            yield _event({**head, "choices": [_delta(i, {"content": choice.text[start : start + 24]}, None)]})
+        for start in range(0, len(choice.text), chunk_chars):
+            piece = choice.text[start : start + chunk_chars]
+            yield _event({**head, "choices": [_delta(i, {"content": piece}, None)]})
         yield _event({**head, "choices": [_delta(i, {}, choice.finish_reason)]})
     if request.stream_usage:
         yield _event({**head, "choices": [], "usage": usage(request, choices)})

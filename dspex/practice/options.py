@@ -32,6 +32,8 @@ class PracticeOptions:
     """Share of requests answered with text that does not keep to the format asked for (always the same requests)."""
     cut_rate: float = 0.0
     """Share of attempts whose connection is dropped in the middle of the body."""
+    chunk_chars: int = 24
+    """Characters in a chunk of a streamed answer."""
     retry_after: float = 1.0
     """Seconds that an injected 429 asks the client to wait."""
     api_key: str | None = None
@@ -50,5 +52,7 @@ class PracticeOptions:
         for name in ("error_rate", "malformed_rate", "cut_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a share between 0 and 1, not {getattr(self, name)}.")
+        if self.chunk_chars < 1:
+            raise UsageError(f"chunk_chars must be at least 1, not {self.chunk_chars}.")
         if self.rpm is not None and self.rpm < 1:
             raise UsageError(f"rpm must be at least 1, not {self.rpm}.")

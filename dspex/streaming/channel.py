@@ -77,7 +77,8 @@ class Channel:
                     return self._items.popleft()
                 if self._ended:
                     break
-                self._reader = waiting = Future()
+                waiting: Future[None] = Future()
+                self._reader = waiting
             await asyncio.wrap_future(waiting)
         if self._failure is not None:
             raise self._failure

@@ -101,18 +101,19 @@ class TagScanner:
             return False
         known, seen = len(self._tail), self._tail + text
         value_from = known if self.started else len(seen)
-        whole = False
+        tags_from, whole = 0, False
         for tag in _TAG.finditer(seen):
             inside = self.started
             self._follow(tag)
             if self.started and not inside:
                 whole, value_from = tag.start() >= known, tag.end()
+                tags_from = value_from
             elif inside and not self._open:
                 self.ended = True
                 self.buffer = (self.buffer + seen[value_from:])[: len(self.buffer) + tag.start() - value_from]
                 return whole
         self.buffer += seen[value_from:]
-        self._tail = self._beginning_of_tag(seen, value_from if self.started else 0)
+        self._tail = self._beginning_of_tag(seen[tags_from:])
         return whole
 
     def may_be_ending(self) -> bool:
@@ -130,8 +131,8 @@ class TagScanner:
             while self._open.pop() != name:
                 pass
 
-    def _beginning_of_tag(self, seen: str, value_from: int) -> str:
-        at = seen.rfind("<", min(value_from, len(seen)))
+    def _beginning_of_tag(self, seen: str) -> str:
+        at = seen.rfind("<")
         if at < 0 or ">" in seen[at:]:
             return ""
         rest = seen[at:]

@@ -39,7 +39,16 @@ class StreamListener:
         self.predict = predict
         self.predict_name = predict_name
         self.allow_reuse = allow_reuse
-        self._reset()
+        self.stream_start = False
+        """Whether the field was met."""
+        self.stream_end = False
+        """Whether it is over."""
+        self.cache_hit = False
+        """Whether its answer came in one piece, as from a cache."""
+        self._scanner: FieldScanner | None = None
+        self._pieces = 0
+        self._value_begun = False
+        self._held_space = ""
 
     def fresh(self) -> StreamListener:
         """A listener like this one that has heard nothing: each run of a program gets one of its own."""
@@ -89,16 +98,9 @@ class StreamListener:
         return rest
 
     def _reset(self) -> None:
-        self.stream_start = False
-        """Whether the field was met."""
-        self.stream_end = False
-        """Whether it is over."""
-        self.cache_hit = False
-        """Whether its answer came in one piece, as from a cache."""
-        self._scanner: FieldScanner | None = None
-        self._pieces = 0
-        self._value_begun = False
-        self._held_space = ""
+        self.stream_start = self.stream_end = self.cache_hit = False
+        self._scanner, self._pieces = None, 0
+        self._value_begun, self._held_space = False, ""
 
     def _read(self, scanner: FieldScanner, text: str) -> StreamResponse | None:
         begins_here = scanner.feed(text)
