@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache, reduce
 from typing import Any, ClassVar
 
 import pydantic
@@ -18,12 +19,16 @@ class Code(Type):
     code: str
 
     language: ClassVar[str] = "python"
+    _made_of: ClassVar[tuple[type[Code], tuple[str, ...]] | None] = None
 
     def __class_getitem__(cls, language: str) -> type[Code]:  # type: ignore[override]
-        """The type of code in `language`."""
-        typed = pydantic.create_model(f"{cls.__name__}_{language}", __base__=cls)
-        typed.language = language
-        return typed
+        """The type of code in `language`, always the same class."""
+        return _code_in(cls, language)
+
+    def __reduce__(self) -> Any:
+        """Pickle a value of a type that has no name in any module by how that type is made."""
+        made_of = vars(type(self)).get("_made_of")
+        return (_unpickled, (*made_of, self.code)) if made_of else super().__reduce__()
 
     def format(self) -> str:
         """The code."""
@@ -53,6 +58,18 @@ class Code(Type):
         if not isinstance(data["code"], str):
             raise ValueError(f"`code` field must be a string, but received type: {type(data['code'])}")
         return {"code": _unfenced(data["code"])}
+
+
+@lru_cache(maxsize=256)
+def _code_in(base: type[Code], language: str) -> type[Code]:
+    typed = pydantic.create_model(f"{base.__name__}_{language}", __base__=base)
+    root, languages = vars(base).get("_made_of") or (base, ())
+    typed.language, typed._made_of = language, (root, (*languages, language))
+    return typed
+
+
+def _unpickled(root: type[Code], languages: tuple[str, ...], code: str) -> Code:
+    return reduce(_code_in, languages, root).model_construct(code=code)
 
 
 def _unfenced(text: str) -> str:
