@@ -129,7 +129,7 @@ class LMNotConfiguredError(LMConfigurationError, ValueError):
 
 
 class LMUnsupportedFeatureError(LMError):
-    """The model or the provider cannot do what the call asks for: `features` (`feature`, if one), because of `issues`."""
+    """The model or the provider cannot do what is asked: `features` (`feature`, if it is one), because of `issues`."""
 
     default_code = "unsupported_feature"
 
