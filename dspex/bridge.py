@@ -21,7 +21,23 @@ T = TypeVar("T")
 
 
 class _SyncCode(greenlet.greenlet):
-    """A greenlet that runs synchronous code on behalf of an event loop."""
+    """A greenlet that runs synchronous code on behalf of an event loop.
+
+    The code in it does not see that loop running, so that it may call `asyncio.run`, as in a thread of its own.
+    """
+
+    loop: asyncio.AbstractEventLoop | None = None
+    """The loop that the synchronous code has running itself, while it waits."""
+
+    def enter(self, switch: Callable[..., Any], *args: Any) -> Any:
+        """`switch` to this greenlet, and come back when it waits or ends."""
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(self.loop)
+        try:
+            return switch(*args)
+        finally:
+            self.loop = asyncio._get_running_loop()
+            asyncio._set_running_loop(outer)
 
 
 def in_sync_code() -> bool:
@@ -36,14 +52,14 @@ async def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     """
     child = _SyncCode(lambda: function(*args, **kwargs), greenlet.getcurrent())
     child.gr_context = greenlet.getcurrent().gr_context
-    outcome = child.switch()
+    outcome = child.enter(child.switch)
     while not child.dead:
         try:
             value = await outcome
         except BaseException as error:  # noqa: BLE001  # thrown on into the code that waits
-            outcome = child.throw(error)
+            outcome = child.enter(child.throw, error)
         else:
-            outcome = child.switch(value)
+            outcome = child.enter(child.switch, value)
     return outcome  # type: ignore[no-any-return]
 
 

@@ -26,6 +26,8 @@ class Gate:
     def __init__(self, name: str = "The endpoint", now: Callable[[], float] = time.monotonic) -> None:
         self.pace = Pace(now)
         self.breaker = Breaker(name, now)
+        self.tokens_a_call = 0.0
+        """The average of the last ten or so."""
         self._active = 0
         self._waiting: deque[tuple[int, asyncio.Future[int]]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
@@ -60,6 +62,10 @@ class Gate:
         """The endpoint took a call, whatever it said."""
         self.breaker.succeeded()
         self.pace.answered()
+
+    def used(self, tokens: int) -> None:
+        """A call came to so many tokens."""
+        self.tokens_a_call += (tokens - self.tokens_a_call) * (0.1 if self.tokens_a_call else 1.0)
 
     def refused(self, number: int, seconds: float) -> bool:
         """The endpoint turned a call away and asked for `seconds` of rest. Whether all calls now wait for that."""

@@ -109,6 +109,16 @@ class Pace:
             self._credit = min(self._credit + _FREE_PER_ANSWER, _FREE)
         self._in_a_row = 0
 
+    def told(self, calls_left: float) -> None:
+        """The endpoint said how many calls it would take now. At none, the limit is found without a refusal."""
+        if self._rate is None:
+            self._credit = min(self._credit, calls_left)
+            if calls_left < 1.0:
+                self._slow_down()
+        elif calls_left < 1.0:
+            self._searching = self._short = False
+            self._credit = min(self._credit, 0.0)
+
     def refused(self, number: int, retry_after: float = 0.0) -> None:
         """The endpoint turned a call away, and asked for so many seconds of rest."""
         self._taken.add(-1.0)

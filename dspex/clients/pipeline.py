@@ -18,6 +18,7 @@ from dspex.clients.limiter import Gate
 from dspex.clients.loops import PerLoop
 from dspex.clients.openai import Wire
 from dspex.clients.pricing import cost_usd
+from dspex.clients.quota import calls_left
 from dspex.clients.retry import with_retries
 from dspex.clients.scope import CallScope, Usage, current_scope
 from dspex.clients.secrets import Secret, scrub
@@ -200,6 +201,7 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
     body, reply = await with_retries(lambda number: _attempt(call, flight, number), call.num_retries)
     usage = usage_of(reply)
     prompt_tokens, completion_tokens = tokens(usage)
+    _traffic.get().gate(call).used(prompt_tokens + completion_tokens)
     cost = reported_cost(reply) if call.sender is not None else None
     if cost is None:
         cost = cost_usd(call.model, usage)
@@ -225,7 +227,7 @@ async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> 
     try:
         if flight is not None and not flight.wanted():
             raise asyncio.CancelledError
-        result = await _send(call)
+        result = await _send(call, gate)
         gate.answered()
         return result
     except LMRateLimitError as error:
@@ -244,7 +246,7 @@ async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> 
         gate.leave()
 
 
-async def _send(call: Call) -> tuple[bytes, Any]:
+async def _send(call: Call, gate: Gate) -> tuple[bytes, Any]:
     key = call.secret.reveal() if call.secret else None
     try:
         if call.sender is not None:
@@ -252,6 +254,9 @@ async def _send(call: Call) -> tuple[bytes, Any]:
         response = await call.transport.post(call.url, call.headers, call.body, call.timeout)
         if response.status not in (200, 201):
             raise call.wire.error(response)
+        left = calls_left(response.headers, gate.tokens_a_call)
+        if left is not None:
+            gate.pace.told(left)
         return response.body, call.wire.decode(response.body)
     except LMError as error:
         raise _told(error, call, key) from None

@@ -205,3 +205,29 @@ async def raises() -> None:
 
 async def test_finish_now_works_through_run_sync() -> None:
     assert finish_now(run_sync(lambda: 5)) == 5
+
+
+async def test_synchronous_code_may_run_a_loop_of_its_own() -> None:
+    """As a user's metric does that calls ``asyncio.run``; and synchronous code inside that loop may wait too."""
+
+    async def answer(value: int) -> int:
+        await asyncio.sleep(0)
+        return value
+
+    async def inner() -> int:
+        return await answer(1) + wait_for(answer(2)) + await run_sync(lambda: wait_for(answer(3)))
+
+    def metric() -> int:
+        return asyncio.run(inner()) + wait_for(answer(4))
+
+    loop = asyncio.get_running_loop()
+    assert await asyncio.gather(run_sync(metric), run_sync(metric)) == [10, 10]
+    assert asyncio.get_running_loop() is loop
+
+
+async def test_synchronous_code_sees_no_running_loop() -> None:
+    def look() -> None:
+        asyncio.get_running_loop()
+
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        await run_sync(look)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from dspex.clients.pace import FIRST_CALLS, Pace
+from dspex.clients.quota import calls_left
 
 Rule = Callable[[float], float]
 """Whether a call at a time is taken (0.0), or after how many seconds to come again."""
@@ -185,3 +186,33 @@ def test_refusals_of_calls_sent_before_the_pace_changed_change_it_no_more() -> N
     assert rate is not None
     pace.refused(numbers[0])
     assert pace.rate == rate
+
+
+def test_an_endpoint_that_tells_what_is_left_need_not_refuse_to_be_understood() -> None:
+    now = 0.0
+    pace = Pace(lambda: now)
+    for left in (3.0, 2.0, 1.0, 0.0):
+        assert not pace.wait()
+        pace.sent()
+        now += 0.05
+        pace.answered()
+        pace.told(left)
+    assert pace.rate is not None
+    assert pace.wait()
+
+
+@pytest.mark.parametrize(
+    ("headers", "tokens_a_call", "left"),
+    [
+        ({"x-ratelimit-remaining-requests": "9"}, 100.0, 9.0),
+        ({"x-ratelimit-remaining-requests": "9", "x-ratelimit-remaining-tokens": "250"}, 100.0, 2.5),
+        ({"x-ratelimit-remaining-requests": "9", "x-ratelimit-remaining-tokens": "250"}, 0.0, 9.0),
+        ({"anthropic-ratelimit-requests-remaining": "4", "anthropic-ratelimit-tokens-remaining": "90"}, 30.0, 3.0),
+        ({"x-ratelimit-remaining-requests": "many"}, 100.0, None),
+        ({}, 100.0, None),
+    ],
+)
+def test_what_is_left_is_read_from_the_headers(
+    headers: dict[str, str], tokens_a_call: float, left: float | None
+) -> None:
+    assert calls_left(headers, tokens_a_call) == left
