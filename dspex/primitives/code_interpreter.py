@@ -36,8 +36,6 @@ class FinalOutput:
     def __eq__(self, other: object) -> bool:
         return self.output == other.output if isinstance(other, FinalOutput) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 @runtime_checkable
 class CodeInterpreter(Protocol):

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
     {"by_value", "errors", "settings", "bridge", "callback", "callback_methods", "logs"},
-    {"store", "signatures"},
+    {"store", "signatures", "sandbox"},
     {"clients", "adapters", "practice", "datafiles"},
     {"primitives"},
     {"predict", "streaming"},
@@ -50,6 +50,7 @@ HEAVY = [
     "opentelemetry",
     "pyarrow",
     "pydantic",
+    "pydantic_monty",
     "rich",
     "sqlalchemy",
     "temporalio",

@@ -1,0 +1,424 @@
+"""`RLM`: a language model that works through long inputs by program, and asks language models about parts of them."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import inspect
+import keyword
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dspex.adapters.parsing import parse_value
+from dspex.adapters.types.tool import Tool
+from dspex.errors import format_error_for_lm
+from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.predict.code_fences import strip_code_fences as _strip_code_fences
+from dspex.predict.predict import Predict
+from dspex.predict.rlm_prompt import (
+    ACTION_INSTRUCTIONS_TEMPLATE,
+    SUB_AGENT_INSTRUCTIONS,
+    action_signature,
+    extract_signature,
+    interpreter_rules,
+    tool_docs,
+)
+from dspex.predict.rlm_queries import LLMCallBudget as _LLMCallBudget
+from dspex.predict.rlm_queries import llm_tools
+from dspex.primitives.code_interpreter import (
+    SIMPLE_TYPES,
+    CodeExecutionError,
+    CodeInterpreter,
+    FinalOutput,
+    InterpreterFactory,
+    _validate_interpreter,
+    _validate_interpreter_factory,
+    resolve_interpreter_factory,
+)
+from dspex.primitives.facade import CALL_TOOL, CONSTRUCT_TOOL, FacadeInvocation, is_reserved_sandbox_name
+from dspex.primitives.module import Module
+from dspex.primitives.prediction import Prediction
+from dspex.primitives.python_interpreter import PythonInterpreter
+from dspex.primitives.repl_types import REPLEntry, REPLHistory, REPLVariable
+from dspex.primitives.sandbox_serializable import SandboxSerializable, build_repl_variable
+from dspex.signatures import ensure_signature
+
+__all__ = ["ACTION_INSTRUCTIONS_TEMPLATE", "RLM", "SUB_AGENT_INSTRUCTIONS"]
+
+logger = logging.getLogger(__name__)
+
+
+class RLM(Module):
+    """Answers a signature whose inputs may be longer than any prompt: a recursive language model.
+
+    The inputs are variables of an interpreter. The LM sees what kind of values they hold, and writes code, piece by
+    piece, to look at them. The code may ask an LM about parts of them (``llm_query``, ``llm_query_batched``), build
+    sub-agents (``import dspy``), call `tools`, and ends the work with ``SUBMIT(...)``. After `max_iters` pieces the
+    outputs are drawn from what was found until then. The prediction holds the `trajectory` and `final_reasoning`, too.
+
+    Called with the input fields as keywords, and with `interpreter_factory` for another interpreter in this call.
+
+    Args:
+        signature: As for `Predict`.
+        max_iters: The most pieces of code.
+        max_llm_calls: The most LM calls that the code may make, its sub-agents' included.
+        max_output_chars: How much the LM sees of what a piece of code printed.
+        verbose: Log each step.
+        tools: Functions or `Tool`s that the code may call.
+        sub_lm: Whom the code asks; ``settings.lm`` when None.
+        interpreter_factory: Makes an interpreter for each call, which is then shut down. Its attribute
+            ``execution_instructions``, if any, tells the LM about it. `PythonInterpreter`, or what
+            ``dspex.configure(interpreter_factory=...)`` says.
+
+    Source: Zhang, Kraska and Khattab, "Recursive Language Models" (2025).
+    """
+
+    _RESERVED_SANDBOX_NAMES = frozenset({"llm_query", "llm_query_batched", "SUBMIT", "print"})
+    _RESERVED_RESULT_NAMES = frozenset({"trajectory", "final_reasoning"})
+
+    def __init__(
+        self,
+        signature: Any,
+        max_iters: int = 20,
+        max_llm_calls: int = 50,
+        max_output_chars: int = 10_000,
+        verbose: bool = False,
+        tools: list[Callable[..., Any]] | None = None,
+        sub_lm: Any = None,
+        interpreter_factory: InterpreterFactory = PythonInterpreter,
+    ) -> None:
+        super().__init__()
+        _validate_interpreter_factory(interpreter_factory)
+        self.signature = ensure_signature(signature)
+        self.max_iters = max_iters
+        self.max_llm_calls = max_llm_calls
+        self.max_output_chars = max_output_chars
+        self.verbose = verbose
+        self.sub_lm = sub_lm
+        self._interpreter_factory = interpreter_factory
+        self._user_tools = self._normalize_tools(tools)
+        self._validate_namespace(self._user_tools)
+        self._action_signature, extract = self._build_signatures()
+        self.generate_action = Predict(self._action_signature)
+        self.extract = Predict(extract)
+
+    @property
+    def tools(self) -> dict[str, Tool]:
+        """The user's tools by name."""
+        return dict(self._user_tools)
+
+    # Answering
+
+    def forward(self, *, interpreter_factory: InterpreterFactory | None = None, **input_args: Any) -> Prediction:
+        """Answer.
+
+        Raises:
+            ValueError: inputs are missing, or are none of the signature's.
+            CodeInterpreterError: the interpreter cannot be made, or broke down.
+        """
+        return at_once(self._answer(SYNC, interpreter_factory, input_args))
+
+    async def aforward(self, *, interpreter_factory: InterpreterFactory | None = None, **input_args: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
+        return await self._answer(ASYNC, interpreter_factory, input_args)
+
+    async def _answer(self, way: Way, factory: InterpreterFactory | None, inputs: dict[str, Any]) -> Prediction:
+        self._validate_inputs(inputs)
+        factory = resolve_interpreter_factory(self._interpreter_factory) if factory is None else factory
+        budget = _LLMCallBudget(self.max_llm_calls)
+        tools = self._prepare_execution_tools(budget)
+        variables = self._build_variables(**inputs)
+        repl = await way.run(self._make_interpreter, factory)
+        try:
+            self._inject_execution_context(repl, tools)
+            sub_agent_rules = await way.run(self._setup_facade, repl, budget, factory)
+            plain = await way.run(self._prepare_serializable_vars, inputs, repl)
+            history = REPLHistory(max_output_chars=self.max_output_chars)
+            for turn in range(self.max_iters):
+                signature = self._action_signature_for_current_factory(factory, sub_agent_rules)
+                outcome = await self._turn(way, turn, signature, repl, variables, history, plain)
+                if isinstance(outcome, Prediction):
+                    return outcome
+                history = outcome
+            return await self._extract_outputs(way, variables, history)
+        finally:
+            await way.run(repl.shutdown)
+
+    async def _turn(
+        self,
+        way: Way,
+        turn: int,
+        signature: Any,
+        repl: CodeInterpreter,
+        variables: list[REPLVariable],
+        history: REPLHistory,
+        inputs: dict[str, Any],
+    ) -> Prediction | REPLHistory:
+        """One piece of code: the prediction when it submitted one, else the longer history."""
+        number = f"{turn + 1}/{self.max_iters}"
+        step = await way.call(
+            self.generate_action,
+            signature=signature,
+            variables_info=[variable.format() for variable in variables],
+            repl_history=history,
+            iteration=number,
+        )
+        if self.verbose:
+            logger.info("RLM iteration %s\nReasoning: %s\nCode:\n%s", number, step.reasoning, step.code)
+        try:
+            code = _strip_code_fences(step.code or "")
+        except SyntaxError as error:
+            code, result = step.code, f"[Error] {format_error_for_lm(error)}"
+        else:
+            result = await way.run(self._execute_code, repl, code, inputs)
+        return self._process_execution_result(step, code, result, history, list(self.signature.output_fields))
+
+    async def _extract_outputs(self, way: Way, variables: list[REPLVariable], history: REPLHistory) -> Prediction:
+        logger.warning("RLM reached max iterations, using extract to get final output")
+        told = [variable.format() for variable in variables]
+        found = await way.call(self.extract, variables_info=told, repl_history=history)
+        return Prediction(
+            trajectory=[entry.model_dump() for entry in history],
+            final_reasoning="Extract forced final output",
+            **{name: getattr(found, name) for name in self.signature.output_fields},
+        )
+
+    def _execute_code(self, repl: CodeInterpreter, code: str, input_args: dict[str, Any]) -> Any:
+        """What the interpreter returns, or the code's error in words for the LM."""
+        try:
+            return repl.execute(code, variables=dict(input_args))
+        except (CodeExecutionError, SyntaxError) as error:
+            return f"[Error] {format_error_for_lm(error)}"
+
+    # What came of a piece of code
+
+    def _process_execution_result(
+        self, pred: Prediction, code: str, result: Any, history: REPLHistory, output_field_names: list[str]
+    ) -> Prediction | REPLHistory:
+        if isinstance(result, FinalOutput):
+            parsed, error = self._process_final_output(result, output_field_names)
+            if parsed is None:
+                return history.append(reasoning=pred.reasoning, code=code, output=error or "")
+            last = history.append(reasoning=pred.reasoning, code=code, output=f"FINAL: {parsed}")
+            trajectory = [entry.model_dump() for entry in last]
+            return Prediction(**parsed, trajectory=trajectory, final_reasoning=pred.reasoning)
+        if isinstance(result, list):
+            result = "\n".join(map(str, result))
+        output = self._format_output(str(result) if result else "")
+        if self.verbose and not output.startswith("[Error]"):
+            logger.info(REPLEntry.format_output(output, self.max_output_chars))
+        return history.append(reasoning=pred.reasoning, code=code, output=output)
+
+    def _process_final_output(
+        self, result: FinalOutput, output_field_names: list[str]
+    ) -> tuple[dict[str, Any] | None, str | None]:
+        """The outputs in the signature's types, or what is wrong with them in words for the LM."""
+        raw = result.output
+        if not isinstance(raw, dict):
+            kind = type(raw).__name__
+            return None, f"[Error] FINAL returned {kind}, expected dict with fields: {output_field_names}"
+        missing = sorted(set(output_field_names) - set(raw))
+        if missing:
+            return None, f"[Error] Missing output fields: {missing}. Use SUBMIT({', '.join(output_field_names)})"
+        parsed, errors = {}, []
+        for name in output_field_names:
+            annotation = self.signature.output_fields[name].annotation
+            try:
+                parsed[name] = parse_value(raw[name], annotation)
+            except ValueError as error:
+                expected = getattr(annotation, "__name__", annotation)
+                errors.append(f"{name}: expected {expected}, got {type(raw[name]).__name__}: {error}")
+        return (None, "[Type Error] " + "; ".join(errors)) if errors else (parsed, None)
+
+    def _format_output(self, output: str) -> str:
+        return output or "(no output - did you forget to print?)"
+
+    # The interpreter, and what is put into it
+
+    def _make_interpreter(self, factory: InterpreterFactory) -> CodeInterpreter:
+        _validate_interpreter_factory(factory)
+        interpreter = factory()
+        _validate_interpreter(interpreter)
+        return interpreter
+
+    def _inject_execution_context(self, interpreter: Any, execution_tools: dict[str, Callable[..., Any]]) -> None:
+        interpreter.tools.update(execution_tools)
+        if hasattr(interpreter, "output_fields"):
+            interpreter.output_fields = self._get_output_fields_info()
+        if hasattr(interpreter, "_tools_registered"):  # DSPy's way to have tools read anew
+            interpreter._tools_registered = False
+
+    def _setup_facade(self, repl: CodeInterpreter, budget: _LLMCallBudget, interpreter_factory: Any) -> str:
+        """Make sub-agents possible; returns what the LM is told of them, which is nothing where they are not."""
+        sub_agents = FacadeInvocation(
+            self._user_tools, interpreter_factory, None, lm=self.sub_lm, reserve=budget.reserve
+        )
+        try:
+            sub_agents.install(repl)
+        except (CodeExecutionError, SyntaxError) as error:
+            for name in (CONSTRUCT_TOOL, CALL_TOOL):
+                repl.tools.pop(name, None)
+            logger.warning("RLM sub-agents are unavailable on %s: %s", type(repl).__name__, error)
+            return ""
+        return SUB_AGENT_INSTRUCTIONS
+
+    def _prepare_serializable_vars(self, input_args: dict[str, Any], repl: CodeInterpreter) -> dict[str, Any]:
+        """Make the inputs that know how to enter an interpreter; returns the others."""
+        repl.start()
+        plain = {}
+        for name, value in input_args.items():
+            if isinstance(value, SandboxSerializable):
+                code, variables = _code_to_make(name, value)
+                repl.execute(code, variables=variables)
+            else:
+                plain[name] = value
+        return plain
+
+    def _prepare_execution_tools(self, budget: _LLMCallBudget | None = None) -> dict[str, Callable[..., Any]]:
+        tools = self._make_llm_tools(budget)
+        return tools | {name: self._make_interpreter_tool(tool) for name, tool in self._user_tools.items()}
+
+    def _make_llm_tools(
+        self, budget: _LLMCallBudget | None = None, max_workers: int = 8
+    ) -> dict[str, Callable[..., Any]]:
+        return llm_tools(budget or _LLMCallBudget(self.max_llm_calls), self.sub_lm, max_workers)
+
+    def _make_interpreter_tool(self, tool: Tool) -> Callable[..., Any]:
+        """A function that calls the tool and looks like the tool's own."""
+        called = getattr(tool.func, "__call__", None)  # noqa: B004 - of a callable object, to see whether it is async
+        invoke: Callable[..., Any]
+        if inspect.iscoroutinefunction(tool.func) or inspect.iscoroutinefunction(called):
+
+            async def invoke(**kwargs: Any) -> Any:
+                return await tool.acall(**kwargs)
+        else:
+
+            def invoke(**kwargs: Any) -> Any:
+                return tool(**kwargs)
+
+        functools.update_wrapper(invoke, tool.func)
+        invoke.__signature__ = inspect.signature(tool.func)  # type: ignore[attr-defined]
+        return invoke
+
+    # What the LM is told
+
+    def _build_signatures(self) -> tuple[Any, Any]:
+        factory = resolve_interpreter_factory(self._interpreter_factory)
+        self._initial_execution_instructions = self._get_execution_instructions(factory)
+        self._initial_sub_agent_rules = SUB_AGENT_INSTRUCTIONS
+        self._initial_interpreter_rules = interpreter_rules(
+            self._initial_execution_instructions, self._initial_sub_agent_rules
+        )
+        action = action_signature(self.signature, self._user_tools, self._initial_interpreter_rules, self.max_llm_calls)
+        return action, extract_signature(self.signature)
+
+    def _format_tool_docs(self, tools: dict[str, Tool]) -> str:
+        return tool_docs(tools)
+
+    @staticmethod
+    def _get_execution_instructions(factory: InterpreterFactory) -> str:
+        told = getattr(factory, "execution_instructions", "")
+        if not isinstance(told, str):
+            raise TypeError("interpreter_factory.execution_instructions must be a string")
+        return told
+
+    def _action_signature_for_current_factory(self, factory: InterpreterFactory, sub_agent_rules: str) -> Any:
+        """The predictor's signature, with the rules of the interpreter of this call in place of those it was made with.
+
+        An optimizer may have rewritten the instructions: where it dropped the rules, those of another interpreter are
+        added at the end.
+        """
+        current = getattr(self.generate_action, "signature", self._action_signature)
+        told = self._get_execution_instructions(factory)
+        if (told, sub_agent_rules) == (self._initial_execution_instructions, self._initial_sub_agent_rules):
+            return current
+        before, rules = self._initial_interpreter_rules, interpreter_rules(told, sub_agent_rules)
+        instructions = current.instructions
+        if before and before in instructions:
+            return current.with_instructions(instructions.replace(before, rules, 1))
+        return current.with_instructions(instructions + rules)
+
+    def _get_output_fields_info(self) -> list[dict[str, Any]]:
+        """The parameters of ``SUBMIT``."""
+        fields = []
+        for name, field in self.signature.output_fields.items():
+            kind = field.annotation
+            fields.append({"name": name, "type": kind.__name__} if kind in SIMPLE_TYPES else {"name": name})
+        return fields
+
+    def _build_variables(self, **input_args: Any) -> list[REPLVariable]:
+        variables = []
+        for name, value in input_args.items():
+            field = self.signature.input_fields.get(name)
+            if isinstance(value, SandboxSerializable):
+                variables.append(build_repl_variable(value, name, field_info=field))
+            else:
+                variables.append(REPLVariable.from_value(name, value, field_info=field))
+        return variables
+
+    # Bad input
+
+    def _validate_inputs(self, input_args: dict[str, Any]) -> None:
+        names = set(self.signature.input_fields)
+        unexpected = sorted(set(input_args) - names)
+        if unexpected:
+            raise ValueError(f"RLM: Unexpected inputs not declared in the signature: {unexpected}")
+        missing = sorted(names - set(input_args))
+        if missing:
+            raise ValueError(f"RLM: Missing required inputs: {missing}")
+
+    def _normalize_tools(self, tools: Sequence[Any] | None) -> dict[str, Tool]:
+        if isinstance(tools, dict):
+            raise TypeError(
+                "tools must be a list, not a dict. Change tools={'name': func} to tools=[func] (tool names are "
+                "inferred from function names, or use dspex.Tool(func, name='custom_name'))"
+            )
+        named: dict[str, Tool] = {}
+        for given in tools or ():
+            if not isinstance(given, Tool) and not callable(given):
+                raise TypeError(f"Tool {given!r} must be callable, got {type(given).__name__}")
+            tool = given if isinstance(given, Tool) else Tool(given)
+            if tool.name in named:
+                raise ValueError(f"Duplicate tool name '{tool.name}'")
+            named[str(tool.name)] = tool
+        return named
+
+    def _validate_namespace(self, tools: dict[str, Tool]) -> None:
+        """Refuse names that mean something else already, in the interpreter or in the prediction."""
+
+        def taken(names: Any) -> list[str]:
+            return sorted(
+                name for name in names if name in self._RESERVED_SANDBOX_NAMES or is_reserved_sandbox_name(name)
+            )
+
+        for name in tools:
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise ValueError(f"Invalid tool name '{name}': must be a valid Python identifier and not a keyword")
+            if taken([name]):
+                raise ValueError(f"Tool name '{name}' conflicts with built-in sandbox function")
+        inputs = self.signature.input_fields
+        if "interpreter_factory" in inputs:
+            raise ValueError("'interpreter_factory' is reserved for RLM runtime configuration, not a signature input.")
+        if taken(inputs):
+            raise ValueError(f"Input fields conflict with built-in sandbox functions: {taken(inputs)}")
+        if set(inputs) & set(tools):
+            raise ValueError(f"Input fields conflict with user tools: {sorted(set(inputs) & set(tools))}")
+        outputs = sorted(set(self.signature.output_fields) & self._RESERVED_RESULT_NAMES)
+        if outputs:
+            raise ValueError(f"Output fields conflict with RLM result metadata: {outputs}")
+
+
+def _code_to_make(name: str, value: SandboxSerializable) -> tuple[str, dict[str, str]]:
+    """Code that makes `value` in an interpreter, and the variables that it needs."""
+    payload: Any = value.to_sandbox()
+    raw = f"_raw_{name}"
+    lines, variables = [], {}
+    try:
+        variables[raw] = payload.decode("utf-8") if isinstance(payload, bytes) else str(payload)
+    except UnicodeDecodeError:
+        variables[f"{raw}_base64"] = base64.b64encode(payload).decode("ascii")
+        lines += ["import base64", f"{raw} = base64.b64decode({raw}_base64)"]
+    setup = value.sandbox_setup()
+    lines += [*([setup] if setup else []), value.sandbox_assignment(name, raw)]
+    return "\n".join(lines), variables

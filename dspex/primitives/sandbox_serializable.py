@@ -1,0 +1,62 @@
+"""`SandboxSerializable`: values that know how to enter an interpreter (a data frame, a graph, ...)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from dspex.primitives.repl_types import REPLVariable
+
+__all__ = ["SandboxSerializable", "build_repl_variable"]
+
+
+class SandboxSerializable(ABC):
+    """A value that `RLM` takes into its interpreter by code of the value's own. A subclass may annotate a field.
+
+    What the code needs must be there: `PythonInterpreter`'s sandbox has no third-party packages.
+    """
+
+    @abstractmethod
+    def sandbox_setup(self) -> str:
+        """Statements to run first (imports, mostly); the model is told of them."""
+
+    @abstractmethod
+    def to_sandbox(self) -> bytes:
+        """The value as bytes: text in UTF-8, or anything else."""
+
+    @abstractmethod
+    def sandbox_assignment(self, var_name: str, data_expr: str) -> str:
+        """Code that makes the value again, out of the expression `data_expr`, and assigns it to `var_name`."""
+
+    @abstractmethod
+    def rlm_preview(self, max_chars: int = 500) -> str:
+        """The value in a few words, for the model."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source_type: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """As the type of a field: any value, written with ``str``."""
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    def to_repl_variable(self, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
+        """What the model is told of the variable `name` that holds this value."""
+        return build_repl_variable(self, name, field_info=field_info)
+
+
+def build_repl_variable(obj: SandboxSerializable, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
+    """What a model is told of the variable `name` that holds `obj`: its own preview, and what its setup imports."""
+    from dspex.primitives.repl_types import REPLVariable
+
+    preview = obj.rlm_preview()
+    variable = REPLVariable.from_value(name, obj, field_info=field_info)
+    setup = obj.sandbox_setup().strip()
+    parts = [variable.desc, f"Sandbox imports available:\n{setup}" if setup else ""]
+    desc = "\n".join(part for part in parts if part)
+    return variable.model_copy(update={"preview": preview, "total_length": len(preview), "desc": desc})
