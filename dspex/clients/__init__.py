@@ -10,6 +10,7 @@ from dspex.clients.embedding import Embedder
 from dspex.clients.history import inspect_history
 from dspex.clients.litellm_logging import configure_litellm_logging, disable_litellm_logging, enable_litellm_logging
 from dspex.clients.lm import LM
+from dspex.clients.provider import Provider, TrainingJob
 
 __all__ = [
     "DISK_CACHE_DIR",
@@ -18,6 +19,8 @@ __all__ = [
     "BaseLM",
     "Cache",
     "Embedder",
+    "Provider",
+    "TrainingJob",
     "configure_cache",
     "configure_litellm_logging",
     "disable_litellm_logging",

@@ -129,7 +129,7 @@ def _read(body: bytes) -> tuple[Any, int, bool]:
 
 def _write(responses: list[Any], logprobs: bool) -> dict[str, Any]:
     """OpenAI's completion of one choice a response."""
-    usage = [_usage(response.usage) for response in responses]
+    usage = [usage_in_openais_names(response.usage) for response in responses]
     total = {name: sum(each.get(name) or 0 for each in usage) for name in ("prompt_tokens", "completion_tokens")}
     return {
         "id": responses[0].id,
@@ -186,7 +186,8 @@ def _scored(token: Any) -> dict[str, Any]:
     return {"token": token.token, "logprob": token.logprob, "bytes": raw}
 
 
-def _usage(usage: Any) -> dict[str, Any]:
+def usage_in_openais_names(usage: Any) -> dict[str, Any]:
+    """lm15's counts of tokens as OpenAI names them."""
     found: dict[str, Any] = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
     if usage.cache_read_tokens is not None:
         found["prompt_tokens_details"] = {"cached_tokens": usage.cache_read_tokens}

@@ -270,8 +270,9 @@ class LM(Trainable, BaseLM):
 
     def _check_truncation(self, reply: Any) -> None:
         """Warn of an answer that was cut off: what cannot be parsed in it is not the model's fault."""
-        choices = field(reply, "choices") or ()
-        if any(field(choice, "finish_reason") == "length" for choice in choices):
+        for choice in field(reply, "choices") or ():
+            if field(choice, "finish_reason") != "length":
+                continue
             limit = self.kwargs.get("max_tokens", self.kwargs.get("max_completion_tokens"))
             logger.warning(
                 "LM response was truncated due to exceeding max_tokens=%s. dspex.inspect_history() shows it. To avoid "
@@ -280,6 +281,7 @@ class LM(Trainable, BaseLM):
                 limit,
                 self.kwargs.get("temperature"),
             )
+            return
 
 
 def _check(model: str, num_retries: int, max_concurrency: int, timeout: float | None) -> None:

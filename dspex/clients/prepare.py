@@ -104,7 +104,13 @@ def _sender(lm: LM) -> Any:
     from dspex.clients.showing import send_shown, showing_in_force, shown
 
     showing = showing_in_force()
-    return None if showing is None else shown(showing, send_shown)
+    if showing is None:
+        return None
+    if lm.engine_transport is None:
+        return shown(showing, send_shown)
+    from dspex.clients.engine_stream import send_shown_by_engine
+
+    return shown(showing, send_shown_by_engine)
 
 
 def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cache: Any) -> str | None:

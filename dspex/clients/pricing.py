@@ -7,8 +7,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from dspex.clients.answer import tokens
-
 Price = Callable[[dict[str, Any]], float | None]
 
 
@@ -57,7 +55,8 @@ def _unknown(usage: dict[str, Any]) -> float | None:
 
 def _split(usage: dict[str, Any]) -> tuple[int, int, int]:
     """Prompt tokens at the full rate, prompt tokens from the provider's cache, completion tokens."""
-    prompt, out = tokens(usage)
-    details = usage.get("prompt_tokens_details", usage.get("input_tokens_details"))
+    prompt = usage.get("prompt_tokens") or usage.get("input_tokens") or 0  # the latter in the Responses API
+    out = usage.get("completion_tokens") or usage.get("output_tokens") or 0
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     cached = (details.get("cached_tokens") or 0) if isinstance(details, dict) else 0
     return prompt - cached, cached, out

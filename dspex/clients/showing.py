@@ -120,7 +120,7 @@ async def _receive(call: Call, showing: Showing, response: OpenResponse) -> tupl
         chunk = _read(call, data)
         assembly.add(chunk)
         if chunk.get("choices"):
-            await showing.show(StreamChunk(chunk), _has_substance(chunk))
+            await showing.show(StreamChunk(chunk), has_substance(chunk))
     if not (done or assembly.is_finished()):
         raise LMTransportError(f"{call.url}: the stream ended before the answer did")
     body = orjson.dumps(assembly.completion())
@@ -154,6 +154,11 @@ def _read(call: Call, data: bytes) -> dict[str, Any]:
         raise LMUnexpectedError(f"A chunk of the answer is no object: {data[:200]!r}")
     if chunk.get("error"):
         call.wire.decode(data)  # raises what it means
+    return with_usual_keys(chunk)
+
+
+def with_usual_keys(chunk: dict[str, Any]) -> dict[str, Any]:
+    """`chunk`, each of whose deltas has the keys that readers look for, None where it lacks them."""
     for choice in chunk.get("choices") or ():
         if "delta" in choice:
             delta = choice["delta"] or {}
@@ -165,7 +170,8 @@ def _read(call: Call, data: bytes) -> dict[str, Any]:
     return chunk
 
 
-def _has_substance(chunk: dict[str, Any]) -> bool:
+def has_substance(chunk: dict[str, Any]) -> bool:
+    """Whether there is something in it to be shown."""
     return any(choice["delta"].get(name) for choice in chunk["choices"] for name in _SUBSTANCE)
 
 

@@ -20,6 +20,7 @@ from dspex.clients.provider import Provider, ReinforceJob, TrainingJob
 from dspex.clients.responses_format import as_responses_request
 from dspex.clients.utils_finetune import TrainDataFormat, infer_data_format, save_data, validate_data_format
 from dspex.errors import LMConfigurationError, LMUnsupportedFeatureError
+from dspex.streaming.channel import Channel
 
 Make = Callable[..., LM]
 
@@ -99,7 +100,7 @@ def test_chat_requests_become_responses_requests() -> None:
             {
                 "role": "assistant",
                 "content": None,
-                "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
+                "tool_calls": [{"id": "c", "function": call}],
             },
             {"role": "tool", "tool_call_id": "c", "content": "done"},
         ],
@@ -237,6 +238,36 @@ async def test_engine_of_the_users_own_takes_the_networks_place(store: Any) -> N
     assert await lm.copy(temperature=1.0).acall("hi") == ["Paris"]
     with pytest.raises(TypeError, match="complete"):
         LM("odd/model", engine=object())
+
+
+class StreamingEngine(Engine):
+    def stream(self, request: Any) -> Any:
+        import lm15
+
+        yield lm15.StreamStartEvent(id="r", model=request.model)
+        for text in ("Par", "is"):
+            yield lm15.StreamDeltaEvent(delta=lm15.TextDelta(text=text))
+        yield lm15.StreamDeltaEvent(delta=lm15.ToolCallDelta(input="{}", part_index=1, id="c", name="find"))
+        yield lm15.StreamEndEvent(finish_reason="tool_call", usage=lm15.Usage(input_tokens=3, output_tokens=2))
+
+
+@pytest.mark.parametrize("engine", [StreamingEngine("Paris"), Engine("Paris")])
+async def test_engines_answer_is_streamed(engine: Engine) -> None:
+    pytest.importorskip("lm15")
+    channel = Channel()
+    lm = LM("odd/model", engine=engine, cache=False)
+    with dspex.context(send_stream=channel):
+        (output,) = await lm.acall("hi")
+    channel.end()
+    sent = [item.choices[0].delta.content for item in [one async for one in channel][:-1]]
+    if isinstance(engine, StreamingEngine):
+        assert sent == ["Par", "is", None, None]
+        assert output["tool_calls"] == [
+            {"type": "function", "function": {"name": "find", "arguments": "{}"}, "id": "c"}
+        ]
+        assert lm.history[-1]["usage"]["prompt_tokens"] == 3
+    else:
+        assert (sent, output) == (["Paris", None], "Paris")
 
 
 def test_engine_is_saved_with_its_lm_and_loaded_if_allowed() -> None:
