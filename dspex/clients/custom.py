@@ -39,7 +39,8 @@ def own_forward(lm: Any, base: Any) -> Callable[[Any, Any, dict[str, Any]], Awai
 
     A synchronous call takes `forward` first, an asynchronous one `aforward`; either stands in for the other.
     """
-    brought = _methods_brought(type(lm), base) | (_METHODS & vars(lm).keys())
+    kind: Any = type(lm)
+    brought = _methods_brought(kind, base) | (_METHODS & vars(lm).keys())
     if not brought:
         return None
     if "forward" in brought and ("aforward" not in brought or on_engine_loop()):
