@@ -23,7 +23,7 @@ from dspex.primitives.code_interpreter import (
 )
 from dspex.primitives.prediction import Prediction
 from dspex.primitives.python_interpreter import PythonInterpreter
-from dspex.signatures import InputField, OutputField, Signature, ensure_signature
+from dspex.signatures import InputField, OutputField, ensure_signature, make_signature
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class CodeAct(ReAct, ProgramOfThought):
         self.codeact = Predict(self._step_signature())
         fields = {**signature.input_fields, **signature.output_fields}
         self.extractor = ChainOfThought(
-            Signature(fields, signature.instructions).append("trajectory", InputField(), type_=str)
+            make_signature(fields, signature.instructions).append("trajectory", InputField(), type_=str)
         )
         self._interpreter_factory = interpreter_factory
 
@@ -136,7 +136,7 @@ class CodeAct(ReAct, ProgramOfThought):
         told = "Python code that when executed, produces output relevant to answering the question"
         done = "a boolean flag to determine if the process is done"
         return (
-            Signature(fields, "\n".join(self._build_instructions(self.signature, self.tools)))
+            make_signature(fields, "\n".join(self._build_instructions(self.signature, self.tools)))
             .append("trajectory", InputField(), type_=str)
             .append("generated_code", OutputField(desc=told), type_=str)
             .append("finished", OutputField(desc=done), type_=bool)

@@ -23,7 +23,7 @@ from dspex.primitives.code_interpreter import (
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
 from dspex.primitives.python_interpreter import PythonInterpreter
-from dspex.signatures import InputField, OutputField, Signature, ensure_signature
+from dspex.signatures import InputField, OutputField, ensure_signature, make_signature
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class ProgramOfThought(CodeModule):
 
     def _step(self, mode: str) -> ChainOfThought:
         fields = dict(self._generate_signature(mode).fields)
-        return ChainOfThought(Signature(fields, self._generate_instruction(mode)))
+        return ChainOfThought(make_signature(fields, self._generate_instruction(mode)))
 
     def _generate_signature(self, mode: str) -> Any:
         own: dict[str, Any] = {
@@ -164,7 +164,7 @@ class ProgramOfThought(CodeModule):
                 **self.signature.output_fields,
             },
         }
-        return Signature({**self.input_fields, **own[mode]})
+        return make_signature({**self.input_fields, **own[mode]})
 
     def _generate_instruction(self, mode: str) -> str:
         signature = self._generate_signature(mode)

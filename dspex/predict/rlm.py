@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import inspect
-import keyword
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from dspex.errors import format_error_for_lm
 from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
 from dspex.predict.code_fences import strip_code_fences as _strip_code_fences
 from dspex.predict.predict import Predict
+from dspex.predict.rlm_names import check_inputs, check_names, tools_by_name
 from dspex.predict.rlm_prompt import (
     ACTION_INSTRUCTIONS_TEMPLATE,
     SUB_AGENT_INSTRUCTIONS,
@@ -36,7 +36,7 @@ from dspex.primitives.code_interpreter import (
     _validate_interpreter_factory,
     resolve_interpreter_factory,
 )
-from dspex.primitives.facade import CALL_TOOL, CONSTRUCT_TOOL, FacadeInvocation, is_reserved_sandbox_name
+from dspex.primitives.facade import CALL_TOOL, CONSTRUCT_TOOL, FacadeInvocation
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
 from dspex.primitives.python_interpreter import PythonInterpreter
@@ -286,20 +286,12 @@ class RLM(Module):
 
     def _make_interpreter_tool(self, tool: Tool) -> Callable[..., Any]:
         """A function that calls the tool and looks like the tool's own."""
-        called = getattr(tool.func, "__call__", None)  # noqa: B004 - of a callable object, to see whether it is async
-        invoke: Callable[..., Any]
-        if inspect.iscoroutinefunction(tool.func) or inspect.iscoroutinefunction(called):
-
-            async def invoke(**kwargs: Any) -> Any:
-                return await tool.acall(**kwargs)
-        else:
-
-            def invoke(**kwargs: Any) -> Any:
-                return tool(**kwargs)
-
-        functools.update_wrapper(invoke, tool.func)
-        invoke.__signature__ = inspect.signature(tool.func)  # type: ignore[attr-defined]
-        return invoke
+        function = tool.func
+        awaited = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+        invoke: Any = _awaited_call(tool) if awaited else _plain_call(tool)
+        functools.update_wrapper(invoke, function)
+        invoke.__signature__ = inspect.signature(function)
+        return invoke  # type: ignore[no-any-return]
 
     # What the LM is told
 
@@ -360,53 +352,24 @@ class RLM(Module):
     # Bad input
 
     def _validate_inputs(self, input_args: dict[str, Any]) -> None:
-        names = set(self.signature.input_fields)
-        unexpected = sorted(set(input_args) - names)
-        if unexpected:
-            raise ValueError(f"RLM: Unexpected inputs not declared in the signature: {unexpected}")
-        missing = sorted(names - set(input_args))
-        if missing:
-            raise ValueError(f"RLM: Missing required inputs: {missing}")
+        check_inputs(self.signature, input_args)
 
     def _normalize_tools(self, tools: Sequence[Any] | None) -> dict[str, Tool]:
-        if isinstance(tools, dict):
-            raise TypeError(
-                "tools must be a list, not a dict. Change tools={'name': func} to tools=[func] (tool names are "
-                "inferred from function names, or use dspex.Tool(func, name='custom_name'))"
-            )
-        named: dict[str, Tool] = {}
-        for given in tools or ():
-            if not isinstance(given, Tool) and not callable(given):
-                raise TypeError(f"Tool {given!r} must be callable, got {type(given).__name__}")
-            tool = given if isinstance(given, Tool) else Tool(given)
-            if tool.name in named:
-                raise ValueError(f"Duplicate tool name '{tool.name}'")
-            named[str(tool.name)] = tool
-        return named
+        return tools_by_name(tools)
 
     def _validate_namespace(self, tools: dict[str, Tool]) -> None:
-        """Refuse names that mean something else already, in the interpreter or in the prediction."""
+        check_names(self.signature, tools, self._RESERVED_SANDBOX_NAMES, self._RESERVED_RESULT_NAMES)
 
-        def taken(names: Any) -> list[str]:
-            return sorted(
-                name for name in names if name in self._RESERVED_SANDBOX_NAMES or is_reserved_sandbox_name(name)
-            )
 
-        for name in tools:
-            if not name.isidentifier() or keyword.iskeyword(name):
-                raise ValueError(f"Invalid tool name '{name}': must be a valid Python identifier and not a keyword")
-            if taken([name]):
-                raise ValueError(f"Tool name '{name}' conflicts with built-in sandbox function")
-        inputs = self.signature.input_fields
-        if "interpreter_factory" in inputs:
-            raise ValueError("'interpreter_factory' is reserved for RLM runtime configuration, not a signature input.")
-        if taken(inputs):
-            raise ValueError(f"Input fields conflict with built-in sandbox functions: {taken(inputs)}")
-        if set(inputs) & set(tools):
-            raise ValueError(f"Input fields conflict with user tools: {sorted(set(inputs) & set(tools))}")
-        outputs = sorted(set(self.signature.output_fields) & self._RESERVED_RESULT_NAMES)
-        if outputs:
-            raise ValueError(f"Output fields conflict with RLM result metadata: {outputs}")
+def _plain_call(tool: Tool) -> Callable[..., Any]:
+    return lambda **kwargs: tool(**kwargs)
+
+
+def _awaited_call(tool: Tool) -> Callable[..., Any]:
+    async def invoke(**kwargs: Any) -> Any:
+        return await tool.acall(**kwargs)
+
+    return invoke
 
 
 def _code_to_make(name: str, value: SandboxSerializable) -> tuple[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from dspex.adapters.annotations import placeholder
 from dspex.adapters.types.tool import Tool
 from dspex.primitives.repl_types import REPLHistory
-from dspex.signatures import InputField, OutputField, Signature
+from dspex.signatures import InputField, OutputField, make_signature
 
 _VARIABLES = "Metadata about the variables available in the REPL"
 
@@ -73,7 +73,7 @@ def action_signature(signature: Any, tools: dict[str, Tool], rules: str, max_llm
     think = "Think step-by-step: what do you know? What remains? Plan your next action."
     code = "Python code to execute. Use markdown code block format: ```python\\n<code>\\n```"
     return (
-        Signature({}, _task(signature) + instructions + tool_docs(tools))
+        make_signature({}, _task(signature) + instructions + tool_docs(tools))
         .append("variables_info", InputField(desc=_VARIABLES), type_=str)
         .append("repl_history", InputField(desc="Previous REPL code executions and their outputs"), type_=REPLHistory)
         .append("iteration", InputField(desc="Current iteration number (1-indexed) out of max_iters"), type_=str)
@@ -87,7 +87,7 @@ def extract_signature(signature: Any) -> Any:
     task = _task(signature)
     objective = f"The trajectory was generated with the following objective: \n{task}\n" if task else ""
     return (
-        Signature(dict(signature.output_fields), objective + _EXTRACT_INSTRUCTIONS)
+        make_signature(dict(signature.output_fields), objective + _EXTRACT_INSTRUCTIONS)
         .prepend("repl_history", InputField(desc="Your REPL interactions so far"), type_=REPLHistory)
         .prepend("variables_info", InputField(desc=_VARIABLES), type_=str)
     )

@@ -112,10 +112,11 @@ class Namespace:
     def _run(self, code: str) -> Any:
         """The value of the last expression."""
         tree = ast.parse(code)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        if not isinstance(last, ast.Expr):
+            return exec(compile(tree, "<interpreter>", "exec"), self.globals)
+        tree.body.pop()
         exec(compile(tree, "<interpreter>", "exec"), self.globals)
-        if last is None:
-            return None
         return eval(compile(ast.Expression(last.value), "<interpreter>", "eval"), self.globals)
 
     def _provide(self, tools: list[str], fields: list[dict[str, Any]] | None) -> None:

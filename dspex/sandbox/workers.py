@@ -98,7 +98,9 @@ class Workers:
         """None when the seat is still there, and otherwise the state to take to another one."""
         with self._lock:
             self._parked.pop(seat, None)
-        return None if seat.moved is None else await asyncio.shield(asyncio.wrap_future(seat.moved))
+        if seat.moved is None:
+            return None
+        return await asyncio.shield(asyncio.wrap_future(seat.moved))
 
     # Turns
 
