@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape, unescape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dspex
@@ -41,6 +41,7 @@ def cut(draw: st.DrawFn, text: str) -> list[str]:
     return [text[start:end] for start, end in pairwise(edges)]
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(TEXT, min_size=3, max_size=3), st.booleans())
 def test_pieces_under_headings_are_the_parsed_field(data: st.DataObject, values: list[str], complete: bool) -> None:
     answer = "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in zip(FIELDS, values, strict=True))
@@ -53,6 +54,7 @@ def test_pieces_under_headings_are_the_parsed_field(data: st.DataObject, values:
         assert [one.is_last_chunk for one in responses[:-1]] == [False] * len(responses[:-1])
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(TEXT, min_size=3, max_size=3), st.sampled_from([None, 2]))
 def test_pieces_of_json_are_the_values_json(data: st.DataObject, values: list[str], indent: int | None) -> None:
     answer = json.dumps(dict(zip(FIELDS, values, strict=True)), indent=indent, ensure_ascii=False)
@@ -70,6 +72,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(JSON, min_size=3, max_size=3), st.sampled_from(["", "Here it is:\n```json\n"]))
 def test_pieces_of_any_json_value_are_its_json(data: st.DataObject, values: list[Any], before: str) -> None:
     answer = before + json.dumps(dict(zip(FIELDS, values, strict=True)))
@@ -78,6 +81,7 @@ def test_pieces_of_any_json_value_are_its_json(data: st.DataObject, values: list
         assert json.loads("".join(one.chunk for one in heard(dspex.JSONAdapter(), pieces, name))) == value
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(TEXT, min_size=3, max_size=3))
 def test_pieces_between_tags_are_the_elements_text(data: st.DataObject, values: list[str]) -> None:
     answer = "\n".join(f"<{name}>\n{escape(value)}\n</{name}>" for name, value in zip(FIELDS, values, strict=True))
@@ -89,6 +93,7 @@ def test_pieces_between_tags_are_the_elements_text(data: st.DataObject, values: 
 
 
 @pytest.mark.parametrize("adapter", [None, dspex.ChatAdapter(), dspex.JSONAdapter(), dspex.XMLAdapter()])
+@settings(deadline=None)
 @given(st.data(), TEXT)
 def test_no_text_breaks_a_listener(adapter: Any, data: st.DataObject, text: str) -> None:
     for name in FIELDS:

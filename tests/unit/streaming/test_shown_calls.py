@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from streaming_fakes import DONE, USAGE, answer, delta, event, streaming_lm
 
@@ -129,6 +129,7 @@ async def test_text_completions_are_streamed_as_text() -> None:
     assert [item.choices[0].delta.content for item in items[:-1]] == ["Par", "is", ""]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=8), max_size=6), st.sampled_from(["\n", "\r\n", "\r"]), st.data())
 def test_events_are_read_however_the_bytes_are_cut(texts: list[str], newline: str, data: st.DataObject) -> None:
     payloads = [json.dumps(text).encode() for text in texts]
@@ -141,6 +142,7 @@ def test_events_are_read_however_the_bytes_are_cut(texts: list[str], newline: st
     assert found + decoder.rest() == payloads
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=8))
 def test_whole_is_what_the_pieces_were(texts: list[str]) -> None:
     assembly = Assembly()
