@@ -63,7 +63,7 @@ class BaseLM:
         inputs = {"prompt": prompt, "messages": messages, "kwargs": public(kwargs)}
         with announced("lm", self, inputs, callbacks) as call:
             call.outputs = await self._ask(prompt, messages, kwargs)
-        return list(call.outputs)
+        return list(call.outputs) if isinstance(call.outputs, list) else call.outputs
 
     def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
         """Answer in OpenAI's chat completion shape. For subclasses."""

@@ -17,6 +17,7 @@ from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
 from dspex.clients.providers import parse_model, wire_for
 from dspex.clients.secrets import Secret
 from dspex.clients.trainable import Trainable
+from dspex.clients.typed_request import ask_typed, is_request
 from dspex.errors import LMConfigurationError, LMUnsupportedFeatureError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ENGINES = ("auto", "litellm")
+_ENGINES = ("auto", "lm15", "litellm")
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds for one try of a call, from the first byte sent to the last one received."""
@@ -46,8 +47,9 @@ class LM(Trainable, BaseLM):
         timeout: seconds for one try, 120 by default.
         max_concurrency: calls under way at once to one address with one key.
         engine: "auto" (the providers that dspex speaks to itself, any `api_base`, and litellm, if it is installed, for
-            the others), "litellm", or an engine object of the user's with ``complete(Request) -> Response`` in lm15's
-            types; `async_engine` its asynchronous counterpart. With litellm `timeout` is litellm's own by default.
+            the others), "lm15" (DSPy's word for never litellm), "litellm", or an engine object of the user's with
+            ``complete(Request) -> Response`` in lm15's types; `async_engine` its asynchronous counterpart. With litellm
+            `timeout` is litellm's own by default.
         prompt_cache: DSPy's; refused.
         transport: how to send (`dspex.clients.transport.Transport`). Default: a pool that all LMs share.
         **kwargs: parameters of the request, such as ``n``, ``stop``, ``seed``; `rollout_id` asks anew for what has been
@@ -223,6 +225,8 @@ class LM(Trainable, BaseLM):
         return {"temperature": temperature, "max_completion_tokens": max_tokens, **kwargs}
 
     async def _ask(self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]) -> list[Any]:
+        if prompt is not None and is_request(prompt):
+            return await ask_typed(self, prompt, messages, kwargs)  # type: ignore[no-any-return]
         own = own_forward(self, LM)
         if own is not None:
             refuse_if_abandoned()

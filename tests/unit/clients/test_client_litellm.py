@@ -192,7 +192,7 @@ async def test_litellm_that_is_not_installed_is_named(monkeypatch: pytest.Monkey
         await lm_through().acall("hi")
 
 
-@pytest.mark.parametrize("options", [{"engine": "lm15"}, {"engine": "auto", "async_engine": object()}])
+@pytest.mark.parametrize("options", [{"engine": "lm16"}, {"engine": "auto", "async_engine": object()}])
 def test_other_engines_are_refused_by_name(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="engine"):
         LM("openai/x", **options)

@@ -240,6 +240,29 @@ async def test_engine_of_the_users_own_takes_the_networks_place(store: Any) -> N
         LM("odd/model", engine=object())
 
 
+def test_request_in_lm15s_types_is_answered_in_them(store: Any) -> None:
+    lm15 = pytest.importorskip("lm15")
+    asked: list[Any] = []
+
+    class Asked(Engine):
+        def complete(self, request: Any) -> Any:
+            asked.append(request)
+            return super().complete(request)
+
+    lm = LM("odd/model", engine=Asked("Paris"), temperature=0.5)
+    request = lm15.Request(model="odd/model", messages=(lm15.Message.user("hi"),), system="Be brief.")
+    response = lm(request)
+    assert isinstance(response, lm15.Response)
+    assert response.text == "Paris"
+    assert asked == [request]
+    assert lm.history[-1]["outputs"] == ["Paris"]
+    for wrong in ({"messages": []}, {"temperature": 1.0}):
+        with pytest.raises(ValueError, match="Request"):
+            lm(request, **wrong)
+    with pytest.raises(ValueError, match="must match"):
+        lm(lm15.Request(model="other", messages=(lm15.Message.user("hi"),)))
+
+
 class StreamingEngine(Engine):
     def stream(self, request: Any) -> Any:
         import lm15

@@ -1,0 +1,56 @@
+"""`LM` asked with an lm15 `Request`, as DSPy 3.4's may be: it answers with an lm15 `Response`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dspex.errors import UsageError
+
+if TYPE_CHECKING:
+    from dspex.clients.lm import LM
+
+_BESIDE_IT = {"cache", "rollout_id"}
+
+
+def is_request(prompt: Any) -> bool:
+    """Whether `prompt` is an lm15 `Request`. Loads nothing: who has one has loaded lm15."""
+    cls = type(prompt)
+    return cls.__name__ == "Request" and cls.__module__.partition(".")[0] == "lm15"
+
+
+async def ask_typed(lm: LM, request: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+    """The `Response` to `request`; the call is made, kept and counted as any other.
+
+    Raises:
+        UsageError: it comes with messages or parameters of its own, or is for another model.
+    """
+    import lm15
+
+    if messages is not None:
+        raise UsageError("A Request is asked alone: its messages are in it")
+    if set(kwargs) - _BESIDE_IT:
+        raise UsageError(f"Generation options belong in Request.config: {', '.join(sorted(set(kwargs) - _BESIDE_IT))}")
+    if request.model != lm.model:
+        raise UsageError(f"Request.model is {request.model!r} and the LM's model {lm.model!r}: they must match")
+    body = orjson.loads(_wire().build_request(request, stream=False).body)
+    params = {name: value for name, value in body.items() if name not in ("model", "messages", "stream")}
+    defaults = {name: None for name in lm.kwargs if name not in params}  # the request says all there is to say
+    reply, cost = await lm._obtain(None, body["messages"], {**defaults, **params, **kwargs})
+    lm._keep(None, body["messages"], kwargs, reply, cost)
+    return lm15.response_from_openai_chat(
+        dict(reply) if isinstance(reply, dict) else reply.model_dump(), model=request.model
+    )
+
+
+def _wire() -> Any:
+    """lm15's own way of writing OpenAI's format; it sends nothing here."""
+    import lm15
+
+    return lm15.OpenAIChatLM(api_key="none", transport=_Nowhere())
+
+
+class _Nowhere:
+    def stream(self, request: Any) -> Any:
+        raise RuntimeError("This only writes requests")
