@@ -18,7 +18,14 @@ import aiohttp
 from yarl import URL
 
 from dspex.clients.loops import PerLoop
-from dspex.clients.transport import CONNECT_SECONDS, MAX_RESPONSE_BYTES, OpenResponse, RawResponse, within_limit
+from dspex.clients.transport import (
+    CONNECT_SECONDS,
+    MAX_RESPONSE_BYTES,
+    Body,
+    OpenResponse,
+    RawResponse,
+    within_limit,
+)
 from dspex.errors import LMError, LMTimeoutError, LMTransportError
 
 _KEEP_ALIVE_SECONDS = 30.0
@@ -37,14 +44,14 @@ class AiohttpTransport:
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
-        return await self._request("POST", url, headers, body, timeout)
+        return await self.request("POST", url, headers, body, timeout)
 
     async def get(self, url: str, headers: Mapping[str, str], timeout: float) -> RawResponse:
         """As `post`, for what is no LM and is asked with GET."""
-        return await self._request("GET", url, headers, None, timeout)
+        return await self.request("GET", url, headers, None, timeout)
 
-    async def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> RawResponse:
         session = self._pools.get().session or await self._pools.get().open()
         limit = self._timeout(timeout)

@@ -6,7 +6,7 @@ The client needs no more of HTTP than this, so a test, a proxy with its own rule
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -21,6 +21,10 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 CONNECT_SECONDS = 10.0
 """How long to wait for a connection, within the time allowed for the whole call."""
+
+
+Body = bytes | AsyncIterable[bytes]
+"""What is sent: as a whole, or piece by piece (with its length among the headers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,17 @@ class StreamingTransport(Transport, Protocol):
         ...
 
 
+@runtime_checkable
+class RequestingTransport(Transport, Protocol):
+    """A transport that also speaks the other methods of HTTP: for the parts of an API that are no LM calls."""
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
+    ) -> RawResponse:
+        """Send a request and return the answer, also one with an error status. Raises as `post` does."""
+        ...
+
+
 class HttpxTransport:
     """Send through an `httpx.AsyncClient` of the user's own: its proxies, certificates and event hooks apply.
 
@@ -75,20 +90,25 @@ class HttpxTransport:
         self.client = client
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
+        return await self.request("POST", url, headers, body, timeout)
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
+    ) -> RawResponse:
         import asyncio
 
         import httpx
 
         try:
             async with asyncio.timeout(timeout):
-                return await self._post(url, headers, body)
+                return await self._request(method, url, headers, body)
         except (TimeoutError, httpx.TimeoutException):
             raise LMTimeoutError(f"{url} gave no whole answer within {timeout:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise LMTransportError(f"{url}: {type(error).__name__}: {error}") from None
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> RawResponse:
-        async with self.client.stream("POST", url, headers=dict(headers), content=body, timeout=None) as response:
+    async def _request(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> RawResponse:
+        async with self.client.stream(method, url, headers=dict(headers), content=body, timeout=None) as response:
             pieces = [piece async for piece in within_limit(response.aiter_bytes(), url)]
             return RawResponse(response.status_code, response.headers, b"".join(pieces))
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
     {"by_value", "errors", "settings", "bridge", "callback", "callback_methods", "logs", "lm15"},
     {"store", "signatures", "sandbox"},
-    {"clients", "adapters", "practice", "datafiles"},
+    {"clients", "finetuning", "adapters", "practice", "datafiles"},
     {"primitives"},
     {"predict", "streaming"},
     {"evaluate", "runner", "teleprompt"},
