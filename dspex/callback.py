@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
 
+from dspex.observability.switch import telemetry
 from dspex.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -72,9 +73,13 @@ class Call:
 
 
 def callbacks_for(instance: Any) -> Sequence[Any]:
-    """Who listens to `instance`: its own callbacks and the configured ones. Mostly nobody: check before `announced`."""
+    """Who listens to `instance`: telemetry, the configured callbacks and its own. Mostly nobody: check for that before
+    `announced`."""
     own = getattr(instance, "callbacks", None)
     everywhere = settings.callbacks
+    told = telemetry()
+    if told is not None:
+        return [told.listener, *(everywhere or ()), *(own or ())]
     if not own:
         return everywhere or ()
     return [*(everywhere or ()), *own]

@@ -64,6 +64,7 @@ def end(status: int) -> NoReturn:
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever cannot wait for the store may leave
     _close_stores()
+    _flush_telemetry()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -80,6 +81,9 @@ def _command(arguments: Sequence[str] | None) -> int:
     import typer
 
     from dspex.cli.app import app
+    from dspex.observability.set_up import set_up_for_command
+
+    set_up_for_command()
 
     status: Any = typer.main.get_command(app).main(
         args=None if arguments is None else list(arguments), prog_name="dspex", standalone_mode=False
@@ -117,6 +121,12 @@ def _listen_to_signals() -> None:
     """Ctrl-C and SIGTERM both interrupt, also in a process that a script started in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _flush_telemetry() -> None:
+    from dspex.observability.set_up import flush
+
+    flush()
 
 
 def _close_stores() -> None:

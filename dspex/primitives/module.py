@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from dspex.bridge import run_sync, wait_for
 from dspex.callback import announced, callbacks_for
 from dspex.errors import UsageError
+from dspex.observability.switch import telemetry
 from dspex.primitives import by_path
 from dspex.primitives.base_module import BaseModule
 from dspex.primitives.direct_call import Forward
@@ -228,7 +229,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
 
 def _is_watched(module: Module) -> bool:
     """Whether a call has to do more than run: mostly not, and then it must cost nothing."""
-    return bool(module.callbacks or read("callbacks") or read("track_usage"))
+    return bool(module.callbacks or read("callbacks") or read("track_usage") or telemetry() is not None)
 
 
 def _starts_tracking() -> bool:

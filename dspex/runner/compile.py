@@ -11,6 +11,7 @@ from dspex.clients import LM
 from dspex.clients.check import check_lm
 from dspex.clients.scope import Usage
 from dspex.errors import UsageError
+from dspex.observability import span
 from dspex.runner.examples import Metric
 from dspex.runner.local import LocalRunner
 from dspex.runner.materialize import materialize
@@ -104,7 +105,8 @@ async def optimize_here(
     watcher.on_step(state)
     try:
         while state.phase is not Phase.DONE:
-            state = await advance(state, optimizer, runner)
+            with span(f"step: {state.phase}", step=state.steps, optimizer=type(optimizer).__name__):
+                state = await advance(state, optimizer, runner)
             watcher.on_step(state)
     except BootstrapFailedError as error:
         raise BootstrapFailedError(f"{error} {_said(runner.failures)}") from None

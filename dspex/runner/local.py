@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.clients.scope import Usage
 from dspex.evaluate.score import ExactSum
+from dspex.observability import span
 from dspex.runner.candidate import Candidate, DataName, PredictorName
 from dspex.runner.examples import Metric, Step, evaluate_example, trace_example, traced
 from dspex.runner.materialize import facts, materialize
@@ -66,9 +67,10 @@ class LocalRunner:
         step = Step(run_id=self.run_id, path=path, metric=self.metric)
         rows = len(self.data[data])
         total, failed = ExactSum(), 0
-        async for outcome in self._run(evaluate_example, program, data, range(rows), step):
-            failed += outcome.score is None
-            total.add(self.failure_score if outcome.score is None else outcome.score)
+        with span("evaluate", path=path, rows=rows):
+            async for outcome in self._run(evaluate_example, program, data, range(rows), step):
+                failed += outcome.score is None
+                total.add(self.failure_score if outcome.score is None else outcome.score)
         return Evaluation(path=path, data=data, rows=rows, score=total.percent(rows), n_failed=failed)
 
     async def trace(self, request: TraceRequest) -> Sequence[Traced]:
@@ -82,10 +84,11 @@ class LocalRunner:
             settings=self.teacher_settings,
         )
         outcomes: dict[int, Outcome] = {}
-        async for outcome in self._run(trace_example, teacher, request.data, request.indices, step):
-            outcomes[outcome.index] = outcome
-            if outcome.passed:
-                self._demos[request.path, outcome.index] = outcome.demos or {}
+        with span("trace", path=request.path, rows=len(request.indices)):
+            async for outcome in self._run(trace_example, teacher, request.data, request.indices, step):
+                outcomes[outcome.index] = outcome
+                if outcome.passed:
+                    self._demos[request.path, outcome.index] = outcome.demos or {}
         return [traced(outcomes[index]) for index in request.indices]
 
     async def rows(self, data: DataName, indices: Sequence[int]) -> Sequence[Example]:

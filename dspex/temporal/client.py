@@ -20,6 +20,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from dspex.errors import UsageError
+from dspex.observability import traced
 from dspex.runner.references import ProgramRef
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
@@ -91,6 +92,7 @@ class Client:
         opened = store if isinstance(store, Store) else Store.open(store)
         return cls(temporal, opened, task_queue_in_force(task_queue), await _knows_search_attributes(temporal))
 
+    @traced("optimize")
     async def optimize(
         self,
         program: Module | ProgramRef,
@@ -120,6 +122,7 @@ class Client:
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         return await self._optimize(spec, score=True, reuse=reuse, chunking=chunking)
 
+    @traced("compile")
     async def compile(
         self,
         optimizer: Optimizer[Any],
@@ -138,6 +141,7 @@ class Client:
         spec.run_id = f"{slug(spec.student.label)}-compile-{digest[:12]}"
         return await self._optimize(spec, score=False, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
 
+    @traced("evaluate")
     async def evaluate(
         self,
         program: Module | ProgramRef,

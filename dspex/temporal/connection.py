@@ -11,6 +11,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from dspex.errors import DSPyError, UsageError
+from dspex.observability import telemetry
 from dspex.temporal.contracts import DEFAULT_TASK_QUEUE
 
 LOCAL = "localhost:7233"
@@ -44,6 +45,11 @@ async def connect(address: str | None = None, namespace: str | None = None) -> T
     if namespace is not None:
         config["namespace"] = namespace
     target = config.setdefault("target_host", LOCAL)
+    told = telemetry()
+    if told is not None:
+        from dspex.temporal.tracing import RunTracing
+
+        config["interceptors"] = [RunTracing(told)]
     try:
         return await TemporalClient.connect(**config, data_converter=pydantic_data_converter)
     except (RPCError, RuntimeError, OSError) as error:

@@ -78,7 +78,7 @@ def make_worker(
 def sandbox() -> SandboxedWorkflowRunner:
     """The sandbox that workflows run in. `dspex` itself is let through: its core is pure (STYLE), and heavy."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "dspex", "orjson", "greenlet", "httpx", "aiohttp", "tenacity", "sqlalchemy", "json_repair"
+        "dspex", "orjson", "greenlet", "httpx", "aiohttp", "tenacity", "sqlalchemy", "json_repair", "opentelemetry"
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)
 

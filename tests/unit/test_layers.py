@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
-    {"by_value", "errors", "settings", "bridge", "callback", "callback_methods", "logs", "lm15"},
+    {"by_value", "errors", "settings", "bridge", "callback", "callback_methods", "logs", "lm15", "observability"},
     {"store", "signatures", "sandbox"},
     {"clients", "finetuning", "adapters", "practice", "datafiles"},
     {"primitives"},

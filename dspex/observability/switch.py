@@ -1,0 +1,104 @@
+"""Whether telemetry is on: asked at every call, so it costs next to nothing where it is not.
+
+Off with ``dspex.configure(telemetry=False)``, ``DSPEX_TELEMETRY=0`` or ``OTEL_SDK_DISABLED=true``. On with
+``configure(telemetry=True)`` or ``DSPEX_TELEMETRY=1``, which make providers from the ``OTEL_*`` variables where the
+process has none. Otherwise on as soon as the process has a tracer or meter provider: whoever set it wants to know.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from dspex.settings import read
+
+if TYPE_CHECKING:
+    from dspex.observability.telemetry import Telemetry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TELEMETRY_VARIABLE = "DSPEX_TELEMETRY"
+
+_NO = ("0", "false", "off", "no")
+
+
+def _asked(environment: Any = os.environ) -> bool | None:
+    """What the environment says: on, off, or nothing."""
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    said = environment.get(TELEMETRY_VARIABLE, "").lower()
+    return None if not said else said not in _NO
+
+
+_by_environment = _asked()  # read once: a look at the environment costs more than all the rest here
+_current: Telemetry | None = None
+
+
+def telemetry() -> Telemetry | None:
+    """Who is told of what happens here; None, mostly."""
+    wanted = read("telemetry")
+    if wanted is None:
+        wanted = _by_environment
+        if wanted is None:
+            return _of_the_process() if "opentelemetry.trace" in sys.modules else None
+    if wanted is False:
+        return None
+    return _made() if wanted is True else wanted
+
+
+def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
+    """A span around a block, or nothing around it. ``rows=`` is the attribute ``dspex.rows``; None is left out."""
+    told = telemetry()
+    return (
+        nullcontext() if told is None else told.span(name, {f"dspex.{key}": value for key, value in attributes.items()})
+    )
+
+
+def traced(name: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+    """Decorate an ``async`` function: a span around each call of it."""
+
+    def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @functools.wraps(function)
+        async def spanned(*args: P.args, **kwargs: P.kwargs) -> T:
+            with span(name):
+                return await function(*args, **kwargs)
+
+        return spanned
+
+    return decorate
+
+
+def _of_the_process() -> Telemetry | None:
+    """What goes to the providers that somebody has set for the whole process, if anybody has."""
+    global _current
+    from opentelemetry import metrics, trace
+
+    tracers, meters = trace.get_tracer_provider(), metrics.get_meter_provider()
+    if _is_stand_in(tracers) and _is_stand_in(meters):
+        return None
+    if _current is None or _current.tracer_provider is not tracers or _current.meter_provider is not meters:
+        from dspex.observability.telemetry import Telemetry
+
+        _current = Telemetry(tracers, meters)
+    return _current
+
+
+def _made() -> Telemetry | None:
+    """As `_of_the_process`, after making providers where there are none."""
+    found = _of_the_process()
+    if found is not None:
+        return found
+    from dspex.observability.set_up import set_up
+
+    set_up()
+    return _of_the_process()
+
+
+def _is_stand_in(provider: Any) -> bool:
+    """Whether it is one of the API's own, which do nothing until a real one is set."""
+    return type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
