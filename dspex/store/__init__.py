@@ -4,9 +4,11 @@ SQLite by default (one file that all processes of a host share), PostgreSQL for 
 cheap: SQLAlchemy is loaded by the store's own threads at the first use (``dspex.store.sql``).
 """
 
+from dspex.store.bill import Bill, BillLine
+from dspex.store.budgets import Budgets, Most, Payer, Spending, Spent
 from dspex.store.datasets import DatasetRef, Datasets
 from dspex.store.jsonable import to_jsonable
-from dspex.store.ledger import Bill, Held, Hit, Ledger, LedgerEntry, Won
+from dspex.store.ledger import Held, Hit, Ledger, LedgerEntry, Won
 from dspex.store.outcomes import Failure, Outcome, Outcomes
 from dspex.store.programs import Programs
 from dspex.store.runs import RunRecord, Runs
@@ -14,6 +16,8 @@ from dspex.store.store import Store
 
 __all__ = [
     "Bill",
+    "BillLine",
+    "Budgets",
     "DatasetRef",
     "Datasets",
     "Failure",
@@ -21,11 +25,15 @@ __all__ = [
     "Hit",
     "Ledger",
     "LedgerEntry",
+    "Most",
     "Outcome",
     "Outcomes",
+    "Payer",
     "Programs",
     "RunRecord",
     "Runs",
+    "Spending",
+    "Spent",
     "Store",
     "Won",
     "to_jsonable",

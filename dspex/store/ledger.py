@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dspex.store.bill import Bill
+from dspex.store.budgets import Payer, Spent
 from dspex.store.gather import Gather
-from dspex.store.ledger_work import LedgerWork
+from dspex.store.ledger_work import Claim, LedgerWork
 from dspex.store.memory import RecentEntries
 
 if TYPE_CHECKING:
@@ -22,7 +24,11 @@ MEMORY_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A finished LM call. `cost_usd` is None where the price is unknown; `run_id` is the run that paid."""
+    """A finished LM call.
+
+    `cost_usd` is None where the price is unknown; `run_id` is the run that paid, `predictor` who called (the tokens and
+    names are those of `dspex.store.bill.BillLine`); `outcome` is why the model stopped: ``"stop"``, ``"length"``, ...
+    """
 
     key: str
     model: str
@@ -32,6 +38,11 @@ class LedgerEntry:
     cost_usd: float | None
     latency_s: float
     run_id: str | None
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    predictor: str | None = None
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +62,6 @@ class Held:
     """Somebody else is calling: ask again a little later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What a run's calls came to. `repeated` of the `calls` were paid for although the ledger had got their answer
-    from elsewhere meanwhile (their process had been taken for dead)."""
-
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float
-    repeated: int = 0
-
-
 class Ledger:
     """The ledger's face: every method may be awaited on any event loop. All raise `StoreError` (`StoreFullError`)."""
 
@@ -72,12 +71,16 @@ class Ledger:
         self._work = LedgerWork(database, self._recent)
         self._gather = Gather("dspex-ledger", self._work)
 
-    async def claim(self, key: str) -> Hit | Won | Held:
-        """The answer to the call `key`, or who is to make it. A claim won by a waiter that is cancelled is released."""
+    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held | Spent:
+        """The answer to the call `key`, or who is to make it. A claim won by a waiter that is cancelled is released.
+
+        With a `payer` that has a budget the most that the call can come to is set aside until it is recorded or
+        released. While there is no room for that, the answer is `Held`; `Spent`, if there never will be.
+        """
         entry = self._recent.get(key)
         if entry is not None:
             return Hit(entry)
-        answer: Hit | Won | Held = await self._gather.ask("claim", key)
+        answer: Hit | Won | Held | Spent = await self._gather.ask("claim", Claim(key, payer))
         return answer
 
     async def lookup(self, key: str) -> LedgerEntry | None:

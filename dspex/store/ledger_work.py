@@ -8,14 +8,15 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dspex.errors import StoreError, StoreFullError
 from dspex.store.gather import Request
 
 if TYPE_CHECKING:
+    from dspex.store.budgets import Payer, Spent
     from dspex.store.database import Database
-    from dspex.store.ledger import LedgerEntry
+    from dspex.store.ledger import Held, LedgerEntry
     from dspex.store.memory import RecentEntries
     from dspex.store.sql.ledger import LedgerSql
 
@@ -26,6 +27,13 @@ _Work = Callable[[list[Request]], None]
 
 _log = logging.getLogger(__name__)
 _WARN_EVERY_S = 60.0
+
+
+class Claim(NamedTuple):
+    """A call to be claimed, and who pays if it is made."""
+
+    key: str
+    payer: Payer | None
 
 
 class LedgerWork:
@@ -58,7 +66,7 @@ class LedgerWork:
         """A claim won for a waiter that is gone is given up again."""
         from dspex.store.ledger import Won
 
-        won = [r.what for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
+        won = [r.what.key for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
         return [Request("release", key, None, None) for key in won]
 
     def finish(self) -> None:
@@ -95,7 +103,9 @@ class LedgerWork:
     def _record(self, requests: list[Request]) -> None:
         entries: dict[str, LedgerEntry] = {}
         again = [r for r in requests if entries.setdefault(r.what.key, r.what) is not r.what]
-        standing = self._database.transact(lambda connection: self.sql.record(connection, list(entries.values())))
+        standing = self._database.transact(
+            lambda connection: self.sql.record(connection, list(entries.values()), self.owner)
+        )
         for request in requests:
             entry = standing.get(request.what.key, entries[request.what.key])
             request.answer = entry
@@ -112,23 +122,22 @@ class LedgerWork:
     def _read(self, requests: list[Request]) -> None:
         from dspex.store.ledger import Hit
 
-        keys = list({r.what for r in requests})
+        keys = list({_key(r) for r in requests})
         found = self._database.query(lambda connection: self.sql.entries(connection, keys))
         for entry in found.values():
             self._recent.add(entry)
         for request in requests:
-            hit = found.get(request.what)
+            hit = found.get(_key(request))
             request.answer = Hit(hit) if hit is not None and request.kind == "claim" else hit
 
     def _claim(self, requests: list[Request]) -> None:
         from dspex.store.ledger import Held, Hit, Won
 
-        keys = sorted({r.what for r in requests})
-        won, found = self._won_and_found(keys)
+        won, found, refused = self._won_found_and_refused([r.what for r in requests])
         for entry in found.values():
             self._recent.add(entry)
         for request in requests:
-            key = request.what
+            key = request.what.key
             if key in found:
                 request.answer = Hit(found[key])
             elif key in won:
@@ -136,17 +145,21 @@ class LedgerWork:
                 self._held.add(key)
                 request.answer = Won()
             else:
-                request.answer = Held()
+                request.answer = refused.get(key) or Held()
 
-    def _won_and_found(self, keys: list[str]) -> tuple[set[str], dict[str, LedgerEntry]]:
+    def _won_found_and_refused(
+        self, claims: list[Claim]
+    ) -> tuple[set[str], dict[str, LedgerEntry], dict[str, Held | Spent]]:
         beat = self._beat_is_due()
         asked_at = time.monotonic()
-        won, found = self._database.transact(
-            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, beat)
+        keys = sorted({claim.key for claim in claims})
+        payers = {claim.key: claim.payer for claim in claims if claim.payer is not None}
+        outcome = self._database.transact(
+            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, beat, payers)
         )
         if beat:
             self._beaten_at = asked_at
-        return won, found
+        return outcome
 
     def _beat_is_due(self) -> bool:
         return self._beaten_at is None or time.monotonic() - self._beaten_at >= BEAT_EVERY_S
@@ -165,6 +178,11 @@ class LedgerWork:
         if self._warned_at is None or time.monotonic() - self._warned_at > _WARN_EVERY_S:
             self._warned_at = time.monotonic()
             _log.warning("The store does not take the beat that keeps this process's claims: %s", error)
+
+
+def _key(request: Request) -> str:
+    key: str = request.what.key if request.kind == "claim" else request.what
+    return key
 
 
 def _one_is_to_blame(error: StoreError) -> bool:

@@ -10,6 +10,8 @@ import weakref
 from pathlib import Path
 
 from dspex.store import url as urls
+from dspex.store.batches import Batches
+from dspex.store.budgets import Budgets
 from dspex.store.database import Database
 from dspex.store.datasets import Datasets
 from dspex.store.ledger import Ledger
@@ -39,6 +41,8 @@ class Store:
         self.programs = Programs(self._database)
         self.outcomes = Outcomes(self._database)
         self.runs = Runs(self._database)
+        self.batches = Batches(self._database)
+        self.budgets = Budgets(self._database)
         _all.add(self)
 
     @classmethod

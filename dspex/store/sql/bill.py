@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, func, select
+from collections.abc import Iterator
+from typing import Any
 
-from dspex.store.ledger import Bill
-from dspex.store.sql.schema import ledger, repeats
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select
+
+from dspex.store.bill import FIGURES, Bill, BillLine
+from dspex.store.sql.schema import ledger, pruned, repeats
+
+_TOKENS = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
 
 
 def bill(connection: Connection, run_id: str | None) -> Bill:
     """The calls of a run, or all calls for None."""
-    calls, prompt, completion, cost = _sums(connection, ledger, run_id)
-    repeated, more_prompt, more_completion, more_cost = _sums(connection, repeats, run_id)
-    return Bill(
-        calls=calls + repeated,
-        prompt_tokens=prompt + more_prompt,
-        completion_tokens=completion + more_completion,
-        cost_usd=round(cost + more_cost, 10),  # databases add in any order; the last digits are not to show it
-        repeated=repeated,
-    )
+    found: dict[tuple[str, str], list[Any]] = {}
+    for table, statement in (("ledger", of_calls(0)), ("repeats", of_repeats()), ("pruned", _of_pruned())):
+        source = {"ledger": ledger, "repeats": repeats, "pruned": pruned}[table]
+        where = statement if run_id is None else statement.where(source.c.run_id == run_id)
+        for model, predictor, *figures in connection.execute(where):
+            sums = found.setdefault((model or "", predictor or ""), [0] * len(FIGURES))
+            sums[:] = [total + (figure or 0) for total, figure in zip(sums, figures, strict=True)]
+    return Bill.of(_line(*key, sums) for key, sums in found.items())
 
 
-def _sums(connection: Connection, table: Table, run_id: str | None) -> tuple[int, int, int, float]:
+def of_calls(repeated: int, table: Any = ledger) -> Select[Any]:
+    """One row a model and predictor: their names, then the `FIGURES`."""
     c = table.c
-    statement = select(func.count(), func.sum(c.prompt_tokens), func.sum(c.completion_tokens), func.sum(c.cost_usd))
-    statement = statement.select_from(table)
-    if run_id is not None:
-        statement = statement.where(c.run_id == run_id)
-    calls, prompt, completion, cost = connection.execute(statement).one()
-    return int(calls), int(prompt or 0), int(completion or 0), float(cost or 0.0)
+    unpriced = func.sum(case((c.cost_usd.is_(None), 1), else_=0))
+    counted: list[ColumnElement[Any]] = [func.count(), func.count() * literal(repeated), unpriced]
+    tokens = [func.sum(c[name]) for name in _TOKENS]
+    figures = [*counted, *tokens, func.sum(c.cost_usd), func.sum(c.latency_s)]
+    return select(c.model, c.predictor, *figures).group_by(c.model, c.predictor)
+
+
+def of_repeats() -> Select[Any]:
+    return of_calls(1, repeats)
+
+
+def _of_pruned() -> Select[Any]:
+    c = pruned.c
+    return select(c.model, c.predictor, *(func.sum(c[name]) for name in FIGURES)).group_by(c.model, c.predictor)
+
+
+def _line(model: str, predictor: str, sums: list[Any]) -> BillLine:
+    return BillLine(model, predictor or None, **dict(_typed(sums)))
+
+
+def _typed(sums: list[Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in zip(FIGURES, sums, strict=True):
+        yield name, float(value) if name in ("cost_usd", "latency_s") else int(value)

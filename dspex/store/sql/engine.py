@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 
 from dspex.errors import StoreError, StoreFullError
 from dspex.store.sql.schema import VERSION, metadata, versions
+from dspex.store.sql.upgrade import OLDEST, upgrade
 from dspex.store.url import StoreUrl
 
 BUSY_S = 30
@@ -108,20 +109,29 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
 def _make_tables(engine: Engine, url: StoreUrl) -> None:
     with reader(engine).connect() as connection:
         found = _version(connection)
-    if found is None:
+    if found is None or OLDEST <= found < VERSION:
         with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
-            found = _version(connection)
-            if found is None:
-                metadata.create_all(connection)
-                connection.execute(versions.insert().values(version=VERSION))
-                return
+            found = _made_or_upgraded(connection)
     if found != VERSION:
         raise StoreError(
             f"The store {url.shown} was made by another version of dspex (tables of version {found}, this dspex has "
             f"{VERSION}). Use that version, or name another store with DSPEX_STORE."
         )
+
+
+def _made_or_upgraded(connection: Connection) -> int:
+    """Make the tables, or bring them up to date, unless another process has done so meanwhile."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
+    found = _version(connection)
+    if found is None:
+        metadata.create_all(connection)
+        connection.execute(versions.insert().values(version=VERSION))
+    elif OLDEST <= found < VERSION:
+        upgrade(connection, found)
+    else:
+        return found
+    return VERSION
 
 
 def _version(connection: Connection) -> int | None:

@@ -8,7 +8,7 @@ other.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.ledger import LedgerEntry
+from dspex.store.budgets import Payer, Spent
+from dspex.store.ledger import Held, LedgerEntry
+from dspex.store.sql.budgets import BudgetSql
 from dspex.store.sql.listed import Dialect, bind_list, listed, listed_value
 from dspex.store.sql.schema import claims, ledger, owners, repeats
 
@@ -52,7 +54,9 @@ class LedgerSql:
         silence = func.abs(now - owners.c.beat)  # absolute: a clock set back must not make a dead claim last for hours
         keys = listed(dialect, "keys")
 
+        self._budgets = BudgetSql(dialect, silence <= void_after_s)
         self._entries = select(*_ENTRY).where(ledger.c.key.in_(keys))
+        self._known = select(ledger.c.key).where(ledger.c.key.in_(keys))
         self._insert = upsert(ledger).on_conflict_do_nothing()
         self._drop = delete(claims).where(claims.c.key.in_(keys))
         self._release = self._drop.where(claims.c.owner == bindparam("me"))
@@ -92,10 +96,19 @@ class LedgerSql:
         return {row[0]: LedgerEntry(*row) for row in rows}
 
     def claim(
-        self, connection: Connection, me: str, keys: Sequence[str], held: Collection[str], beat: bool
-    ) -> tuple[set[str], dict[str, LedgerEntry]]:
-        """Claim `keys`, of which `held` are with callers of this owner. Returns those won, and entries found."""
-        if self._dialect == "postgresql":
+        self,
+        connection: Connection,
+        me: str,
+        keys: Sequence[str],
+        held: Collection[str],
+        beat: bool,
+        payers: Mapping[str, Payer],
+    ) -> tuple[set[str], dict[str, LedgerEntry], dict[str, Held | Spent]]:
+        """Claim `keys`, of which `held` are with callers of this owner, and set aside what `payers` may have to pay.
+
+        Returns those won, entries found, and those that could have been won but for their run's budget.
+        """
+        if self._dialect == "postgresql" and not payers:
             # A claim need not survive the database's own crash, so nobody waits for its disk.
             connection.execute(text("SET LOCAL synchronous_commit = off"))
         if beat:
@@ -108,7 +121,12 @@ class LedgerSql:
         found = self.entries(connection, sorted(won)) if won else {}
         if found:
             connection.execute(self._drop, {"keys": bind_list(self._dialect, sorted(found))})
-        return won - found.keys(), found
+            won -= found.keys()
+        refused = self._budgets.reserve(connection, me, {key: payers[key] for key in won if key in payers})
+        if refused:
+            self._release_only(connection, me, sorted(refused))
+            won -= refused.keys()
+        return won, found, refused
 
     def _take_void(self, connection: Connection, me: str, keys: Sequence[str], held: Collection[str]) -> set[str]:
         taken: set[str] = set()
@@ -126,22 +144,36 @@ class LedgerSql:
                 taken.add(key)
         return taken
 
-    def record(self, connection: Connection, entries: Sequence[LedgerEntry]) -> dict[str, LedgerEntry]:
-        """Add `entries` and drop their claims, whoever holds those. Returns what stands where another was first."""
+    def record(self, connection: Connection, entries: Sequence[LedgerEntry], me: str = "") -> dict[str, LedgerEntry]:
+        """Add `entries` and drop their claims, whoever holds those. Returns what stands where another was first.
+
+        What `me` had set aside for them in the budgets of their runs is settled.
+        """
         ordered = sorted(entries, key=lambda entry: entry.key)
         now = time.time()
-        added = connection.execute(self._insert, [_row(entry, now) for entry in ordered]).rowcount
         keys = bind_list(self._dialect, [entry.key for entry in ordered])
+        known = set(connection.execute(self._known, {"keys": keys}).scalars())
+        added = connection.execute(self._insert, [_row(entry, now) for entry in ordered]).rowcount
         connection.execute(self._drop, {"keys": keys})
-        if added == len(ordered):
-            return {}
-        standing = self.entries(connection, [entry.key for entry in ordered])
-        repeated = [entry for entry in ordered if standing[entry.key] != entry]  # equal: this very record, sent again
-        if repeated:
-            connection.execute(insert(repeats), [_repeat(entry, now) for entry in repeated])
+        standing: dict[str, LedgerEntry] = {}
+        repeated: list[LedgerEntry] = []
+        if added < len(ordered):
+            standing = self.entries(connection, [entry.key for entry in ordered])
+            repeated = [each for each in ordered if standing[each.key] != each]  # equal: this very record, sent again
+            if repeated:
+                connection.execute(insert(repeats), [_repeat(entry, now) for entry in repeated])
+        limited = self._budgets.limited(connection, ordered)
+        if limited:
+            paid = [*(entry for entry in ordered if entry.key not in known and entry not in repeated), *repeated]
+            self._budgets.settle(connection, me, paid, limited)
         return standing
 
     def release(self, connection: Connection, me: str, keys: Sequence[str]) -> None:
+        """Give up claims of `me`, and what was set aside for them."""
+        self._release_only(connection, me, keys)
+        self._budgets.give_back(connection, me, keys)
+
+    def _release_only(self, connection: Connection, me: str, keys: Sequence[str]) -> None:
         connection.execute(self._release, {"keys": bind_list(self._dialect, keys), "me": me})
 
     def beat(self, connection: Connection, me: str) -> None:
@@ -156,20 +188,10 @@ class LedgerSql:
 
 
 def _row(entry: LedgerEntry, now: float) -> dict[str, Any]:
-    return {
-        "key": entry.key,
-        "model": entry.model,
-        "response": entry.response,
-        "prompt_tokens": entry.prompt_tokens,
-        "completion_tokens": entry.completion_tokens,
-        "cost_usd": entry.cost_usd,
-        "latency_s": entry.latency_s,
-        "run_id": entry.run_id,
-        "created_at": now,
-    }
+    return {**{name: getattr(entry, name) for name in LedgerEntry.__slots__}, "created_at": now}
 
 
 def _repeat(entry: LedgerEntry, now: float) -> dict[str, Any]:
     row = _row(entry, now)
-    del row["model"], row["response"]
+    del row["response"]
     return row

@@ -16,10 +16,18 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
-"""Raised when the tables change. A store with another version is refused."""
+from dspex.store.bill import FIGURES
+
+VERSION = 2
+"""Raised when the tables change. An older store is brought up to date (`dspex.store.sql.upgrade`), a newer refused."""
 
 metadata = MetaData()
+
+
+def _count(name: str) -> Column[int]:
+    """A number that an older dspex, or an older store, does not know of."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
 
 versions = Table("dspex_version", metadata, Column("version", Integer, primary_key=True))
 
@@ -35,11 +43,21 @@ ledger = Table(
     Column("latency_s", Double, nullable=False),
     Column("run_id", String),
     Column("created_at", Double, nullable=False),
+    _count("cached_tokens"),
+    _count("cache_write_tokens"),
+    _count("reasoning_tokens"),
+    Column("predictor", Text),
+    Column("outcome", Text),
 )
 """Finished LM calls. `created_at` is Unix time, as everywhere here."""
 
 # Covers the bill, so that adding up a run reads no responses.
-Index("dspex_ledger_bill", ledger.c.run_id, ledger.c.prompt_tokens, ledger.c.completion_tokens, ledger.c.cost_usd)
+Index(
+    "dspex_ledger_costs",
+    *(ledger.c[name] for name in ("run_id", "model", "predictor", "prompt_tokens", "cached_tokens")),
+    *(ledger.c[name] for name in ("cache_write_tokens", "completion_tokens", "reasoning_tokens")),
+    *(ledger.c[name] for name in ("cost_usd", "latency_s")),
+)
 
 repeats = Table(
     "dspex_ledger_repeats",
@@ -52,8 +70,51 @@ repeats = Table(
     Column("cost_usd", Double),
     Column("latency_s", Double, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("model", Text),
+    _count("cached_tokens"),
+    _count("cache_write_tokens"),
+    _count("reasoning_tokens"),
+    Column("predictor", Text),
+    Column("outcome", Text),
 )
 """Calls that were paid for although another had been recorded first: no answers, but part of the bill."""
+
+pruned = Table(
+    "dspex_pruned",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("predictor", Text, primary_key=True),
+    *(_count(name) for name in FIGURES if name not in ("cost_usd", "latency_s")),
+    Column("cost_usd", Double, nullable=False),
+    Column("latency_s", Double, nullable=False),
+)
+"""What calls came to whose answers have been pruned: a bill outlives them. Empty strings stand for what is unknown."""
+
+budgets = Table(
+    "dspex_budgets",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("usd", Double),
+    Column("tokens", BigInteger),
+    Column("calls", BigInteger),
+    Column("used_pico", BigInteger, nullable=False),
+    Column("used_tokens", BigInteger, nullable=False),
+    Column("used_calls", BigInteger, nullable=False),
+)
+"""What runs may spend (null: as much as they like), and what they have: paid, and set aside for calls under way.
+Money is counted in millionths of a millionth of a dollar: whole numbers do not drift."""
+
+reservations = Table(
+    "dspex_reservations",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("run_id", String, nullable=False, index=True),
+    Column("pico", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+)
+"""The most that each call under way can come to. What a dead owner leaves stays used: nobody knows what it paid."""
 
 claims = Table(
     "dspex_claims",

@@ -1,0 +1,86 @@
+"""What LM calls came to, in all and by model and predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """The calls of one predictor to one model.
+
+    `predictor` is its path in the program; ``other/...`` for one that is no part of it, such as a judge in the metric;
+    None for calls that no predictor made. `prompt_tokens` are all that were sent: of them `cached_tokens` were read
+    from the provider's cache and `cache_write_tokens` written to it. `completion_tokens` are all that came back: of
+    them `reasoning_tokens` were thought and not shown. `unpriced` of the `calls` have no known price, and are not in
+    `cost_usd`. `repeated` were paid for although the ledger had their answer from elsewhere meanwhile. `latency_s` is
+    the sum of how long they took.
+    """
+
+    model: str
+    predictor: str | None = None
+    calls: int = 0
+    repeated: int = 0
+    unpriced: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float = 0.0
+    latency_s: float = 0.0
+
+
+FIGURES = tuple(each.name for each in fields(BillLine))[2:]
+"""What of a line can be added up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a run's calls came to. The figures are those of `BillLine`, added up over the `lines`."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    repeated: int = 0
+    unpriced: int = field(default=0, compare=False)
+    cached_tokens: int = field(default=0, compare=False)
+    cache_write_tokens: int = field(default=0, compare=False)
+    reasoning_tokens: int = field(default=0, compare=False)
+    latency_s: float = field(default=0.0, compare=False)
+    lines: tuple[BillLine, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def of(cls, lines: Iterable[BillLine]) -> Bill:
+        """The bill that these lines make, the dearest first."""
+        ordered = sorted(lines, key=lambda line: (-line.cost_usd, -line.calls, line.model, line.predictor or ""))
+        return cls(**_sums(ordered), lines=tuple(ordered))
+
+    @property
+    def by_model(self) -> dict[str, BillLine]:
+        """A line a model; its `predictor` is None."""
+        return self._by(lambda line: line.model, lambda model: BillLine(model))
+
+    @property
+    def by_predictor(self) -> dict[str | None, BillLine]:
+        """A line a predictor; its `model` is empty."""
+        return self._by(lambda line: line.predictor, lambda predictor: BillLine("", predictor))
+
+    def _by(self, key: Callable[[BillLine], Any], empty: Callable[[Any], BillLine]) -> dict[Any, BillLine]:
+        groups: dict[Any, list[BillLine]] = {}
+        for line in self.lines:
+            groups.setdefault(key(line), []).append(line)
+        return {name: _added(empty(name), group) for name, group in groups.items()}
+
+
+def _added(head: BillLine, lines: Iterable[BillLine]) -> BillLine:
+    return BillLine(head.model, head.predictor, **_sums(list(lines)))
+
+
+def _sums(lines: list[BillLine]) -> dict[str, Any]:
+    sums: dict[str, Any] = {name: sum(getattr(line, name) for line in lines) for name in FIGURES}
+    # Databases add in any order; the last digits are not to show it.
+    return {**sums, "cost_usd": round(float(sums["cost_usd"]), 10), "latency_s": round(float(sums["latency_s"]), 6)}

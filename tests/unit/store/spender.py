@@ -1,0 +1,19 @@
+"""Claims calls that a run with a budget pays for, and waits to be killed: ``spender.py URL COUNT``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from dspex.store import Most, Payer, Store, Won
+
+
+async def main(url: str, count: int) -> None:
+    ledger = Store(url).ledger
+    for number in range(count):
+        assert await ledger.claim(f"key {number}", Payer("run", lambda: Most(15, 0.25))) == Won()
+    print("claimed", flush=True)
+    await asyncio.Event().wait()
+
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
