@@ -32,14 +32,15 @@ class Gate:
         self._waiting: deque[tuple[int, asyncio.Future[int]]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def enter(self, limit: int, again: bool = False) -> int:
-        """Wait for one of `limit` places. If the call is refused, say so with the number returned. Then `leave`.
+    async def enter(self, limit: int, again: bool = False, per_second: float | None = None) -> int:
+        """Wait for one of `limit` places, and for one's turn if there are to be no more than `per_second` calls. If the call is refused, say so with the number returned. Then `leave`.
 
         Raises:
             LMRateLimitError: the endpoint asked for a rest longer than `PATIENCE_SECONDS`.
             LMServerError: the endpoint is down, and left alone for now.
         """
         self.breaker.admit()
+        self.pace.limit(per_second)
         if self._active < limit and not self._waiting and not self.pace.wait():
             self._active += 1
             return self.pace.sent()
@@ -53,6 +54,23 @@ class Gate:
                 self.abandoned()
                 self.leave()
             raise
+
+    def calls_per_second(self, rpm: float | None, tpm: float | None, tokens: float) -> float | None:
+        """The pace that limits of requests and tokens a minute come to; a call is taken to use what the last ones did,
+        or `tokens` if it is the first."""
+        by_tokens = None if tpm is None else tpm / 60 / max(self.tokens_a_call or tokens, 1.0)
+        limits = [each for each in (None if rpm is None else rpm / 60, by_tokens) if each is not None]
+        return min(limits) if limits else None
+
+    @property
+    def active(self) -> int:
+        """Calls under way."""
+        return self._active
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place or for their turn."""
+        return len(self._waiting)
 
     def leave(self) -> None:
         self._active -= 1

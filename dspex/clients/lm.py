@@ -46,6 +46,9 @@ class LM(Trainable, BaseLM):
         api_key_env: the environment variable that holds the key, on every host.
         timeout: seconds for one try, 120 by default.
         max_concurrency: calls under way at once to one address with one key.
+        rpm: requests a minute that this process may make to the address, if you know the limit of your account. Without
+            it the pace is found out: from the provider's headers, and from what it turns away.
+        tpm: tokens a minute, likewise.
         engine: "auto" (the providers that dspex speaks to itself, any `api_base`, and litellm, if it is installed, for
             the others), "lm15" (DSPy's word for never litellm), "litellm", or an engine object of the user's with
             ``complete(Request) -> Response`` in lm15's types; `async_engine` its asynchronous counterpart. With litellm
@@ -82,10 +85,13 @@ class LM(Trainable, BaseLM):
         api_key_env: str | None = None,
         timeout: float | None = None,
         max_concurrency: int = 64,
+        rpm: float | None = None,
+        tpm: float | None = None,
         transport: Transport | None = None,
         **kwargs: Any,
     ) -> None:
         _check(model, num_retries, max_concurrency, timeout)
+        _check_limits(rpm=rpm, tpm=tpm)
         _check_engine(engine, async_engine, prompt_cache)
         self._name = parse_model(model)
         wire_for(model_type)
@@ -102,6 +108,7 @@ class LM(Trainable, BaseLM):
         self.own_timeout = timeout
         self.timeout = DEFAULT_TIMEOUT if timeout is None else timeout
         self.max_concurrency = max_concurrency
+        self.rpm, self.tpm = rpm, tpm
         self.transport = transport
         self._address: Address | None = None  # found at the first call, where the environment has the key
         self._warned_zero_temp_rollout = False
@@ -168,7 +175,7 @@ class LM(Trainable, BaseLM):
             if self._async_engine is not None:
                 state["async_engine"] = dumped_engine(self._async_engine, "async_engine")
         ours: dict[str, Any] = {"use_developer_role": False, "api_base": None, "api_key_env": None}
-        ours |= {"timeout": DEFAULT_TIMEOUT, "max_concurrency": 64}
+        ours |= {"timeout": DEFAULT_TIMEOUT, "max_concurrency": 64, "rpm": None, "tpm": None}
         return state | {name: getattr(self, name) for name, usual in ours.items() if getattr(self, name) != usual}
 
     @classmethod
@@ -299,6 +306,12 @@ def _check(model: str, num_retries: int, max_concurrency: int, timeout: float | 
         raise UsageError(f"max_concurrency={max_concurrency!r} is not a number of calls, one or more")
     if timeout is not None and not timeout > 0:
         raise UsageError(f"timeout={timeout!r} is not a number of seconds above zero")
+
+
+def _check_limits(**limits: float | None) -> None:
+    for name, limit in limits.items():
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+            raise UsageError(f"{name}={limit!r} is not a number a minute, above zero")
 
 
 def _check_engine(engine: Any, async_engine: Any, prompt_cache: Any) -> None:

@@ -54,6 +54,7 @@ class Pace:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._rate: float | None = None
+        self._limit: float | None = None
         self._credit = float(FIRST_CALLS)
         self._filled_at = self._began = self._rest_until = now()
         self._taken = _Average(now)
@@ -75,6 +76,10 @@ class Pace:
         """Seconds of rest that are left."""
         return max(self._rest_until - self._now(), 0.0)
 
+    def limit(self, per_second: float | None) -> None:
+        """Never go faster than `per_second` calls, whatever the endpoint takes: the user knows its limit."""
+        self._limit = per_second
+
     def rest(self, seconds: float) -> None:
         """Let no call go for so long."""
         self._rest_until = max(self._rest_until, self._now() + seconds)
@@ -87,7 +92,7 @@ class Pace:
         if self._credit >= 1.0 - 1e-9:
             return 0.0
         self._short = True
-        return (1.0 - self._credit) / (_FREE_PER_SECOND if self._rate is None else self._rate)
+        return (1.0 - self._credit) / self._speed()
 
     def sent(self) -> int:
         """A call goes. Its number is for `answered` or `refused`."""
@@ -105,7 +110,7 @@ class Pace:
 
     def answered(self) -> None:
         """The endpoint took a call."""
-        if self._rate is None:
+        if self._rate is None and self._limit is None:
             self._credit = min(self._credit + _FREE_PER_ANSWER, _FREE)
         self._in_a_row = 0
 
@@ -145,9 +150,14 @@ class Pace:
 
     def _fill(self) -> None:
         at = self._now()
-        speed, most = (_FREE_PER_SECOND, _FREE) if self._rate is None else (self._rate, 1.0)
-        self._credit = max(self._credit, min(self._credit + (at - self._filled_at) * speed, most))
+        most = _FREE if self._rate is None and self._limit is None else 1.0
+        kept = self._credit if self._limit is None else min(self._credit, 1.0)
+        self._credit = max(kept, min(self._credit + (at - self._filled_at) * self._speed(), most))
         self._filled_at = at
+
+    def _speed(self) -> float:
+        found = (_FREE_PER_SECOND if self._limit is None else math.inf) if self._rate is None else self._rate
+        return found if self._limit is None else min(found, self._limit)
 
     def _courage(self) -> float:
         """How much faster than usual to grow: the last refusal is long ago."""

@@ -34,6 +34,8 @@ from dspex.errors import (
     StoreError,
     blame,
 )
+from dspex.observability import gauges
+from dspex.observability.switch import telemetry
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ _WARN_EVERY_SECONDS = 60.0
 
 _DOWN = (LMServerError, LMTimeoutError, LMTransportError)
 """What an endpoint that is down, or as good as down, gives instead of answers."""
+
+_BYTES_A_TOKEN = 4.0
 
 _POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
 
@@ -79,6 +83,12 @@ class Call:
     ledger: CallLedger | None
     sender: Callable[[Call], Awaitable[tuple[bytes, Any]]] | None = None
     """Sends the call in another way than by a post: shown as it comes, or through litellm."""
+    rpm: float | None = None
+    tpm: float | None = None
+    """The endpoint's requests and tokens a minute, where the user knows them."""
+    messages: Any = field(default=None, repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What was asked, for who is told of it. Parameters may hold keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,9 +119,34 @@ class _Traffic:
 _traffic = PerLoop(_Traffic)
 
 
+def _endpoints() -> list[gauges.EndpointState]:
+    """How it stands with the endpoints, for who measures."""
+    gates = [(url, gate) for _, traffic in _traffic.items() for (url, _), gate in list(traffic.gates.items())]
+    return [
+        gauges.EndpointState(url, gate.pace.rate, gate.waiting, gate.active, gate.breaker.state) for url, gate in gates
+    ]
+
+
+gauges.watch(_endpoints)
+
+
 async def answer(call: Call) -> tuple[Any, Finished]:
     """The answer to `call`, counted in the scope in force. A failure that is not the program's is left there too."""
     scope = current_scope()
+    heard = telemetry()
+    if heard is None:
+        reply, finished, _ = await _answer(call, scope)
+        return reply, finished
+    from dspex.observability.lm_calls import lm_call
+
+    with lm_call(heard, call, scope) as span:
+        reply, finished, joined = await _answer(call, scope)
+        span.answered(reply, finished, joined)
+        return reply, finished
+
+
+async def _answer(call: Call, scope: CallScope | None) -> tuple[Any, Finished, bool]:
+    """As `answer`, and whether it was somebody else's call that gave it."""
     try:
         if call.key is None:
             finished, joined = await _fetch(call, scope, None), False
@@ -123,13 +158,13 @@ async def answer(call: Call) -> tuple[Any, Finished]:
             scope.failure = error
         raise
     if finished.reply is not None and not joined:
-        return finished.reply, finished
+        return finished.reply, finished, joined
     reply = call.wire.decode(finished.entry.response)
     if joined or not finished.paid:
         reply.cache_hit = True
         if scope is not None:
             scope.usage.calls_from_ledger += 1
-    return reply, finished
+    return reply, finished, joined
 
 
 async def drain_loop(timeout: float | None) -> None:
@@ -196,6 +231,18 @@ _warned_at: float | None = None
 
 
 async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:
+    """Call, count what it came to, and tell it to who measures."""
+    heard = telemetry()
+    if heard is None:
+        return await _pay(call, scope, flight)
+    from dspex.observability.lm_calls import measured
+
+    with measured(heard, call) as paid:
+        paid.finished = await _pay(call, scope, flight)
+        return paid.finished
+
+
+async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:
     """Call, and count what it came to."""
     started = time.perf_counter()
     body, reply = await with_retries(lambda number: _attempt(call, flight, number), call.num_retries)
@@ -223,11 +270,14 @@ async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] |
 async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> tuple[bytes, Any]:
     """Send once, when the endpoint has a place. A call that nobody waits for any more is not sent."""
     gate = _traffic.get().gate(call)
-    place = await gate.enter(call.max_concurrency, again=number > 1)
+    limit = gate.calls_per_second(call.rpm, call.tpm, len(call.body) / _BYTES_A_TOKEN) if call.rpm or call.tpm else None
+    came = time.perf_counter()
+    place = await gate.enter(call.max_concurrency, number > 1, limit)
+    waited = time.perf_counter() - came
     try:
         if flight is not None and not flight.wanted():
             raise asyncio.CancelledError
-        result = await _send(call, gate)
+        result = await _send(call, gate, number, waited)
         gate.answered()
         return result
     except LMRateLimitError as error:
@@ -246,12 +296,23 @@ async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> 
         gate.leave()
 
 
-async def _send(call: Call, gate: Gate) -> tuple[bytes, Any]:
+async def _send(call: Call, gate: Gate, number: int, waited: float) -> tuple[bytes, Any]:
+    """Send, as try `number`, after `waited` seconds."""
+    heard = telemetry()
+    if heard is None:
+        return await _exchange(call, gate, call.headers)
+    from dspex.observability.lm_calls import one_try
+
+    with one_try(heard, call, number, waited) as headers:
+        return await _exchange(call, gate, headers)
+
+
+async def _exchange(call: Call, gate: Gate, headers: Mapping[str, str]) -> tuple[bytes, Any]:
     key = call.secret.reveal() if call.secret else None
     try:
         if call.sender is not None:
             return await call.sender(call)
-        response = await call.transport.post(call.url, call.headers, call.body, call.timeout)
+        response = await call.transport.post(call.url, headers, call.body, call.timeout)
         if response.status not in (200, 201):
             raise call.wire.error(response)
         left = calls_left(response.headers, gate.tokens_a_call)

@@ -58,9 +58,13 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         timeout=params.get("timeout") or lm.timeout,
         num_retries=params.get("num_retries", lm.num_retries),
         max_concurrency=lm.max_concurrency,
+        rpm=lm.rpm,
+        tpm=lm.tpm,
         transport=lm.engine_transport or lm.transport or default_transport(),
         ledger=None if key is None else _ledger(lm, endpoint.url, messages, params, cache),
         sender=_sender(lm),
+        messages=messages,
+        params=params,
     )
 
 
@@ -91,9 +95,13 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
         timeout=params.get("timeout") or lm.timeout,
         num_retries=params.get("num_retries", lm.num_retries),
         max_concurrency=lm.max_concurrency,
+        rpm=lm.rpm,
+        tpm=lm.tpm,
         transport=default_transport(),
         ledger=None if key is None else _ledger(lm, url, messages, params, cache),
         sender=litellm_sender(lm, messages, params),
+        messages=messages,
+        params=params,
     )
 
 

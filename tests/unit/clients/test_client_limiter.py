@@ -179,3 +179,12 @@ async def test_an_endpoint_that_is_down_is_left_alone_and_who_waits_is_told(gate
     await gate.enter(64)
     gate.answered()
     await gate.enter(64)
+
+
+def test_limits_a_minute_come_to_a_pace_by_what_the_last_calls_used() -> None:
+    gate = Gate()
+    assert gate.calls_per_second(None, None, 100) is None
+    assert gate.calls_per_second(600, None, 100) == 10
+    assert gate.calls_per_second(600, 30_000, 100) == 5
+    gate.used(1000)
+    assert gate.calls_per_second(600, 30_000, 100) == 0.5

@@ -216,3 +216,19 @@ def test_what_is_left_is_read_from_the_headers(
     headers: dict[str, str], tokens_a_call: float, left: float | None
 ) -> None:
     assert calls_left(headers, tokens_a_call) == left
+
+
+def test_a_known_limit_is_kept_from_the_first_call_on() -> None:
+    now = 0.0
+    pace = Pace(lambda: now)
+    pace.limit(10.0)
+    sent = []
+    while now < 2.0:
+        if pause := pace.wait():
+            now += pause + 1e-9
+        else:
+            pace.sent()
+            pace.answered()
+            sent.append(now)
+    assert 20 <= len(sent) <= 21
+    assert all(later - earlier > 0.099 for earlier, later in itertools.pairwise(sent))
