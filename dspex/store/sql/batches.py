@@ -1,0 +1,205 @@
+"""Batches in SQL. Two processes may do any of this at once: who changes a row's status first, has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, Text, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dspex.store.batches import Batch, BatchRequest, Refused, Standing, Status, Waiting
+from dspex.store.ledger import LedgerEntry
+from dspex.store.ledger_work import VOID_AFTER_S
+from dspex.store.sql.batch_tables import batches, requests, waits
+from dspex.store.sql.ledger import LedgerSql
+from dspex.store.sql.listed import Dialect, bind_list, listed
+from dspex.store.sql.schema import ledger
+
+_r, _b, _w = requests.c, batches.c, waits.c
+_STANDING = [_r[name] for name in Standing.__slots__]
+_BATCH = [_b[name] for name in Batch.__slots__]
+_UNDER_WAY = _b.status.in_(("intent", "open"))
+
+
+def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, Standing]:
+    new: Any = _insert(connection)(requests)
+    mine = _r.owner == new.excluded.owner
+    # What waits, or was refused to somebody else, is asked anew; what is in a batch stays there.
+    statement = new.on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "owner": new.excluded.owner,
+            "target": new.excluded.target,
+            "body": new.excluded.body,
+            "payer": new.excluded.payer,
+            "status": "waiting",
+            "attempts": case((mine, _r.attempts), else_=0),
+        },
+        where=or_(_r.status == "waiting", and_(_r.status == "refused", ~mine)),
+    )
+    rows = [
+        {
+            "key": one.key,
+            "owner": owner,
+            "target": one.target,
+            "body": one.body,
+            "payer": one.payer,
+            "status": "waiting",
+            "batch": None,
+            "attempts": 0,
+        }
+        for one in sorted(wanted, key=lambda one: one.key)
+    ]
+    connection.execute(statement, rows)
+    keys = {"keys": _bound(connection, [row["key"] for row in rows])}
+    answered = _already_answered(connection, keys)
+    found = connection.execute(select(*_STANDING, _r.owner).where(_r.key.in_(_keys(connection))), keys).all()
+    elsewhere = sorted({row.batch for row in found if row.batch is not None and row.owner != owner})
+    if elsewhere:
+        wait: Any = _insert(connection)(waits)
+        connection.execute(wait.on_conflict_do_nothing(), [{"owner": owner, "batch": batch} for batch in elsewhere])
+    standing = {row.key: Standing(*row[: len(_STANDING)]) for row in found}
+    return standing | {key: Standing(key, "answered", None, 0, None, None) for key in answered}
+
+
+def _already_answered(connection: Connection, keys: dict[str, Any]) -> list[str]:
+    """Those that were answered since the asker looked: to be taken from the ledger, and not asked again."""
+    found = connection.execute(select(ledger.c.key).where(ledger.c.key.in_(_keys(connection))), keys)
+    answered = sorted(row[0] for row in found)
+    if answered:
+        drop_waiting = delete(requests).where(_r.key.in_(_keys(connection)), _r.status == "waiting")
+        connection.execute(drop_waiting, {"keys": _bound(connection, answered)})
+    return answered
+
+
+def first_target(connection: Connection, owner: str, attempts: int) -> str | None:
+    return connection.execute(select(_r.target).where(_waits(owner, attempts)).order_by(_r.target).limit(1)).scalar()
+
+
+def waiting(connection: Connection, owner: str, target: str, attempts: int, limit: int) -> list[Waiting]:
+    statement = select(_r.key, func.length(_r.body)).where(_waits(owner, attempts), _r.target == target)
+    return [Waiting(*row) for row in connection.execute(statement.order_by(_r.key).limit(limit))]
+
+
+def _waits(owner: str, attempts: int) -> Any:
+    return and_(_r.owner == owner, _r.status == "waiting", _r.attempts < attempts)
+
+
+def intend(connection: Connection, id: str, owner: str, target: str, keys: Sequence[str], now: float) -> int:
+    taken = connection.execute(
+        update(requests)
+        .where(_r.key.in_(_keys(connection)), _r.owner == owner, _r.target == target, _r.status == "waiting")
+        .values(status="assigned", batch=id),
+        {"keys": _bound(connection, keys)},
+    ).rowcount
+    if taken:
+        row = {"id": id, "owner": owner, "target": target, "status": "intent", "requests": taken, "created_at": now}
+        connection.execute(insert(batches).values(**row, done=0, answered=0, refused=0))
+    return taken
+
+
+def bodies(connection: Connection, id: str, after: str, limit: int) -> list[tuple[str, bytes]]:
+    statement = select(_r.key, _r.body).where(_r.batch == id, _r.status == "assigned", _r.key > after)
+    return [(key, body) for key, body in connection.execute(statement.order_by(_r.key).limit(limit))]
+
+
+def get(connection: Connection, id: str) -> Batch | None:
+    row = connection.execute(select(*_BATCH).where(_b.id == id)).one_or_none()
+    return None if row is None else Batch(*row)
+
+
+def under_way(connection: Connection, owner: str) -> list[Batch]:
+    awaited = select(_w.batch).where(_w.owner == owner)
+    return _listed(connection, and_(_UNDER_WAY, or_(_b.owner == owner, _b.id.in_(awaited))))
+
+
+def of(connection: Connection, owner: str) -> list[Batch]:
+    return _listed(connection, _b.owner == owner)
+
+
+def known(connection: Connection, provider_ids: Sequence[str]) -> set[str]:
+    statement = select(_b.provider_id).where(_b.provider_id.in_(_keys(connection)))
+    return {row[0] for row in connection.execute(statement, {"keys": _bound(connection, provider_ids)})}
+
+
+def sending(connection: Connection, id: str, unless_since: float, now: float) -> bool:
+    free = or_(_b.sent_at.is_(None), _b.sent_at < unless_since)
+    statement = update(batches).where(_b.id == id, _b.status == "intent", free).values(sent_at=now)
+    return connection.execute(statement).rowcount == 1
+
+
+def opened(connection: Connection, id: str, provider_id: str, now: float) -> bool:
+    values = {"provider_id": provider_id, "status": "open", "opened_at": now}
+    statement = update(batches).where(_b.id == id, _b.provider_id.is_(None), _b.status == "intent").values(**values)
+    return connection.execute(statement).rowcount == 1
+
+
+def settle(connection: Connection, id: str, entries: Sequence[LedgerEntry], refused: Sequence[Refused]) -> int:
+    gone = delete(requests).where(_r.key.in_(_keys(connection)), _r.batch == id).returning(_r.key, _r.payer)
+    payers: dict[str, str | None] = {}
+    if entries:
+        rows: Sequence[Row[Any]] = connection.execute(
+            gone, {"keys": _bound(connection, sorted(entry.key for entry in entries))}
+        ).all()
+        payers = {key: payer for key, payer in rows}
+        new = [replace(entry, run_id=payers[entry.key]) for entry in entries if entry.key in payers]
+        if new:
+            LedgerSql(_dialect(connection), VOID_AFTER_S).record(connection, new)
+    marked = 0
+    for one in sorted(refused, key=lambda one: one.key):
+        statement = update(requests).where(_r.key == one.key, _r.batch == id)
+        values = {"status": "refused", "batch": None, "error_status": one.status, "error": one.body}
+        marked += connection.execute(statement.values(**values)).rowcount
+    counts = {"answered": _b.answered + len(payers), "refused": _b.refused + marked}
+    connection.execute(update(batches).where(_b.id == id).values(**counts))
+    return len(payers)
+
+
+def end(connection: Connection, id: str, status: Status, error: str | None, counts: bool) -> int:
+    ended = update(batches).where(_b.id == id, _UNDER_WAY).values(status=status, error=error, done=_b.requests)
+    if not connection.execute(ended).rowcount:
+        return 0
+    left = update(requests).where(_r.batch == id, _r.status == "assigned")
+    connection.execute(delete(waits).where(_w.batch == id))
+    values = {"status": "waiting", "batch": None, "attempts": _r.attempts + int(counts)}
+    return connection.execute(left.values(**values)).rowcount
+
+
+def leave(connection: Connection, owner: str) -> None:
+    connection.execute(delete(requests).where(_r.owner == owner, _r.status.in_(("waiting", "refused"))))
+    connection.execute(delete(waits).where(_w.owner == owner))
+
+
+def others_wait(connection: Connection, id: str, owner: str) -> bool:
+    return bool(connection.execute(select(exists().where(_w.batch == id, _w.owner != owner))).scalar())
+
+
+def drop(connection: Connection, key: str) -> None:
+    connection.execute(delete(requests).where(_r.key == key, _r.status == "waiting"))
+
+
+def update_batch(connection: Connection, id: str, **values: Any) -> None:
+    connection.execute(update(batches).where(_b.id == id).values(**values))
+
+
+def _listed(connection: Connection, which: Any) -> list[Batch]:
+    statement = select(*_BATCH).where(which).order_by(_b.created_at, _b.id)
+    return [Batch(*row) for row in connection.execute(statement)]
+
+
+def _dialect(connection: Connection) -> Dialect:
+    return "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
+
+
+def _insert(connection: Connection) -> Any:
+    return sqlite.insert if _dialect(connection) == "sqlite" else postgresql.insert
+
+
+def _keys(connection: Connection) -> Any:
+    return listed(_dialect(connection), "keys", Text)
+
+
+def _bound(connection: Connection, values: Sequence[str]) -> Any:
+    return bind_list(_dialect(connection), values)
