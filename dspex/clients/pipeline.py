@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dspex.clients.answer import reported_cost, tokens, usage_of
+from dspex.clients.batch.in_force import collector_in_force
 from dspex.clients.limiter import Gate
 from dspex.clients.loops import PerLoop
 from dspex.clients.openai import Wire
@@ -147,9 +148,14 @@ async def answer(call: Call) -> tuple[Any, Finished]:
 
 async def _answer(call: Call, scope: CallScope | None) -> tuple[Any, Finished, bool]:
     """As `answer`, and whether it was somebody else's call that gave it."""
+    collector = collector_in_force()
+    joined = False
     try:
-        if call.key is None:
-            finished, joined = await _fetch(call, scope, None), False
+        finished = await collector.answer(call, scope) if collector is not None else None
+        if finished is not None:
+            pass
+        elif call.key is None:
+            finished = await _fetch(call, scope, None)
         else:
             key = call.key
             finished, joined = await _traffic.get().flights.do(key, lambda flight: _settle(call, scope, flight))

@@ -26,12 +26,16 @@ RequestStatus = Literal["waiting", "assigned", "refused", "answered"]
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """A call to be made by a batch. `target` says where (`dspex.clients.batch.target`), `payer` is the run that pays."""
+    """A call to be made by a batch.
+
+    `target` says where (`dspex.clients.batch.target`), `payer` is the run that pays, `predictor` who calls.
+    """
 
     key: str
     target: str
     body: bytes
     payer: str | None
+    predictor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class Batches:
     async def settle(self, id: str, entries: Sequence[LedgerEntry], refused: Sequence[Refused]) -> int:
         """Take answered requests into the ledger and mark the refused. Returns how many answers were new here.
 
-        `entries` come without a payer: each is billed to the run that asked.
+        `entries` come without payer and predictor: each is billed to who asked.
         """
         return await self._write(lambda sql, connection: sql.settle(connection, id, entries, refused))
 

@@ -36,6 +36,7 @@ requests = Table(
     Column("target", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("payer", String),
+    Column("predictor", Text),
     Column("status", String, nullable=False),
     Column("batch", String, index=True),
     Column("attempts", Integer, nullable=False),

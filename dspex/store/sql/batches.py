@@ -34,6 +34,7 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
             "target": new.excluded.target,
             "body": new.excluded.body,
             "payer": new.excluded.payer,
+            "predictor": new.excluded.predictor,
             "status": "waiting",
             "attempts": case((mine, _r.attempts), else_=0),
         },
@@ -46,6 +47,7 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
             "target": one.target,
             "body": one.body,
             "payer": one.payer,
+            "predictor": one.predictor,
             "status": "waiting",
             "batch": None,
             "attempts": 0,
@@ -137,14 +139,16 @@ def opened(connection: Connection, id: str, provider_id: str, now: float) -> boo
 
 
 def settle(connection: Connection, id: str, entries: Sequence[LedgerEntry], refused: Sequence[Refused]) -> int:
-    gone = delete(requests).where(_r.key.in_(_keys(connection)), _r.batch == id).returning(_r.key, _r.payer)
-    payers: dict[str, str | None] = {}
+    gone = delete(requests).where(_r.key.in_(_keys(connection)), _r.batch == id)
+    payers: dict[str, Row[Any]] = {}
     if entries:
-        rows: Sequence[Row[Any]] = connection.execute(
-            gone, {"keys": _bound(connection, sorted(entry.key for entry in entries))}
-        ).all()
-        payers = {key: payer for key, payer in rows}
-        new = [replace(entry, run_id=payers[entry.key]) for entry in entries if entry.key in payers]
+        keys = {"keys": _bound(connection, sorted(entry.key for entry in entries))}
+        payers = {row.key: row for row in connection.execute(gone.returning(_r.key, _r.payer, _r.predictor), keys)}
+        new = [
+            replace(entry, run_id=payer.payer, predictor=payer.predictor)
+            for entry in entries
+            if (payer := payers.get(entry.key)) is not None
+        ]
         if new:
             LedgerSql(_dialect(connection), VOID_AFTER_S).record(connection, new)
     marked = 0

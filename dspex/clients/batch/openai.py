@@ -1,0 +1,160 @@
+"""OpenAI's batches: a file of requests, a batch over it, files of what came of it. Groq's and Azure's are the same.
+
+Together's differ in a few names, which are read here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from dspex.clients.batch.wire import Line, Look, Progress
+from dspex.errors import LMError, LMUnexpectedError
+
+if TYPE_CHECKING:
+    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.target import Target
+    from dspex.clients.wire import Wire
+    from dspex.store.batches import Batch
+
+MARK = "dspex_batch"
+_PAGE = 100
+_PAGES = 5
+_PROGRESS: dict[str, Progress] = {
+    "completed": "ended",
+    "expired": "ended",
+    "cancelled": "ended",
+    "canceled": "ended",
+    "failed": "failed",
+}
+_PASSING = ("token_limit", "rate_limit", "quota_exceeded", "server_error")
+"""Codes of failed batches that say: not now. (The limit on tokens in the queue is the usual one.)"""
+
+
+class OpenAIBatch:
+    """See `dspex.clients.batch.wire.BatchWire`."""
+
+    name = "openai"
+    max_requests = 50_000
+    max_bytes = 64 * 1024 * 1024
+    """OpenAI takes 200 MB; this is what a worker has in memory at once."""
+    create_seconds = 60.0
+    longest_seconds = 30 * 3600.0
+    price = 0.5
+
+    def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        return address.removesuffix(wire.path), wire.path
+
+    def line(self, target: Target, key: str, body: bytes) -> bytes:
+        url = f"/v1{target.endpoint}"
+        return b'{"custom_id":"%b","method":"POST","url":"%b","body":%b}\n' % (key.encode(), url.encode(), body)
+
+    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        together = _is_together(http)
+        path, purpose = ("/files/upload", "batch-api") if together else ("/files", "batch")
+        fields = {"purpose": purpose}
+        filename = f"dspex-{batch.id}.jsonl"
+        if together:
+            fields |= {"file_name": filename, "file_type": "jsonl"}
+        return _named(await http.upload(path, fields, filename, lines))
+
+    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
+        asked = {
+            "input_file_id": batch.input_id,
+            "endpoint": f"/v1{http.target.endpoint}",
+            "completion_window": "24h",
+            "metadata": {MARK: batch.id},
+        }
+        return _named(await http.post("/batches", orjson.dumps(asked)))
+
+    async def find(self, http: Http, batch: Batch) -> list[str]:
+        found: list[str] = []
+        after = ""
+        for _ in range(_PAGES):
+            page = await http.get(f"/batches?limit={_PAGE}{after}")
+            listed = page if isinstance(page, list) else page.get("data") or []
+            found += [_named(one) for one in listed if _is(one, batch)]
+            if found or not isinstance(page, dict) or not page.get("has_more"):
+                break
+            after = f"&after={_named(listed[-1])}"
+        return found
+
+    async def check(self, http: Http) -> None:
+        await http.get("/batches?limit=1")
+
+    async def look(self, http: Http, batch: Batch) -> Look:
+        raw = _object(await http.get(f"/batches/{batch.provider_id}"))
+        counts = raw.get("request_counts") or {}
+        progress = _PROGRESS.get(str(raw.get("status")).lower(), "working")
+        done = (counts.get("completed") or 0) + (counts.get("failed") or 0)
+        if progress == "failed":
+            error, passing = _why(raw)
+            return Look(progress, done, raw, error, passing)
+        return Look(progress, done, raw)
+
+    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+        for name in ("output_file_id", "error_file_id"):
+            if look.raw.get(name):
+                async for line in http.lines(f"/files/{look.raw[name]}/content"):
+                    yield read_line(line)
+
+    async def cancel(self, http: Http, batch: Batch) -> None:
+        await http.post(f"/batches/{batch.provider_id}/cancel", again=True)
+
+    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
+        for file in (batch.input_id, look.raw.get("output_file_id"), look.raw.get("error_file_id")):
+            if file:
+                with suppress(LMError):  # not everyone lets files be deleted; they expire
+                    await http.delete(f"/files/{file}")
+
+
+def read_line(line: bytes) -> Line:
+    """A line of an output file or of an error file."""
+    try:
+        data = orjson.loads(line)
+        key, response, error = data["custom_id"], data.get("response"), data.get("error")
+    except (orjson.JSONDecodeError, KeyError, TypeError) as broken:
+        raise LMUnexpectedError(f"A line of the batch's results cannot be read: {line[:200]!r}") from broken
+    if response and response.get("status_code") and response.get("body") is not None:
+        return Line(key, response["status_code"], orjson.dumps(response["body"]))
+    return Line(key, None, orjson.dumps({"error": error}))
+
+
+def _why(raw: dict[str, Any]) -> tuple[str, bool]:
+    """Why a batch failed as a whole, and whether it may not fail at another time."""
+    errors = raw.get("errors") or {}
+    listed = (errors.get("data") if isinstance(errors, dict) else errors) or []
+    listed = listed or ([raw["error"]] if raw.get("error") else [])
+    texts = [one.get("message") or one.get("code") or str(one) if isinstance(one, dict) else str(one) for one in listed]
+    codes = [str(one.get("code") or "") for one in listed if isinstance(one, dict)]
+    passing = any(part in code for code in codes for part in _PASSING)
+    return "; ".join(texts[:3]) or "it does not say why", passing
+
+
+def _is(listed: dict[str, Any], batch: Batch) -> bool:
+    """Our mark, or our file where marks are not kept."""
+    mark = (listed.get("metadata") or {}).get(MARK)
+    return mark == batch.id or (batch.input_id is not None and listed.get("input_file_id") == batch.input_id)
+
+
+def _object(data: Any) -> dict[str, Any]:
+    found = data.get("job", data) if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        raise LMUnexpectedError(f"The answer is no batch: {str(data)[:200]}")
+    return found
+
+
+def _named(data: Any) -> str:
+    name = _object(data).get("id")
+    if not isinstance(name, str) or not name:
+        raise LMUnexpectedError(f"The answer has no id: {str(data)[:200]}")
+    return name
+
+
+def _is_together(http: Http) -> bool:
+    host = urlsplit(http.target.base).hostname or ""
+    return host.endswith(("together.xyz", "together.ai"))

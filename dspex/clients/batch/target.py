@@ -1,0 +1,132 @@
+"""Where a call's batch is submitted. All requests of one batch have the same target."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from dspex.clients.secrets import Secret, names_a_secret
+from dspex.errors import LMConfigurationError, LMNotConfiguredError
+
+if TYPE_CHECKING:
+    from dspex.clients.pipeline import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A provider's API, one of its endpoints and models, and an account there.
+
+    `kind` names the `BatchWire`, `wire` the wire format of the requests, `base` is the API's address and `endpoint` the
+    path of single calls under it; `query` ends every address. `key_variable` names the variable that holds the key;
+    `account` tells keys apart without giving them away.
+    """
+
+    kind: str
+    wire: str
+    base: str
+    endpoint: str
+    model: str
+    account: str
+    key_variable: str | None = None
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """As the store keeps it: the same for the same target."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        return cls(**orjson.loads(text))
+
+    def url(self, path: str) -> str:
+        return f"{self.base}{path}{self.query}"
+
+
+def target_of(call: Call) -> Target:
+    """Where `call` would be submitted.
+
+    Raises:
+        LMConfigurationError: it cannot be made through a batch API. Nothing was sent.
+    """
+    from dspex.clients.batch.wires import batch_wire_for, wire_name
+
+    kind = batch_wire_for(call)
+    address, mark, query = call.url.partition("?")
+    base, endpoint = kind.place(address, call.wire)
+    own = call.wire.headers(call.secret.reveal() if call.secret else None)
+    more = {name: text for name, text in call.headers.items() if name not in own and not names_a_secret(name.lower())}
+    return Target(
+        kind=kind.name,
+        wire=wire_name(call.wire),
+        base=base,
+        endpoint=endpoint,
+        model=call.model,
+        account=account_of(call.secret),
+        key_variable=_variable_of(call.secret),
+        query=mark + query,
+        headers=more,
+    )
+
+
+def account_of(secret: Secret | None) -> str:
+    """A few letters that differ between keys, from which no key can be had."""
+    return hashlib.sha256(b"dspex batch account " + secret.reveal().encode()).hexdigest()[:12] if secret else ""
+
+
+def _variable_of(secret: Secret | None) -> str | None:
+    """The environment variable that holds the key; None for a key that only this process has."""
+    if secret is None:
+        return None
+    text = secret.reveal()
+    return next((name for name in sorted(os.environ) if os.environ[name] == text), None)
+
+
+class KeyRing:
+    """The keys of the targets that this process has met, by account. They are never written down."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, Secret] = {}
+
+    def keep(self, target: Target, secret: Secret | None) -> None:
+        if secret is not None:
+            self._keys[target.account] = secret
+
+    def key(self, target: Target) -> str | None:
+        """The key to talk to `target` with.
+
+        Raises:
+            LMNotConfiguredError: this process does not have it.
+        """
+        if not target.account:
+            return None
+        known = self._keys.get(target.account)
+        if known is not None:
+            return known.reveal()
+        found = os.environ.get(target.key_variable) if target.key_variable else None
+        if found:
+            return found
+        where = f"Set the environment variable {target.key_variable}" if target.key_variable else "Bring it as api_key="
+        raise LMNotConfiguredError(
+            f"{target.model}: this process has not got the key that its batch was submitted with. {where}.",
+            model=target.model,
+        )
+
+
+def refuse_secret_of_this_process(target: Target) -> None:
+    """For durable runs: another process must find the key when the batch is submitted, and a day later.
+
+    Raises:
+        LMConfigurationError: only this process has it.
+    """
+    if target.account and target.key_variable is None:
+        raise LMConfigurationError(
+            f"{target.model}: a batch of a durable run needs its key in an environment variable of the workers. Name "
+            "it with api_key_env=.",
+            model=target.model,
+        )

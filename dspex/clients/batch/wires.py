@@ -1,0 +1,56 @@
+"""Which batch API a call's provider has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dspex.clients.batch.openai import OpenAIBatch
+from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT
+from dspex.clients.responses_format import OPENAI_RESPONSES
+from dspex.errors import LMConfigurationError
+
+if TYPE_CHECKING:
+    from dspex.clients.batch.target import Target
+    from dspex.clients.batch.wire import BatchWire
+    from dspex.clients.pipeline import Call
+    from dspex.clients.wire import Wire
+
+BATCH_WIRES: dict[str, BatchWire] = {wire.name: wire for wire in (OpenAIBatch(),)}
+
+_WIRES: dict[str, tuple[Wire, str]] = {
+    "chat": (OPENAI_CHAT, "openai"),
+    "text": (OPENAI_TEXT, "openai"),
+    "responses": (OPENAI_RESPONSES, "openai"),
+}
+"""Wire formats by a name that the store keeps, and who takes batches of them."""
+
+
+def batch_wire_for(call: Call) -> BatchWire:
+    """How to submit `call`.
+
+    Raises:
+        LMConfigurationError: it cannot be made through a batch API.
+    """
+    if call.sender is not None or call.url.startswith("litellm"):
+        raise LMConfigurationError(
+            f"{call.model} cannot be asked through a batch API: it is asked through litellm or an engine, or its answer "
+            "is shown as it comes in. Batches are for providers that dspex speaks to itself (OpenAI, Anthropic, "
+            "Gemini, and servers of OpenAI's format with /batches).",
+            model=call.model,
+        )
+    for wire, kind in _WIRES.values():
+        if wire is call.wire:
+            return BATCH_WIRES[kind]
+    raise LMConfigurationError(f"{call.model} cannot be asked through a batch API: its provider has none that dspex knows.")
+
+
+def wire_name(wire: Wire) -> str:
+    return next(name for name, (known, _) in _WIRES.items() if known is wire)
+
+
+def wire_of(target: Target) -> Wire:
+    return _WIRES[target.wire][0]
+
+
+def batch_wire_of(target: Target) -> BatchWire:
+    return BATCH_WIRES[target.kind]
