@@ -3,7 +3,7 @@
 `configure` sets the process's defaults. `context` overrides them for the code inside the ``with``, through a context
 variable: tasks, threads started by dspex and greenlets inherit it, and never see one another's. Names and defaults are
 DSPy's (``dspy.settings``), but for `num_threads`, of which there are none here, and our own `temporal`, `store`,
-`task_queue` and `telemetry`.
+`task_queue`, `prices` and `telemetry`.
 
 This module is itself the object that DSPy calls ``dspy.settings``: ``dspex.settings.lm`` reads, ``dspex.settings.lm =
 ...`` configures.
@@ -53,6 +53,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
     "temporal": None,
     "store": None,
     "task_queue": None,
+    "prices": None,
     "telemetry": None,
 }
 
