@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dspex_activities.evaluate_chunk import EvaluateChunks
+from dspex_activities.finetune import Finetunes
 from dspex_activities.finish_run import FinishRuns
 from dspex_activities.inspect_run import InspectRuns
 from dspex_activities.trace_chunk import TraceChunks
@@ -12,11 +13,16 @@ from dspex_activities.workbench import Workbench
 
 def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
     """The activities of a worker that works at `bench`."""
+    finetunes = Finetunes(bench)
     return [
         InspectRuns(bench).inspect_run,
         EvaluateChunks(bench).evaluate_chunk,
         TraceChunks(bench).trace_chunk,
         FinishRuns(bench).finish_run,
+        finetunes.upload,
+        finetunes.create,
+        finetunes.look,
+        finetunes.cancel,
     ]
 
 

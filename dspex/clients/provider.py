@@ -17,6 +17,9 @@ Data = list[dict[str, Any]]
 class TrainingJob(Future[Any]):
     """A fine-tuning under way. Its result is the LM that is trained, or the exception that ended it."""
 
+    lm: LM | None = None
+    """Whose job it is: where its model is served, and with which key. Set by `LM.finetune`."""
+
     def __init__(
         self,
         thread: Thread | None = None,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dspex.clients.provider import Provider, ReinforceJob, TrainingJob
@@ -24,8 +27,10 @@ class Trainable:
     train_kwargs: dict[str, Any]
 
     def infer_provider(self) -> Provider:
-        """The provider in force where none was given: one that can do nothing."""
-        return Provider()
+        """The provider in force where none was given: OpenAI's for its models, else one that can do nothing."""
+        from dspex.finetuning.provider import OpenAIProvider
+
+        return OpenAIProvider() if OpenAIProvider.is_provider_model(self.model) else Provider()
 
     def launch(self, launch_kwargs: dict[str, Any] | None = None) -> None:
         """Have the provider make the model ready to be called."""
@@ -43,6 +48,8 @@ class Trainable:
     ) -> TrainingJob:
         """Have the provider train the model, in a thread. The job's result is this LM with the trained model's name.
 
+        Or the error that ended it, as in DSPy: it is returned, not raised. The settings in force are the thread's too.
+
         Raises:
             LMUnsupportedFeatureError: the provider cannot.
         """
@@ -53,13 +60,15 @@ class Trainable:
                 model=self.model,
                 features=["finetuning"],
             )
+        here = contextvars.copy_context()
         job = self.provider.TrainingJob(
-            thread=threading.Thread(target=lambda: self._run_finetune_job(job), name="dspex-finetune"),
+            thread=threading.Thread(target=lambda: here.run(self._run_finetune_job, job), name="dspex-finetune"),
             model=self.finetuning_model or self.model,
             train_data=train_data,
             train_data_format=train_data_format,
             train_kwargs=train_kwargs or self.train_kwargs,
         )
+        job.lm = self  # type: ignore[assignment]
         assert job.thread is not None
         job.thread.start()
         return job
@@ -91,6 +100,8 @@ class Trainable:
             )
             result: Any = self.copy(model=model)  # type: ignore[attr-defined]
         except Exception as error:  # noqa: BLE001 - the job's own result, as in DSPy
-            logger.error("Fine-tuning %s failed: %s", job.model, error)
+            if not job.cancelled():
+                logger.error("Fine-tuning %s failed: %s", job.model, error)
             result = error
-        job.set_result(result)
+        with suppress(InvalidStateError):  # it was cancelled meanwhile
+            job.set_result(result)

@@ -39,6 +39,8 @@ from dspex.temporal.contracts import (
     RunLabels,
     RunSpec,
 )
+from dspex.temporal.finetune_contracts import FINETUNE, FinetuneJob, FinetuneResult, FinetuneSpec
+from dspex.temporal.finetune_run import FinetuneRun
 from dspex.temporal.patience import patiently
 from dspex.temporal.run import Run
 from dspex.temporal.spec import (
@@ -53,12 +55,15 @@ from dspex.temporal.spec import (
 
 if TYPE_CHECKING:
     from dspex.clients import BaseLM
+    from dspex.clients.utils_finetune import TrainDataFormat
+    from dspex.finetuning.polling import Polling
     from dspex.primitives import Module
+    from dspex.store.datasets import DatasetRef
 
 _TASK_TIMEOUT = timedelta(seconds=5)
 """A worker that dies in the middle of a workflow task is given up after this."""
 _SPEC = "dspex_spec"
-_QUERY = f"WorkflowType IN ('{OPTIMIZE}', '{EVALUATE}') AND ParentWorkflowId IS NULL"
+_QUERY = f"WorkflowType IN ('{OPTIMIZE}', '{EVALUATE}', '{FINETUNE}') AND ParentWorkflowId IS NULL"
 
 
 class Client:
@@ -178,7 +183,31 @@ class Client:
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         return Run(await self._start(EVALUATE, job, sha, EvaluateResult, reuse), self.store, spec)
 
-    async def run(self, id: str) -> Run:
+    async def finetune(
+        self,
+        lm: BaseLM,
+        data: list[dict[str, Any]] | DatasetRef,
+        *,
+        data_format: TrainDataFormat | str = "chat",
+        train_kwargs: dict[str, Any] | None = None,
+        id: str | None = None,
+        polling: Polling | None = None,
+    ) -> FinetuneRun:
+        """Start a durable fine-tuning of `lm`'s model, or attach to the one of this `id`.
+
+        The data (rows in OpenAI's ``chat`` or ``completion`` format) are checked first. Workers upload them, create the
+        provider's job and look at it by and by (`polling`), with the key that their environment holds. The same data,
+        model and parameters are the same job at the provider, also in another run; `train_kwargs` as in `LM.finetune`.
+
+        Raises:
+            UsageError: bad data or parameters, or another run has this id. Nothing was started.
+            LMUnsupportedFeatureError: the LM's provider is not one that workers know.
+        """
+        from dspex.temporal.finetune import start_finetune
+
+        return await start_finetune(self, lm, data, data_format, train_kwargs, id=id, polling=polling)
+
+    async def run(self, id: str) -> Run | FinetuneRun:
         """The run of this id, whatever its state.
 
         Raises:
@@ -197,6 +226,9 @@ class Client:
         sha = memo.get(_SPEC)
         if sha is None:
             raise UsageError(f"{id!r} is a workflow of another kind, not a run of dspex.")
+        if described.workflow_type == FINETUNE:
+            handle = self.temporal.get_workflow_handle(id, run_id=None, result_type=FinetuneResult)
+            return FinetuneRun(handle, self.store, FinetuneSpec.model_validate(await self.store.programs.get(sha)))
         spec = RunSpec.model_validate(await self.store.programs.get(sha))
         typed = OptimizeResult if described.workflow_type == OPTIMIZE else EvaluateResult
         handle = self.temporal.get_workflow_handle(id, run_id=None, result_type=typed)
@@ -271,7 +303,12 @@ class Client:
         return await self.store.programs.put(spec.model_dump(mode="json"))
 
     async def _start(
-        self, workflow: str, job: OptimizeJob | EvaluateJob, sha: str, result_type: type, reuse: WorkflowIDReusePolicy
+        self,
+        workflow: str,
+        job: OptimizeJob | EvaluateJob | FinetuneJob,
+        sha: str,
+        result_type: type,
+        reuse: WorkflowIDReusePolicy,
     ) -> WorkflowHandle[Any, Any]:
         labels = job.labels
         attributes = [

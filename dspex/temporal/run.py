@@ -87,7 +87,7 @@ class Run:
         own = await self._query(self._handle)
         if own is None:
             return Progress(
-                run_id=self.id, phase="waiting", message=await _why_it_waits(self._handle) or "no worker answers"
+                run_id=self.id, phase="waiting", message=await why_it_waits(self._handle) or "no worker answers"
             )
         handle = self._handle
         if own.evaluation is not None:
@@ -97,7 +97,7 @@ class Run:
                 own.done, own.total, own.n_failed = child.done, child.total, child.n_failed
                 if child.best_score is not None:
                     own.message = f"score so far {child.best_score}"
-        own.message = await _why_it_waits(handle) or own.message
+        own.message = await why_it_waits(handle) or own.message
         return own
 
     async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[Progress]:
@@ -120,7 +120,7 @@ class Run:
         try:
             found = await patiently(self._handle.result, tries=FOR_EVER)
         except WorkflowFailureError as error:
-            raise _ended(self.id, error) from error
+            raise ended(self.id, error) from error
         return await self._result(found)
 
     async def stop(self) -> None:
@@ -189,7 +189,7 @@ class Run:
         )
 
 
-async def _why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
+async def why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
     """What an activity said that failed and now waits for its next attempt."""
     try:
         described = await patiently(handle.describe)
@@ -203,7 +203,7 @@ async def _why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
     return None
 
 
-def _ended(run_id: str, error: WorkflowFailureError) -> RunFailedError:
+def ended(run_id: str, error: WorkflowFailureError) -> RunFailedError:
     cause: BaseException | None = error.cause
     while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause

@@ -1,8 +1,9 @@
 """The durable side of a run: what Temporal replays."""
 
 from dspex_workflows.evaluate import EvaluateProgram
+from dspex_workflows.finetune import FinetuneModel
 from dspex_workflows.optimize import OptimizeProgram
 
-ALL_WORKFLOWS = [OptimizeProgram, EvaluateProgram]
+ALL_WORKFLOWS = [OptimizeProgram, EvaluateProgram, FinetuneModel]
 
-__all__ = ["ALL_WORKFLOWS", "EvaluateProgram", "OptimizeProgram"]
+__all__ = ["ALL_WORKFLOWS", "EvaluateProgram", "FinetuneModel", "OptimizeProgram"]

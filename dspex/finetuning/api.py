@@ -1,0 +1,160 @@
+"""OpenAI's Files and Fine-tuning API, as far as it is needed. Reads are tried again here; the caller decides of writes.
+
+A write whose answer did not come may have been done: before it is sent again, what it would make is looked for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import orjson
+
+from dspex.clients.openai import OPENAI_CHAT, excerpt
+from dspex.clients.retry import with_retries
+from dspex.clients.secrets import scrub
+from dspex.clients.transport import Body, RequestingTransport
+from dspex.errors import LMError, LMUnexpectedError, LMUnsupportedModelError
+from dspex.finetuning.job import Job, job_of
+from dspex.finetuning.training_file import TrainingFile
+
+TRIES_AGAIN = 3
+
+_TIMEOUT = 60.0
+_UPLOAD_TIMEOUT = 3600.0
+_PURPOSE = "fine-tune"
+_PAGE = 100
+_MOST_PAGES = 20
+
+
+class FineTuningApi:
+    """The API at one address with one key. `headers` hold the key: they are sent and never shown."""
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        key: str | None,
+        transport: RequestingTransport,
+        tries_again: int = TRIES_AGAIN,
+    ) -> None:
+        self.base_url = base_url
+        self.tries_again = tries_again
+        self._headers = headers
+        self._key = key
+        self._transport = transport
+
+    async def find_file(self, name: str, size: int) -> str | None:
+        """The id of an uploaded training file of this name and size, if there is one."""
+        async for file in self._pages(f"/files?purpose={_PURPOSE}"):
+            if (file.get("filename"), file.get("bytes")) == (name, size) and file.get("status") != "error":
+                return str(file["id"])
+        return None
+
+    async def upload(self, file: TrainingFile) -> str:
+        """Upload a training file, once; returns its id."""
+        boundary = uuid.uuid4().hex
+        head, tail = _form(boundary, file.facts.name)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            async for piece in file.pieces():
+                yield piece
+            yield tail
+
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + file.facts.size + len(tail)),
+        }
+        made = await self._ask("POST", "/files", body(), headers, _UPLOAD_TIMEOUT)
+        if not isinstance(made, dict) or not made.get("id"):
+            raise LMUnexpectedError(f"The answer to the upload names no file: {str(made)[:300]}")
+        return str(made["id"])
+
+    async def jobs(self) -> AsyncIterator[Job]:
+        """The jobs there are, the latest first."""
+        async for data in self._pages("/fine_tuning/jobs?"):
+            yield job_of(data)
+
+    async def create_job(self, request: Mapping[str, Any]) -> Job:
+        """Create a job, once."""
+        return job_of(await self._ask("POST", "/fine_tuning/jobs", orjson.dumps(request)))
+
+    async def job(self, job_id: str) -> Job | None:
+        """The job, or None if this account has none of that id."""
+        try:
+            return job_of(await self._read(f"/fine_tuning/jobs/{job_id}"))
+        except LMUnsupportedModelError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def events(self, job_id: str, limit: int) -> list[str]:
+        """What the provider said last about a job, the oldest of it first."""
+        page = await self._read(f"/fine_tuning/jobs/{job_id}/events?limit={limit}")
+        found = page.get("data") if isinstance(page, dict) else None
+        told = [event for event in found or () if isinstance(event, dict) and event.get("message")]
+        told.sort(key=lambda event: event.get("created_at") or 0)
+        return [str(event["message"]) for event in told]
+
+    async def cancel_job(self, job_id: str) -> None:
+        """End a job. One that has ended already refuses (`LMInvalidRequestError`)."""
+        await with_retries(lambda _: self._ask("POST", f"/fine_tuning/jobs/{job_id}/cancel", b"{}"), self.tries_again)
+
+    async def _pages(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        after = ""
+        for _ in range(_MOST_PAGES):
+            page = await self._read(f"{path}&limit={_PAGE}{after}")
+            found = page.get("data") if isinstance(page, dict) else None
+            if not isinstance(found, list):
+                raise LMUnexpectedError(f"The answer is no list: {str(page)[:300]}")
+            for each in found:
+                yield each
+            if not found or not page.get("has_more"):
+                return
+            after = f"&after={found[-1]['id']}"
+
+    async def _read(self, path: str) -> Any:
+        return await with_retries(lambda _: self._ask("GET", path, None), self.tries_again)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT,
+    ) -> Any:
+        url = self.base_url + path
+        try:
+            response = await self._transport.request(method, url, {**self._headers, **(headers or {})}, body, timeout)
+            if response.status not in (200, 201):
+                raise OPENAI_CHAT.error(response)
+            return _json(response.body)
+        except LMError as error:
+            raise self._told(error, url) from None
+
+    def _told(self, error: LMError, url: str) -> LMError:
+        """`error` with the address in its message, and without the key if the provider echoed it."""
+        where = "" if url in error.message else f"{url}: "
+        told = type(error)(scrub(where + error.message, self._key), status=error.status, retry_after=error.retry_after)
+        told.provider_code = error.provider_code
+        return told
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise LMUnexpectedError(f"The answer is not JSON: {excerpt(body)}") from None
+
+
+def _form(boundary: str, name: str) -> tuple[bytes, bytes]:
+    """What stands before and after the file in the body of an upload."""
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n{_PURPOSE}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: application/jsonl\r\n\r\n"
+    )
+    return head.encode(), f"\r\n--{boundary}--\r\n".encode()
