@@ -78,6 +78,17 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             raise _explained(error, url, timeout) from None
 
+    @asynccontextmanager
+    async def download(self, url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[OpenResponse]:
+        """Get a file, however long; inside the block it is read as it comes in."""
+        session = self._pools.get().session or await self._pools.get().open()
+        limit = self._timeout(timeout)
+        try:
+            async with session.get(self._url(url), headers=headers, timeout=limit, allow_redirects=False) as response:
+                yield OpenResponse(response.status, response.headers, response.content.iter_any())
+        except (aiohttp.ClientError, OSError) as error:
+            raise _explained(error, url, timeout) from None
+
     async def close(self) -> None:
         """Close the running loop's connections."""
         pool = self._pools.pop(asyncio.get_running_loop())
