@@ -13,7 +13,7 @@ __all__ = ["Telemetry", "span", "telemetry", "traced"]
 def __getattr__(name: str) -> object:
     """`Telemetry` loads OpenTelemetry, so it is loaded when it is asked for."""
     if name == "Telemetry":
-        from dspex.observability.telemetry import Telemetry
+        from dspex.observability.instruments import Telemetry
 
         return Telemetry
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,8 +25,8 @@ from dspex.observability.conventions import (
     TOOL_TYPE,
     provider_of,
 )
+from dspex.observability.instruments import Telemetry, known
 from dspex.observability.messages import arguments_or_result
-from dspex.observability.telemetry import Telemetry, known
 
 if TYPE_CHECKING:
     from contextvars import Token

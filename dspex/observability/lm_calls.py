@@ -45,8 +45,8 @@ from dspex.observability.conventions import (
     place_of,
     provider_of,
 )
+from dspex.observability.instruments import Telemetry, error_type, known
 from dspex.observability.messages import input_messages, output_messages
-from dspex.observability.telemetry import Telemetry, error_type, known
 
 if TYPE_CHECKING:
     from dspex.clients.pipeline import Call, Finished

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from dspex.settings import read
 
 if TYPE_CHECKING:
-    from dspex.observability.telemetry import Telemetry
+    from dspex.observability.instruments import Telemetry
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def _of_the_process() -> Telemetry | None:
     if _is_stand_in(tracers) and _is_stand_in(meters):
         return None
     if _current is None or _current.tracer_provider is not tracers or _current.meter_provider is not meters:
-        from dspex.observability.telemetry import Telemetry
+        from dspex.observability.instruments import Telemetry
 
         _current = Telemetry(tracers, meters)
     return _current

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from dspex.observability.conventions import ERROR_TYPE, PATH, RUN
-from dspex.observability.telemetry import Telemetry, known
+from dspex.observability.instruments import Telemetry, known
 
 
 class RunTracing(TracingInterceptor):

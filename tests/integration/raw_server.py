@@ -65,19 +65,24 @@ class RawServer:
     requests: list[Asked] = field(default_factory=list)
     port: int = 0
     tls: bool = False
+    connections: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.connections.add(task)
         try:
             while (asked := await _read(reader, writer)) is not None:
                 self.requests.append(asked)
                 await (self.script.pop(0) if self.script else self.behaviour)(asked)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client has gone, or the test is over
         finally:
+            self.connections.discard(task)
             writer.close()
 
 
@@ -91,6 +96,9 @@ async def raw_server(behaviour: Behaviour = answer, tls: ssl.SSLContext | None =
         yield made
     finally:
         server.close()
+        for task in made.connections.copy():
+            task.cancel()
+        await asyncio.gather(*made.connections, return_exceptions=True)
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Asked | None:
