@@ -108,5 +108,5 @@ def _tell(callbacks: Sequence[Any], kind: Kind, event: Literal["start", "end"], 
         try:
             getattr(callback, hook)(**what)
         except Exception as error:  # noqa: BLE001 - the user's code may fail in any way, and must not fail the call
-            problem = f"{type(error).__name__}: {error}"
-            logger.warning("Error when calling callback %s, in its %s: %s", callback, hook, problem)
+            said = "calling callback %s: %s" if event == "start" else "applying callback %s's end handler: %s"
+            logger.warning(f"Error when {said} (%s, in its %s)", callback, error, type(error).__name__, hook)

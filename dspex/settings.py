@@ -91,6 +91,10 @@ class Settings:
     Keys of your own may be configured too, and are read in the same ways.
     """
 
+    def __new__(cls, *args: Any) -> Settings:
+        known = globals().get("settings")
+        return known if cls is Settings and known is not None else super().__new__(cls)
+
     def __getattr__(self, name: str) -> Any:
         overrides = thread_local_overrides.get()
         if name in overrides:
@@ -242,8 +246,8 @@ def load_settings(path: str | os.PathLike[str], allow_pickle: bool = False) -> d
     """See `Settings.load`."""
     if not allow_pickle:
         raise UsageError(
-            f"{os.fspath(path)}: Loading .pkl files can run arbitrary code. "
-            "If you trust where the file comes from, pass allow_pickle=True."
+            f"{os.fspath(path)}: Loading .pkl files can run arbitrary code, which may be dangerous. "
+            "Set `allow_pickle=True` if you trust the source of the file."
         )
     import cloudpickle
 
@@ -281,7 +285,7 @@ def _own() -> None:
     if thread != owner:
         if owner is not None and any(each.ident == owner for each in threading.enumerate()):
             raise ConfigureRefusedError(
-                "dspex.settings can only be changed by the thread that initially configured it. "
+                "dspy.settings can only be changed by the thread that initially configured it. "
                 "In this thread use `with dspex.context(...)`, which overrides settings for the code inside alone."
             )
         config_owner_thread_id, config_owner_async_task = thread, None
@@ -293,7 +297,7 @@ def _own() -> None:
     elif config_owner_async_task is not task and not _in_notebook():
         raise ConfigureRefusedError(
             "dspy.configure(...) can only be called from the same async task that called it first. "
-            "In other tasks use `with dspex.context(...)`, which overrides settings for the code inside alone."
+            "Please use `dspy.context(...)` in other async tasks instead: it overrides settings for the code inside alone."
         )
 
 

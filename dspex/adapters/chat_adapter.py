@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
 from dspex.adapters.annotations import annotation_name, field_list, placeholder
+from dspex.adapters.asking import is_in_place
 from dspex.adapters.base import Adapter
 from dspex.adapters.formatting import format_value
 from dspex.adapters.parsing import UNREADABLE
 from dspex.adapters.plan import plan_of, remembered
 from dspex.adapters.types.base_type import Type
 from dspex.adapters.types.tool import ToolCalls
+from dspex.bridge import run_sync
 from dspex.clients.call_context import adapter_fallback_scope
 from dspex.errors import AdapterParseError
 
@@ -63,6 +66,9 @@ class ChatAdapter(Adapter):
                 fallback = None if progress.emitted else self._json_fallback()
                 if fallback is None:
                     raise
+            if _is_replaced(type(fallback)):
+                call = partial(fallback, lm, lm_kwargs, signature, demos, inputs)
+                return call() if is_in_place(lm) else await run_sync(call)
             return await fallback.acall(lm, lm_kwargs, signature, demos, inputs)
 
     def _json_fallback(self) -> Adapter | None:
@@ -161,6 +167,11 @@ class ChatAdapter(Adapter):
     ) -> AdapterParseError:
         said = f"Failed to parse field {name} with value {value} from the LM response. Error message: {error}"
         return AdapterParseError(type(self).__name__, signature, completion, said, parsed)
+
+
+def _is_replaced(kind: type[Adapter]) -> bool:
+    """Whether a user put a `__call__` of their own, such as a mock, in the place of the library's, and no `acall`."""
+    return kind.__call__ is not Adapter.__call__ and kind.acall is ChatAdapter.acall
 
 
 def blocks(fields_with_values: Mapping[FieldInfoWithName, Any]) -> str:

@@ -103,7 +103,7 @@ class Predict(Module, Predictor):
     def _refuse_positional(self) -> None:
         names = list(self.signature.input_fields)
         raise UsageError(
-            "Positional arguments are not allowed when calling a predictor, must use keyword arguments that match your "
+            "Positional arguments are not allowed when calling `dspy.Predict`, must use keyword arguments that match your "
             f"signature input fields: '{', '.join(names)}'. For example: "
             f"`predict({', '.join(f'{name}=...' for name in names)})`."
         )
@@ -166,10 +166,13 @@ def _usable(lm: Any) -> Any:
         return lm
     if lm is None:
         raise LMNotConfiguredError(
-            'No LM is loaded. Please configure one, e.g. dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).'
+            "No LM is loaded. Please configure the LM using `dspy.configure(lm=dspy.LM(...))`. e.g, "
+            "`dspy.configure(lm=dspy.LM('openai/gpt-4o-mini'))`"
         )
     if isinstance(lm, str):
-        problem, remedy = "a string", f'Instead of "{lm}" pass dspex.LM("{lm}").'
+        call = f'dspy.configure(lm=dspy.LM("{lm}"))'
+        problem = "a string"
+        remedy = f"Instead of using a string like {lm!r}, please configure the LM like '{call}'."
     else:
         problem, remedy = str(type(lm)), "Subclass dspex.BaseLM for a model of your own."
     raise LMNotConfiguredError(f"LM must be an instance of `dspy.BaseLM`, not {problem}. {remedy}")

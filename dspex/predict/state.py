@@ -46,7 +46,7 @@ def read(predictor: Any, state: Any, where: str, allow_unsafe_lm_state: bool) ->
         raise _misfit(where, "its state is not an object", state)
     if "extended_signature" in state:
         raise TooOldError(
-            f"predictor {where}: saved by DSPy 2.5 or older: loading extended_signature is no longer supported."
+            f"predictor {where}: Loading extended_signature is no longer supported in DSPy 2.6+, nor here: save it anew."
         )
     return {
         "traces": _list(state, "traces", where),
@@ -159,8 +159,8 @@ def _safe(state: Mapping[str, Any], where: str, allow_unsafe: bool) -> dict[str,
     unsafe = sorted(key for key in _UNSAFE_LM_KEYS if key in state)
     if unsafe and not allow_unsafe:
         logger.warning(
-            "Ignoring unsafe LM config key(s) during state load: %s. With them predictor %s could send prompts "
-            "anywhere. Pass allow_unsafe_lm_state=True to preserve these keys for trusted files.",
+            "Ignoring unsafe LM config key(s) during state load: %s. Pass allow_unsafe_lm_state=True to preserve these "
+            "keys for trusted files: with them predictor %s could send prompts anywhere.",
             unsafe, where,
         )  # fmt: skip
         return {key: value for key, value in state.items() if key not in unsafe}

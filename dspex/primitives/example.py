@@ -119,8 +119,8 @@ class Example:
     def _known_input_keys(self) -> frozenset[str]:
         if self._input_keys is None:
             raise UsageError(
-                "Inputs have not been set for this example: which of its fields "
-                f"({', '.join(self.keys()) or 'none'}) are they? Use `example.with_inputs(...)`."
+                "Inputs have not been set for this example. Use `example.with_inputs()` to set them: which of its fields "
+                f"({', '.join(self.keys()) or 'none'}) are they?"
             )
         return self._input_keys
 

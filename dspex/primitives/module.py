@@ -165,7 +165,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         lms = {id(part.lm): part.lm for part in self._asking()}
         if len(lms) != 1:
             raise UsageError(
-                f"Multiple LMs are being used in the module ({len(lms)} of them), so there is no one LM to return."
+                f"Multiple LMs are being used in the module. There's no unique LM to return, but {len(lms)}."
                 if lms
                 else "The module has no predictor, so it has no LM."
             )
@@ -242,7 +242,9 @@ def _note_usage(result: Any, tracker: UsageTracker) -> None:
     if isinstance(prediction, Prediction):
         prediction.set_lm_usage(tracker.get_total_tokens())
     else:
-        logger.warning("Failed to set LM usage: only a dspex.Prediction that a module returns can carry it.")
+        logger.warning(
+            "Failed to set LM usage. Please return `dspy.Prediction` object from dspy.Module to enable usage tracking."
+        )
 
 
 def _nearest(module: Module, first: str, second: str) -> str:

@@ -30,9 +30,9 @@ DSPY_FORMAT = "3.4.1"
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 PICKLE_WARNING = (
-    "Loading .pkl files can run arbitrary code. Where a program's state is enough, save it to a .json file instead."
+    "Loading untrusted .pkl files can run arbitrary code, which may be dangerous. Where a program's state is enough, "
+    'prefer saving it with module.save("module.json").'
 )
-_ALLOW = "Loading with pickle is not allowed: pass allow_pickle=True if you trust where the file comes from."
 
 
 class CannotSaveError(UsageError, RuntimeError):
@@ -92,7 +92,7 @@ def other_versions(metadata: Any, here: Mapping[str, str]) -> Iterator[str]:
             yield (
                 f"There is a mismatch of {name} version between saved model and current environment. "
                 f"You saved with `{name}=={version}`, but now you have `{name}=={here[name]}`. "
-                "If the program behaves otherwise than before, load it where it was saved."
+                "This might cause errors or performance downgrade on the loaded model: load it where it was saved."
             )
 
 
@@ -131,7 +131,10 @@ def read_state(path: str | os.PathLike[str], *, allow_pickle: bool = False) -> d
         )
     if suffix == ".pkl":
         if not allow_pickle:
-            raise UsageError(f"{os.fspath(path)}: {PICKLE_WARNING} {_ALLOW}")
+            raise UsageError(
+                f"{os.fspath(path)}: Loading .pkl files can run arbitrary code, which may be dangerous. Prefer saving "
+                "with .json files if possible. Set `allow_pickle=True` if you are sure where the file comes from."
+            )
         state = _unpickled(path)
     else:
         try:
@@ -177,7 +180,10 @@ def read_program(
         UsageError: `allow_pickle` is not set, or there is no saved program at `path`.
     """
     if not allow_pickle:
-        raise UsageError(f"{os.fspath(path)}: {PICKLE_WARNING} {_ALLOW}")
+        raise UsageError(
+            f"{os.fspath(path)}: Loading with pickle is not allowed. Please set `allow_pickle=True` if you are sure you "
+            "trust the source of the model: it can run any code."
+        )
     folder = Path(path)
     if not folder.exists():
         raise CannotReadError(f"The path '{folder}' does not exist.")

@@ -7,6 +7,7 @@ are read by `type_names.parse_type`. Nothing is evaluated.
 from __future__ import annotations
 
 import keyword
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ def _cut_at_arrow(text: str) -> tuple[str, str]:
         if arrows:
             found = f"There are {len(arrows)}, at characters " + ", ".join(str(index + 1) for index in arrows)
         raise UsageError(
-            f"Invalid signature format: {text!r} must contain exactly one '->'. {found}. Write 'inputs -> outputs'."
+            f"Invalid signature format: {text!r}, must contain exactly one '->'. {found}. Write 'inputs -> outputs'."
         )
     return text[: arrows[0]], text[arrows[0] + 2 :]
 
@@ -96,12 +97,10 @@ def _type(text: str, where: str, part: str, names: Names) -> Any:
 
 
 def _refuse_duplicates(text: str, fields: list[FieldText]) -> None:
-    seen: set[str] = set()
-    for field in fields:
-        if field.name in seen:
-            remedy = f"Input and output fields must have distinct names, but found duplicates: {field.name!r}."
-            raise _error(text, f"the field name {field.name!r} is used twice", remedy)
-        seen.add(field.name)
+    twice = sorted(name for name, times in Counter(field.name for field in fields).items() if times > 1)
+    if twice:
+        remedy = f"Input and output fields must have distinct names, but found duplicates: '{', '.join(twice)}'."
+        raise _error(text, f"the field name {twice[0]!r} is used twice", remedy)
 
 
 def _cut(text: str, separator: str) -> list[str]:

@@ -141,7 +141,10 @@ class _Reader:
                 return parse_type(text, self.names)
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 return [self.type(element) for element in elements]
-        raise UsageError(f"{ast.unparse(node)!r} cannot be part of a type here. Use a class-based signature for it.")
+        raise UsageError(
+            f"Failed to parse string-base Signature: {ast.unparse(node)!r} cannot be part of a type. "
+            "Please consider using class-based DSPy Signatures instead."
+        )
 
     def _named(self, name: str) -> Any:
         try:

@@ -143,7 +143,7 @@ class ParallelExecutor:
             if self.error_count >= self.max_errors:
                 self.cancel_jobs.set()
         hint = (
-            f"\n{traceback.format_exc()}" if self.provide_traceback else ". Set `provide_traceback=True` to see where."
+            f"\n{traceback.format_exc()}" if self.provide_traceback else ". Set `provide_traceback=True` for traceback."
         )
         logger.error("Error for %s: %s%s", item, error, hint)
 

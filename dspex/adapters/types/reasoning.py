@@ -105,6 +105,7 @@ class Reasoning(Type):
         if hasattr(str, name):
             return getattr(self.content, name)
         raise AttributeError(
-            f"`{type(self).__name__}` object has no attribute '{name}'. It is not a plain string (the 'reasoning' of "
-            "`dspex.ChainOfThought` is one of these): use str(reasoning) or reasoning.content to get one."
+            f"`{type(self).__name__}` object has no attribute '{name}'. If you are using `dspy.ChainOfThought`, note that "
+            "the 'reasoning' field is a `dspy.Reasoning` object (not a plain string): use str(reasoning) or "
+            "reasoning.content to get one."
         )
