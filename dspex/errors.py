@@ -270,6 +270,13 @@ class ProgramNotAvailableError(DSPyError):
     """This process has not imported the module that a program, metric or signature lives in."""
 
 
+class BudgetExceededError(DSPyError):
+    """A call was not made, because the budget of its run (`run_id`) has no room for it. Raise the budget to go on."""
+
+    default_code = "budget_exceeded"
+    run_id: str | None = None
+
+
 class Blame(StrEnum):
     """Whose fault a failure is, and so what becomes of it (DESIGN §3, rule 3)."""
 
@@ -277,6 +284,8 @@ class Blame(StrEnum):
     """Rate limits, timeouts, servers, networks, disks: wait and try again, never score."""
     SETUP = "setup"
     """Wrong key, unknown model, no LM: no example can succeed, so the run stops and says why."""
+    BUDGET = "budget"
+    """The run may not spend more: it stops with the best so far, or waits for a bigger budget; never scored."""
     PROGRAM = "program"
     """The program's own failure on this example: `failure_score`, and listed with its error."""
 
@@ -295,6 +304,8 @@ _SETUP = (LMConfigurationError, LMAuthError, LMBillingError, LMUnsupportedModelE
 
 def blame(error: BaseException) -> Blame:
     """Say whose fault `error` is."""
+    if isinstance(error, BudgetExceededError):
+        return Blame.BUDGET
     if isinstance(error, NotInStoreError):
         return Blame.SETUP
     if isinstance(error, _INFRASTRUCTURE):

@@ -89,6 +89,14 @@ def _count(value: Any) -> int:
     return int(value) if isinstance(value, (int, float)) and value > 0 else 0
 
 
+def stopped_because(answer: Any) -> str | None:
+    """Why the model stopped (its first choice, where there are several): ``"stop"``, ``"length"``, ``"tool_calls"``;
+    the status of an answer of the Responses API; None where the answer does not say."""
+    choices = field(answer, "choices")
+    reason = field(choices[0], "finish_reason") if choices else field(answer, "status")
+    return str(reason)[:100] if reason else None
+
+
 def reported_cost(answer: Any) -> float | None:
     """What the call cost, where the answer itself says so, as litellm's do."""
     return (getattr(answer, "_hidden_params", None) or {}).get("response_cost")

@@ -7,6 +7,7 @@ import contextvars
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,18 @@ import orjson
 
 from dspex.bridge import on_engine_loop, run_sync
 from dspex.clients.abandonment import refuse_if_abandoned
-from dspex.clients.answer import Answer, tokens, usage_of
+from dspex.clients.answer import Answer, stopped_because, usage_of
+from dspex.clients.most import most_of_request
+from dspex.clients.pricing import OwnPrice, cost_usd
 from dspex.clients.scope import CallScope, Usage, current_scope
+from dspex.clients.tokens import tokens_of
 from dspex.errors import Blame, blame
+from dspex.settings import read
 
 if TYPE_CHECKING:
     from dspex.clients.base_lm import BaseLM
+    from dspex.store.budgets import Most
+    from dspex.store.ledger import LedgerEntry
 
 _THREADS = 64
 _METHODS = frozenset({"forward", "aforward"})
@@ -77,27 +84,81 @@ async def _answer(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]
 async def _counted(
     lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope
 ) -> tuple[Any, float | None]:
+    if scope.run_id is None:
+        reply = await _answer(lm, prompt, messages, kwargs)
+        tokens = tokens_of(usage_of(reply))
+        scope.usage.add(Usage(1, 0, tokens.prompt, tokens.completion))
+        return reply, None
+    return await _recorded(lm, prompt, messages, kwargs, scope, scope.run_id)
+
+
+async def _recorded(
+    lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope, run_id: str
+) -> tuple[Any, float | None]:
+    """The answer that is in the ledger, or a new one, which then is; within the run's budget."""
     from dspex.clients.ledger import ledger_in_force
+    from dspex.clients.pipeline import claimed
+    from dspex.clients.prepare import unknowable_key
+    from dspex.store.budgets import Payer
 
-    ledger = ledger_in_force() if scope.run_id is not None else None
-    key = _key(lm, prompt, messages, kwargs, scope) if ledger is not None else None
-    found = await ledger.lookup(key) if ledger is not None and key is not None else None
-    if found is not None:
+    ledger = ledger_in_force()
+    key = _key(lm, prompt, messages, kwargs, scope) or unknowable_key() or ""
+    price = _own_price(lm)
+
+    def most() -> Most:
+        body = orjson.dumps({"messages": messages or prompt, **lm.kwargs, **kwargs}, default=str)
+        return most_of_request(lm.model, body, price) if price else _unpriced(most_of_request(lm.model, body, None))
+
+    hit = await claimed(ledger, key, Payer(run_id, most), lm.model)
+    if hit is not None:
         scope.usage.calls_from_ledger += 1
-        reply = Answer(orjson.loads(found.response))
+        reply = Answer(orjson.loads(hit.entry.response))
         reply.cache_hit = True
-        return reply, found.cost_usd
+        return reply, hit.entry.cost_usd
     started = time.perf_counter()
-    reply = await _answer(lm, prompt, messages, kwargs)
-    prompt_tokens, completion_tokens = tokens(usage_of(reply))
-    scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens))
-    if ledger is not None and key is not None:
-        from dspex.store.ledger import LedgerEntry
+    try:
+        reply = await _answer(lm, prompt, messages, kwargs)
+        entry = _entry(key, lm, reply, price, scope, time.perf_counter() - started)
+    except BaseException:
+        await ledger.release(key)
+        raise
+    scope.usage.add(Usage(1, 0, entry.prompt_tokens, entry.completion_tokens, entry.cost_usd or 0.0))
+    await ledger.record(entry)
+    return reply, entry.cost_usd
 
-        body, latency = orjson.dumps(_plain(reply), default=str), time.perf_counter() - started
-        entry = LedgerEntry(key, lm.model, body, prompt_tokens, completion_tokens, None, latency, scope.run_id)
-        await ledger.record(entry)
-    return reply, None
+
+def _entry(key: str, lm: BaseLM, reply: Any, price: OwnPrice | None, scope: CallScope, seconds: float) -> LedgerEntry:
+    from dspex.clients.callers import calling_predictor
+    from dspex.store.ledger import LedgerEntry
+
+    usage = usage_of(reply)
+    tokens = tokens_of(usage)
+    return LedgerEntry(
+        key=key,
+        model=lm.model,
+        response=orjson.dumps(_plain(reply), default=str),
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        cost_usd=cost_usd(lm.model, usage, price) if price else None,
+        latency_s=seconds,
+        run_id=scope.run_id,
+        cached_tokens=tokens.cached,
+        cache_write_tokens=tokens.cache_write,
+        reasoning_tokens=tokens.reasoning,
+        predictor=calling_predictor(scope),
+        outcome=stopped_because(reply),
+    )
+
+
+def _own_price(lm: BaseLM) -> OwnPrice | None:
+    """What the user says that the model costs. What its name costs elsewhere says nothing of a model of the user's."""
+    prices = read("prices") or {}
+    price: OwnPrice | None = getattr(lm, "price", None) or prices.get(lm.model)
+    return price
+
+
+def _unpriced(most: Most) -> Most:
+    return replace(most, usd=None)
 
 
 def _key(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
@@ -14,6 +14,7 @@ from dspex.clients.base_lm import CLASS_KEY, BaseLM, Message
 from dspex.clients.capabilities import capabilities, is_reasoning_model
 from dspex.clients.custom import own_forward
 from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
+from dspex.clients.pricing import checked_price
 from dspex.clients.providers import parse_model, wire_for
 from dspex.clients.secrets import Secret
 from dspex.clients.trainable import Trainable
@@ -54,6 +55,8 @@ class LM(Trainable, BaseLM):
             ``complete(Request) -> Response`` in lm15's types; `async_engine` its asynchronous counterpart. With litellm
             `timeout` is litellm's own by default.
         prompt_cache: DSPy's; refused.
+        price: US dollars per million tokens, where they are not those that are known of the model: ``{"input": 0.15,
+            "output": 0.6}``, with ``cached_input`` and ``cache_write`` where they differ from ``input``.
         transport: how to send (`dspex.clients.transport.Transport`). Default: a pool that all LMs share.
         **kwargs: parameters of the request, such as ``n``, ``stop``, ``seed``; `rollout_id` asks anew for what has been
             answered, and is not sent.
@@ -88,6 +91,7 @@ class LM(Trainable, BaseLM):
         rpm: float | None = None,
         tpm: float | None = None,
         transport: Transport | None = None,
+        price: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         _check(model, num_retries, max_concurrency, timeout)
@@ -110,6 +114,7 @@ class LM(Trainable, BaseLM):
         self.max_concurrency = max_concurrency
         self.rpm, self.tpm = rpm, tpm
         self.transport = transport
+        self.price = None if price is None else checked_price(price, model)
         self._address: Address | None = None  # found at the first call, where the environment has the key
         self._warned_zero_temp_rollout = False
         self._choose_engine(engine, async_engine)
@@ -175,7 +180,7 @@ class LM(Trainable, BaseLM):
             if self._async_engine is not None:
                 state["async_engine"] = dumped_engine(self._async_engine, "async_engine")
         ours: dict[str, Any] = {"use_developer_role": False, "api_base": None, "api_key_env": None}
-        ours |= {"timeout": DEFAULT_TIMEOUT, "max_concurrency": 64, "rpm": None, "tpm": None}
+        ours |= {"timeout": DEFAULT_TIMEOUT, "max_concurrency": 64, "rpm": None, "tpm": None, "price": None}
         return state | {name: getattr(self, name) for name, usual in ours.items() if getattr(self, name) != usual}
 
     @classmethod

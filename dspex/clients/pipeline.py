@@ -13,17 +13,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dspex.clients.answer import reported_cost, tokens, usage_of
+from dspex.clients.answer import reported_cost, stopped_because, usage_of
 from dspex.clients.batch.in_force import collector_in_force
+from dspex.clients.budget import refusal
+from dspex.clients.callers import calling_predictor
 from dspex.clients.limiter import Gate
 from dspex.clients.loops import PerLoop
+from dspex.clients.most import most_of
 from dspex.clients.openai import Wire
-from dspex.clients.pricing import cost_usd
+from dspex.clients.pricing import OwnPrice, cost_usd
 from dspex.clients.quota import calls_left
 from dspex.clients.retry import with_retries
 from dspex.clients.scope import CallScope, Usage, current_scope
 from dspex.clients.secrets import Secret, scrub
 from dspex.clients.single_flight import Flight, SingleFlight
+from dspex.clients.tokens import tokens_of
 from dspex.clients.transport import Transport
 from dspex.errors import (
     Blame,
@@ -37,6 +41,7 @@ from dspex.errors import (
 )
 from dspex.observability import gauges
 from dspex.observability.switch import telemetry
+from dspex.store.budgets import Payer, Spent
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 logger = logging.getLogger(__name__)
@@ -58,7 +63,7 @@ _POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
 class CallLedger(Protocol):
     """What the client needs of the ledger (`dspex.store.Ledger`)."""
 
-    async def claim(self, key: str) -> Hit | Won | Held: ...
+    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held | Spent: ...
     async def record(self, entry: LedgerEntry) -> LedgerEntry: ...
     async def release(self, key: str) -> None: ...
 
@@ -87,6 +92,8 @@ class Call:
     rpm: float | None = None
     tpm: float | None = None
     """The endpoint's requests and tokens a minute, where the user knows them."""
+    price: OwnPrice | None = None
+    """The user's own price of the model."""
     messages: Any = field(default=None, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What was asked, for who is told of it. Parameters may hold keys."""
@@ -185,7 +192,8 @@ async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished])
     ledger = call.ledger
     if ledger is None:
         return await _fetch(call, scope, flight)
-    hit = await _claim(ledger, flight.key)
+    payer = None if scope is None or scope.run_id is None else Payer(scope.run_id, lambda: most_of(call))
+    hit = await claimed(ledger, flight.key, payer, call.model, flight.wanted)
     if hit is not None:
         return Finished(hit.entry, paid=False)
     try:
@@ -197,17 +205,33 @@ async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished])
     return finished if standing is finished.entry else Finished(standing, paid=True)
 
 
-async def _claim(ledger: CallLedger, key: str) -> Hit | None:
-    """The recorded answer; or None, and the claim is ours. While another process calls, wait for what it gets."""
+async def claimed(
+    ledger: CallLedger,
+    key: str,
+    payer: Payer | None,
+    model: str,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Hit | None:
+    """The recorded answer; or None, and the claim is ours. While another process calls, wait for what it gets; while
+    calls under way may still leave room in the budget, wait for them.
+
+    Raises:
+        BudgetExceededError: the run that would have to pay has no room for the call in its budget.
+        LMConfigurationError: its budget is in dollars, and the model has no known price.
+    """
     polls = 0
     while True:
-        outcome = await ledger.claim(key)
+        outcome = await (ledger.claim(key) if payer is None else ledger.claim(key, payer))
         if isinstance(outcome, Hit):
             return outcome
         if isinstance(outcome, Won):
             return None
+        if isinstance(outcome, Spent):
+            raise refusal(outcome, model)
         await asyncio.sleep(_POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)])
         polls += 1
+        if not wanted():
+            raise asyncio.CancelledError
 
 
 async def _insist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
@@ -253,22 +277,27 @@ async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | N
     started = time.perf_counter()
     body, reply = await with_retries(lambda number: _attempt(call, flight, number), call.num_retries)
     usage = usage_of(reply)
-    prompt_tokens, completion_tokens = tokens(usage)
-    _traffic.get().gate(call).used(prompt_tokens + completion_tokens)
-    cost = reported_cost(reply) if call.sender is not None else None
+    tokens = tokens_of(usage)
+    _traffic.get().gate(call).used(tokens.prompt + tokens.completion)
+    cost = reported_cost(reply) if call.sender is not None and call.price is None else None
     if cost is None:
-        cost = cost_usd(call.model, usage)
+        cost = cost_usd(call.model, usage, call.price)
     if scope is not None:
-        scope.usage.add(Usage(1, 0, prompt_tokens, completion_tokens, cost or 0.0))
+        scope.usage.add(Usage(1, 0, tokens.prompt, tokens.completion, cost or 0.0))
     entry = LedgerEntry(
         key=call.key or "",
         model=call.model,
         response=body,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
         cost_usd=cost,
         latency_s=time.perf_counter() - started,
         run_id=scope.run_id if scope is not None else None,
+        cached_tokens=tokens.cached,
+        cache_write_tokens=tokens.cache_write,
+        reasoning_tokens=tokens.reasoning,
+        predictor=calling_predictor(scope) if scope is not None else None,
+        outcome=stopped_because(reply),
     )
     return Finished(entry, paid=True, reply=reply)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from dspex.clients.aiohttp_transport import default_transport
 from dspex.clients.ledger import ledger_in_force
@@ -62,6 +63,7 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         tpm=lm.tpm,
         transport=lm.engine_transport or lm.transport or default_transport(),
         ledger=None if key is None else _ledger(lm, endpoint.url, messages, params, cache),
+        price=lm.price,
         sender=_sender(lm),
         messages=messages,
         params=params,
@@ -80,8 +82,9 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
     try:
         encoded = wire.encode(lm.model, messages, keyed_params(params))
     except UsageError:
-        key = None
+        key, body = unknowable_key(), b""
     else:
+        body = encoded.body
         key = _ledger_key(lm, encoded, url, params, cache)
     secret = params.get("api_key") or lm.api_key
     return Call(
@@ -91,7 +94,7 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
         wire=wire,
         secret=Secret(secret) if isinstance(secret, str) else secret,
         headers={},
-        body=b"",
+        body=body,
         timeout=params.get("timeout") or lm.timeout,
         num_retries=params.get("num_retries", lm.num_retries),
         max_concurrency=lm.max_concurrency,
@@ -99,6 +102,7 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
         tpm=lm.tpm,
         transport=default_transport(),
         ledger=None if key is None else _ledger(lm, url, messages, params, cache),
+        price=lm.price,
         sender=litellm_sender(lm, messages, params),
         messages=messages,
         params=params,
@@ -130,6 +134,12 @@ def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cach
     if scope is None or scope.run_id is None:
         return None
     return encoded.key(url, rollout, salt=scope.next_uncached_key())
+
+
+def unknowable_key() -> str | None:
+    """For a call that cannot be known again: in a run it goes on the bill all the same, under a key of its own."""
+    scope = current_scope()
+    return None if scope is None or scope.run_id is None else f"once-{uuid4().hex}"
 
 
 def _ledger(lm: LM, url: str, messages: Any, params: dict[str, Any], cache: Any) -> CallLedger:

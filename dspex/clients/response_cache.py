@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dspex.clients.answer import Answer, tokens, usage_of
+from dspex.clients.answer import Answer, usage_of
 from dspex.clients.cache import Cache
 from dspex.clients.cache_directory import default_cache_dir
 from dspex.clients.pricing import cost_usd
+from dspex.clients.tokens import tokens_of
 from dspex.errors import StoreError
 from dspex.settings import settings
+from dspex.store.budgets import Payer, Spent
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 from dspex.store.url import ENVIRONMENT_VARIABLE
 
@@ -58,13 +60,14 @@ class CacheAsLedger:
             "_fn_identifier": "dspex.clients.lm.LM",
         }
 
-    async def claim(self, key: str) -> Hit | Won:
+    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won:
         found = await self._do(self._cache.get, self._request)
         if found is None:
             return Won()
         usage = usage_of(found)
-        cost, response = cost_usd(self._model, usage), orjson.dumps(found)
-        return Hit(LedgerEntry(key, self._model, response, *tokens(usage), cost, latency_s=0.0, run_id=None))
+        tokens, cost, response = tokens_of(usage), cost_usd(self._model, usage), orjson.dumps(found)
+        entry = LedgerEntry(key, self._model, response, tokens.prompt, tokens.completion, cost, 0.0, run_id=None)
+        return Hit(entry)
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         try:
@@ -93,7 +96,7 @@ class LedgerIfPossible:
         self._ledger = ledger
         self._missing = False
 
-    async def claim(self, key: str) -> Hit | Won | Held:
+    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held | Spent:
         try:
             return await self._ledger.claim(key)
         except StoreError as error:

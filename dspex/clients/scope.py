@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class CallScope:
 
     `path` names the step and the example (``"baseline/17"``); a call that must not be shared through the ledger
     (``cache=False``) is keyed by it and by its number within the scope, so that a retry finds its own answer again.
+    `program` is what is run: a call is put down to that predictor of it which made it.
     """
 
     run_id: str | None = None
@@ -43,6 +45,7 @@ class CallScope:
     usage: Usage = field(default_factory=Usage)
     failure: BaseException | None = None
     uncached_calls: int = 0
+    program: Any = None
 
     def next_uncached_key(self) -> str:
         self.uncached_calls += 1

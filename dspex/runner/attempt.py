@@ -96,6 +96,7 @@ async def attempt(
 
     Raises:
         LMError, StoreError: the infrastructure failed for longer than `patience`, or the set-up is wrong.
+        BudgetExceededError: the run may not spend more.
         UsageError: the example does not say which fields are inputs.
     """
     example.inputs()  # raises now rather than as a failure of the program
@@ -121,7 +122,7 @@ async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope,
             tries += 1
             wait = patience.wait(tries, failure)
             waited = asyncio.get_running_loop().time() - started
-            if outcome.blame is Blame.SETUP or waited + wait > patience.max_seconds:
+            if outcome.blame is not Blame.INFRASTRUCTURE or waited + wait > patience.max_seconds:
                 raise failure
             logger.info("%s: %s. Trying again in %.1f s.", scope.path, describe(failure), wait)
             await asyncio.sleep(wait)
@@ -136,7 +137,7 @@ def scopes_for(step: str) -> Callable[[int], CallScope]:
     if outer is None:
         return lambda index: CallScope(path=f"{step}/{index}")
     place = f"{outer.next_uncached_key()}/{step}"
-    return lambda index: CallScope(run_id=outer.run_id, path=f"{place}/{index}")
+    return lambda index: CallScope(run_id=outer.run_id, path=f"{place}/{index}", program=outer.program)
 
 
 async def try_once(

@@ -44,7 +44,7 @@ class Step:
 
 async def evaluate_example(program: Module, index: int, example: Example, step: Step) -> tuple[Outcome, Usage]:
     """Run `program` on `example` and score it. A failure of the program's own has `score` None and an `error`."""
-    scope = CallScope(run_id=step.run_id, path=step.place(index))
+    scope = CallScope(run_id=step.run_id, path=step.place(index), program=program)
     with _overrides(step):
         tried = await attempt(program, example, step.metric, scope=scope, patience=step.patience)
     outcome = Outcome(
@@ -63,7 +63,7 @@ async def trace_example(teacher: Module, index: int, example: Example, step: Ste
     usage, errors = Usage(), []
     tried: Attempt | None = None
     for number in range(step.rounds):
-        scope = CallScope(run_id=step.run_id, path=f"{step.place(index)}/round {number}")
+        scope = CallScope(run_id=step.run_id, path=f"{step.place(index)}/round {number}", program=program)
         asked = _SampledAnew(program, number) if number else program
         with _overrides(step):
             tried = await attempt(asked, example, step.metric, scope=scope, trace=True, patience=step.patience)

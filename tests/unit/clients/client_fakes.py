@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dspex.clients.transport import RawResponse
+from dspex.store.budgets import Payer
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 KEY = "sk-very-secret-0123456789"
@@ -61,7 +62,7 @@ class MemoryLedger:
         self.broken: list[Exception] = []
         self.asked = 0
 
-    async def claim(self, key: str) -> Hit | Won | Held:
+    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held:
         self.asked += 1
         await asyncio.sleep(0)
         if key in self.entries:
