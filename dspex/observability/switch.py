@@ -36,6 +36,8 @@ def _asked(environment: Any = os.environ) -> bool | None:
 
 
 _by_environment = _asked()  # read once: a look at the environment costs more than all the rest here
+_seen: tuple[Any, Any] = (None, None)
+"""The process's providers when they were looked at last, and what was made of them."""
 _current: Telemetry | None = None
 
 
@@ -45,7 +47,7 @@ def telemetry() -> Telemetry | None:
     if wanted is None:
         wanted = _by_environment
         if wanted is None:
-            return _of_the_process() if "opentelemetry.trace" in sys.modules else None
+            return _of_the_process() if "opentelemetry" in sys.modules else None
     if wanted is False:
         return None
     return _made() if wanted is True else wanted
@@ -75,17 +77,32 @@ def traced(name: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Await
 
 def _of_the_process() -> Telemetry | None:
     """What goes to the providers that somebody has set for the whole process, if anybody has."""
-    global _current
-    from opentelemetry import metrics, trace
+    global _current, _seen
+    providers = (
+        _provider("opentelemetry.trace", "_TRACER_PROVIDER", "get_tracer_provider"),
+        _provider("opentelemetry.metrics._internal", "_METER_PROVIDER", "get_meter_provider"),
+    )
+    if providers[0] is not _seen[0] or providers[1] is not _seen[1]:
+        _current, _seen = _telling(*providers), providers
+    return _current
 
-    tracers, meters = trace.get_tracer_provider(), metrics.get_meter_provider()
+
+def _provider(module: str, attribute: str, function: str) -> Any:
+    """The provider in force, as far as OpenTelemetry is loaded; looked at where it is kept, as its own function reads
+    the environment each time that there is none."""
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        return None
+    return loaded.__dict__[attribute] if attribute in loaded.__dict__ else getattr(loaded, function)()
+
+
+def _telling(tracers: Any, meters: Any) -> Telemetry | None:
+    """`Telemetry` of these providers, unless both are stand-ins."""
     if _is_stand_in(tracers) and _is_stand_in(meters):
         return None
-    if _current is None or _current.tracer_provider is not tracers or _current.meter_provider is not meters:
-        from dspex.observability.instruments import Telemetry
+    from dspex.observability.instruments import Telemetry
 
-        _current = Telemetry(tracers, meters)
-    return _current
+    return Telemetry(tracers, meters)
 
 
 def _made() -> Telemetry | None:
@@ -100,5 +117,5 @@ def _made() -> Telemetry | None:
 
 
 def _is_stand_in(provider: Any) -> bool:
-    """Whether it is one of the API's own, which do nothing until a real one is set."""
-    return type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+    """Whether it is none, or one of the API's own, which do nothing until a real one is set."""
+    return provider is None or type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
