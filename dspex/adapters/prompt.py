@@ -21,14 +21,18 @@ Message = dict[str, Any]
 
 
 class Prefix:
-    """Messages that many prompts begin with, and their encoding, made when it is first asked for."""
+    """Messages that many prompts begin with, and their encoding, made when it is first asked for.
 
-    __slots__ = ("_hash", "_json", "messages")
+    `encodings` holds what clients have made of them for other wire formats.
+    """
+
+    __slots__ = ("_hash", "_json", "encodings", "messages")
 
     def __init__(self, messages: Iterable[Message]) -> None:
         self.messages = tuple(messages)
         self._json: bytes | None = None
         self._hash: _Hash | None = None
+        self.encodings: dict[Any, Any] = {}
 
     @property
     def json(self) -> bytes:
@@ -65,22 +69,24 @@ class Prompt(list[Message]):
     @property
     def stable(self) -> Sequence[Message]:
         """The shared messages that this prompt begins with; do not change them."""
-        prefix = self._shared_prefix()
+        prefix = self.shared_prefix
         return prefix.messages if prefix else ()
 
     @property
     def prefix_json(self) -> bytes:
         """`stable` as JSON with sorted keys, joined by commas, without brackets."""
-        prefix = self._shared_prefix()
+        prefix = self.shared_prefix
         return prefix.json if prefix else b""
 
     @property
     def prefix_hash(self) -> _Hash:
         """A SHA-256 object fed with `prefix_json`; copy it before adding to it."""
-        prefix = self._shared_prefix()
+        prefix = self.shared_prefix
         return prefix.hash if prefix else hashlib.sha256()
 
-    def _shared_prefix(self) -> Prefix | None:
+    @property
+    def shared_prefix(self) -> Prefix | None:
+        """What this prompt begins with, if it still shares it."""
         prefix = self._prefix
         if prefix is None or len(self) < len(prefix.messages):
             return None

@@ -1,21 +1,19 @@
-"""OpenAI's wire format: what is sent, what comes back, and what its errors mean.
-
-A wire format is one object with three verbs (`Wire`), so another provider's format is another file like this one.
-"""
+"""OpenAI's wire format: what is sent, what comes back, and what its errors mean."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from dspex.clients.answer import Answer
-from dspex.clients.request import Encoded, encode_messages, encode_params, seal
+from dspex.clients.params import sent_params
+from dspex.clients.request import Encoded, encode_messages, seal_params
 from dspex.clients.retry import retry_after
-from dspex.clients.secrets import names_a_secret
 from dspex.clients.transport import RawResponse
+from dspex.clients.wire import Wire as Wire
 from dspex.errors import (
     ContextWindowExceededError,
     LMAuthError,
@@ -29,55 +27,8 @@ from dspex.errors import (
     LMUnsupportedModelError,
 )
 
-
-class Wire(Protocol):
-    """How one provider's API is spoken. `path` follows the base URL."""
-
-    path: str
-
-    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
-        """The body to send, and its digest. `params` may hold some that are the client's own (`rollout_id`, keys)."""
-        ...
-
-    def headers(self, key: str | None) -> dict[str, str]: ...
-
-    def streamed(self, body: bytes) -> bytes:
-        """The body that asks for the same answer as a stream of server-sent events."""
-        ...
-
-    def decode(self, body: bytes) -> Answer:
-        """The answer in OpenAI's shape.
-
-        Raises:
-            LMError: `body` is an error, or no answer at all (`LMUnexpectedError`).
-        """
-        ...
-
-    def error(self, response: RawResponse) -> LMError:
-        """What an answer with an error status means, in the provider's own words."""
-        ...
-
-
 BEGIN_RESPONSE = "BEGIN RESPONSE:"
 """What ends the prompt of a text completion."""
-
-# For the client, not for the provider (some are litellm's, which DSPy's users pass).
-_NOT_SENT = frozenset(
-    {
-        "rollout_id",
-        "cache",
-        "num_retries",
-        "timeout",
-        "api_base",
-        "base_url",
-        "api_version",
-        "custom_llm_provider",
-        "drop_params",
-        "extra_body",
-        "stream",
-        "stream_options",
-    }
-)
 
 
 class OpenAIFormat:
@@ -86,11 +37,7 @@ class OpenAIFormat:
     path: str
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
-        sent = {
-            name: value
-            for name, value in params.items()
-            if value is not None and name not in _NOT_SENT and not names_a_secret(name)
-        }
+        sent = sent_params(params)
         sent.update(params.get("extra_body") or {})
         sent["model"] = model
         return self._encode(messages, sent)
@@ -133,12 +80,12 @@ class OpenAIFormat:
         return _refusal(status, code, words)(message, status=status)
 
 
-class _Chat(OpenAIFormat):
+class OpenAIChat(OpenAIFormat):
     path = "/chat/completions"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
         encoded, digest = encode_messages(messages)
-        return seal(b'{"messages":[%b],' % encoded, digest, encode_params(sent))
+        return seal_params(b'{"messages":[%b],' % encoded, digest, sent)
 
 
 class _Text(OpenAIFormat):
@@ -148,10 +95,10 @@ class _Text(OpenAIFormat):
         _, digest = encode_messages(messages)
         texts = [str(message.get("content") or "") for message in messages]
         sent["prompt"] = "\n\n".join([*texts, BEGIN_RESPONSE])
-        return seal(b"{", digest, encode_params(sent))
+        return seal_params(b"{", digest, sent)
 
 
-OPENAI_CHAT: Wire = _Chat()
+OPENAI_CHAT: Wire = OpenAIChat()
 OPENAI_TEXT: Wire = _Text()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,6 +19,8 @@ from dspex.errors import UsageError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+    from dspex.adapters.prompt import Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,37 @@ class Encoded:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Messages taken apart: the prefix that many prompts share, if there is one, and the rest. `digest` is of both."""
+
+    prefix: Prefix | None
+    rest: list[dict[str, Any]]
+    rest_json: bytes
+    """`rest` as JSON with sorted keys, without the outer brackets."""
+    digest: _Hash
+
+
+def take_apart(messages: list[dict[str, Any]]) -> Apart:
+    """`messages` with what is known of their beginning already."""
+    prefix: Prefix | None = getattr(messages, "shared_prefix", None)
+    if prefix is None or not prefix.json:
+        encoded = _json(messages)[1:-1]
+        return Apart(None, messages, encoded, hashlib.sha256(encoded))
+    rest = messages[len(prefix.messages) :]
+    encoded = _json(rest)[1:-1]
+    digest = prefix.hash.copy()
+    if encoded:
+        digest.update(b"," + encoded)
+    return Apart(prefix, rest, encoded, digest)
+
+
 def encode_messages(messages: list[dict[str, Any]]) -> tuple[bytes, _Hash]:
     """The messages as JSON without the outer brackets, and their hash."""
-    prefix = getattr(messages, "prefix_json", b"")
-    if not prefix:
-        encoded = _json(messages)[1:-1]
-        return encoded, hashlib.sha256(encoded)
-    rest = _json(messages[len(messages.stable) :])[1:-1]  # type: ignore[attr-defined]
-    digest = messages.prefix_hash.copy()  # type: ignore[attr-defined]
-    if rest:
-        rest = b"," + rest
-        digest.update(rest)
-    return prefix + rest, digest
+    apart = take_apart(messages)
+    if apart.prefix is None:
+        return apart.rest_json, apart.digest
+    return (apart.prefix.json + b"," + apart.rest_json if apart.rest_json else apart.prefix.json), apart.digest
 
 
 def encode_params(params: Mapping[str, Any]) -> bytes:
@@ -58,6 +80,37 @@ def seal(head: bytes, digest: _Hash, params: bytes) -> Encoded:
     return Encoded(head + params[1:], digest)
 
 
+def seal_params(head: bytes, digest: _Hash, params: Mapping[str, Any]) -> Encoded:
+    """As `seal`; but in the body schemas keep the order of their fields, for that is how a model fills them."""
+    encoded = _json(params)
+    digest.update(encoded)
+    if not _WITH_SCHEMAS.isdisjoint(params):
+        encoded = in_order(params)
+    return Encoded(head + encoded[1:], digest)
+
+
+_WITH_SCHEMAS = frozenset({"response_format", "tools", "text"})
+
+
+def in_order(value: Mapping[str, Any]) -> bytes:
+    """`value` as JSON with its keys in their own order."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _unusual_json(value, sort=0)
+
+
+def schema_of(form: Any) -> Any:
+    """A response format as JSON can say it: a pydantic class as its strict schema, anything else as it is."""
+    return _class_schema(form) if isinstance(form, type) and hasattr(form, "model_json_schema") else form
+
+
+@lru_cache(maxsize=256)
+def _class_schema(form: Any) -> dict[str, Any]:
+    schema = {"name": form.__name__, "schema": form.model_json_schema(), "strict": True}
+    return {"type": "json_schema", "json_schema": schema}
+
+
 def _json(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -65,12 +118,10 @@ def _json(value: Any) -> bytes:
         return _unusual_json(value)
 
 
-def _unusual_json(value: Any) -> bytes:
+def _unusual_json(value: Any, sort: int = orjson.OPT_SORT_KEYS) -> bytes:
     """For what strict JSON does not take: numbers as keys, response models, and text with half of a surrogate pair."""
     try:
-        return orjson.dumps(
-            _well_formed(value), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=_as_json
-        )
+        return orjson.dumps(_well_formed(value), option=sort | orjson.OPT_NON_STR_KEYS, default=_as_json)
     except TypeError as error:
         raise UsageError(f"An LM call cannot be written as JSON: {error}") from None
 
@@ -86,8 +137,7 @@ def _well_formed(value: Any) -> Any:
 def _as_json(value: Any) -> Any:
     """What orjson does not know: a pydantic model, or a pydantic class given as `response_format`."""
     if isinstance(value, type) and hasattr(value, "model_json_schema"):
-        schema = {"name": value.__name__, "schema": value.model_json_schema(), "strict": True}
-        return {"type": "json_schema", "json_schema": schema}
+        return _class_schema(value)
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,57 @@
+"""A wire format: how one provider's API is spoken. Each is an object in a file of its own, such as `openai`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from dspex.clients.answer import Answer
+    from dspex.clients.request import Encoded
+    from dspex.clients.transport import RawResponse
+    from dspex.errors import LMError
+
+
+class Wire(Protocol):
+    """How one provider's API is spoken. `path` follows the base URL; ``{model}`` in it stands for the model's name."""
+
+    path: str
+
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+        """The body to send, and its digest. `params` may hold some that are the client's own (`rollout_id`, keys)."""
+        ...
+
+    def headers(self, key: str | None) -> dict[str, str]: ...
+
+    def streamed(self, body: bytes) -> bytes:
+        """The body that asks for the same answer as a stream of server-sent events."""
+        ...
+
+    def decode(self, body: bytes) -> Answer:
+        """The answer in OpenAI's shape.
+
+        Raises:
+            LMError: `body` is an error, or no answer at all (`LMUnexpectedError`).
+        """
+        ...
+
+    def error(self, response: RawResponse) -> LMError:
+        """What an answer with an error status means, in the provider's own words."""
+        ...
+
+
+ReadEvent = Callable[[dict[str, Any]], list[dict[str, Any]]]
+"""What an event of a stream says, as chunks in OpenAI's shape. It remembers what it must of the events before."""
+
+
+@runtime_checkable
+class ForeignStream(Protocol):
+    """A wire whose streams are not OpenAI's chunks."""
+
+    def stream_url(self, url: str) -> str:
+        """Where the streamed form of what is asked at `url` is had."""
+        ...
+
+    def event_reader(self) -> ReadEvent:
+        """A reader of one stream's events."""
+        ...
