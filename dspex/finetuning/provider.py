@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
@@ -24,6 +25,10 @@ class TrainingJobOpenAI(TrainingJob):
 
     undertaking: Undertaking | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ending = threading.RLock()
+
     @property
     def provider_file_id(self) -> str | None:
         return self.undertaking.file_id if self.undertaking else None
@@ -38,9 +43,15 @@ class TrainingJobOpenAI(TrainingJob):
 
     def cancel(self) -> bool:
         """End the job here and at the provider."""
-        if self.done() or (self.undertaking is not None and not wait_for(self.undertaking.cancel())):
-            return self.cancelled()
-        return super().cancel()
+        with self._ending:
+            if self.done() or (self.undertaking is not None and not wait_for(self.undertaking.cancel())):
+                return self.cancelled()
+            return super().cancel()
+
+    def set_result(self, result: Any) -> None:
+        """The wait is over. One that is being cancelled ends as cancelled, not with the error that this makes."""
+        with self._ending:
+            super().set_result(result)
 
 
 class OpenAIProvider(Provider):
