@@ -19,6 +19,7 @@ from dspex.sandbox.files import FileConflictError, SandboxFiles, check
 from dspex.sandbox.limits import Limits
 from dspex.sandbox.session import Finished, HostCall, SandboxError, Session
 from dspex.sandbox.values import NotSendableError, received, sendable
+from dspex.sandbox.workers import NoWorkerError
 
 __all__ = ["CodeExecutionError", "CodeInterpreterError", "FinalOutput", "PythonInterpreter"]
 
@@ -70,7 +71,7 @@ class PythonInterpreter:
         callbacks: list[Any] | None = None,
         *,
         max_seconds: float = 60.0,
-        max_memory_mb: int = 512,
+        max_memory_mb: int = 256,
         max_tool_calls: int = 10_000,
         seed: int | None = 0,
     ) -> None:
@@ -175,10 +176,8 @@ class PythonInterpreter:
                 self._write_files()
                 return FinalOutput(submission.values)
             raise _as_raised(error) from None
-        except OSError as error:
+        except NoWorkerError as error:
             session.abandon()
-            if isinstance(error, FileNotFoundError) and "Cannot mount" in str(error):
-                raise
             raise CodeInterpreterError(f"No sandbox process could be started: {error}") from error
         except BaseException:
             session.abandon()

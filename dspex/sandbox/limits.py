@@ -19,7 +19,7 @@ class Limits:
     """
 
     seconds: float = 60.0
-    memory_mb: int = 512
+    memory_mb: int = 256
     host_calls: int = 10_000
     recursion: int = 1000
     output_mb: int = 10

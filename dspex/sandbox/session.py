@@ -80,7 +80,7 @@ class Session:
 
         Raises:
             SandboxError: the code is no Python, failed, or broke a limit.
-            OSError: no worker process can be started.
+            NoWorkerError: no worker process can be started.
         """
         from pydantic_monty import CollectString
 

@@ -30,6 +30,10 @@ _SESSIONS_A_PROCESS = 500
 """A process is replaced after so many, which gives back what memory it holds."""
 
 
+class NoWorkerError(OSError):
+    """No worker process can be had; the message says why."""
+
+
 class Seat:
     """One session's place on a worker."""
 
@@ -56,7 +60,7 @@ class Workers:
         """A seat on a fresh worker, when there is one. `checkout` is Monty's own.
 
         Raises:
-            OSError: no worker process can be started.
+            NoWorkerError: no worker process can be started.
         """
         await self._turn()
         seating = self._threads.submit(self._sit, checkout)
@@ -142,10 +146,18 @@ class Workers:
         return Seat(session)
 
     def _open(self) -> Monty:
-        from pydantic_monty import Monty
+        if _forked:
+            raise NoWorkerError(
+                "this process was forked from one that had used the sandbox, which Monty does not survive. Start "
+                'processes with "spawn" or "forkserver", or fork before the first use'
+            )
+        try:
+            from pydantic_monty import Monty
 
-        pool = Monty(max_processes=self._count, max_checkouts_per_worker=_SESSIONS_A_PROCESS)
-        pool.__enter__()
+            pool = Monty(max_processes=self._count, max_checkouts_per_worker=_SESSIONS_A_PROCESS)
+            pool.__enter__()
+        except (ImportError, OSError, RuntimeError) as error:
+            raise NoWorkerError(str(error)) from error
         return pool
 
     def _unseat(self, seating: Future[Seat]) -> None:
@@ -175,6 +187,8 @@ class Workers:
 
 
 _workers: Workers | None = None
+_forked = False
+"""Whether an ancestor of this process had opened a pool before it forked."""
 
 
 def workers() -> Workers:
@@ -192,8 +206,9 @@ def _cpus() -> int:
 
 
 def _forget() -> None:
-    """In a forked child the threads are gone: start anew."""
-    global _workers
+    """In a forked child the threads are gone: start anew, if that is possible."""
+    global _workers, _forked
+    _forked = _forked or (_workers is not None and _workers._pool is not None)
     _workers = None
 
 
