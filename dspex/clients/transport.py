@@ -80,6 +80,17 @@ class RequestingTransport(Transport, Protocol):
         ...
 
 
+@runtime_checkable
+class FileTransport(RequestingTransport, Protocol):
+    """A transport that can also fetch files too long to be held in memory."""
+
+    def download(
+        self, url: str, headers: Mapping[str, str], timeout: float
+    ) -> AbstractAsyncContextManager[OpenResponse]:
+        """Get a file, however long; inside the block it is read as it comes in. Raises as `post` does."""
+        ...
+
+
 class HttpxTransport:
     """Send through an `httpx.AsyncClient` of the user's own: its proxies, certificates and event hooks apply.
 
@@ -116,14 +127,26 @@ class HttpxTransport:
     async def stream(
         self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> AsyncIterator[OpenResponse]:
+        async with self._open("POST", url, headers, body, timeout) as answer:
+            yield OpenResponse(answer.status, answer.headers, within_limit(answer.pieces, url))
+
+    @asynccontextmanager
+    async def download(self, url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[OpenResponse]:
+        async with self._open("GET", url, headers, None, timeout) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> AsyncIterator[OpenResponse]:
         import asyncio
 
         import httpx
 
         sent: dict[str, Any] = {"headers": dict(headers), "content": body, "timeout": None}
         try:
-            async with asyncio.timeout(timeout), self.client.stream("POST", url, **sent) as response:
-                yield OpenResponse(response.status_code, response.headers, within_limit(response.aiter_bytes(), url))
+            async with asyncio.timeout(timeout), self.client.stream(method, url, **sent) as response:
+                yield OpenResponse(response.status_code, response.headers, response.aiter_bytes())
         except (TimeoutError, httpx.TimeoutException):
             raise LMTimeoutError(f"{url} gave no whole answer within {timeout:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:

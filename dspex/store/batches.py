@@ -40,9 +40,13 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a request stands. `attempts` are batches that ended without an answer to it; the error is of a refused one."""
+    """Where a request stands, and whose it is.
+
+    `attempts` are batches that ended without an answer to it; the error is of a refused one.
+    """
 
     key: str
+    owner: str
     status: RequestStatus
     batch: str | None
     attempts: int
@@ -98,6 +102,10 @@ class Batches:
     async def ask(self, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, Standing]:
         """Have `wanted` done for `owner`. Those that are in a batch already are waited for there, whosever it is."""
         return await self._write(lambda sql, connection: sql.ask(connection, owner, wanted))
+
+    async def standing(self, keys: Sequence[str]) -> dict[str, Standing]:
+        """Where those of `keys` stand that are here still: the others have been answered."""
+        return await self._read(lambda sql, connection: sql.standing(connection, keys))
 
     async def first_target(self, owner: str, attempts: int) -> str | None:
         """Where some of the owner's waiting requests, that have had fewer than `attempts`, are to go."""
@@ -171,10 +179,6 @@ class Batches:
     async def others_wait(self, id: str, owner: str) -> bool:
         """Whether somebody else waits for the batch, too."""
         return await self._read(lambda sql, connection: sql.others_wait(connection, id, owner))
-
-    async def drop(self, key: str) -> None:
-        """Forget a request that waits, because its call is made in another way."""
-        await self._write(lambda sql, connection: sql.drop(connection, key))
 
     async def _write(self, work: Callable[[Any, Connection], T]) -> T:
         return await self._database.run(lambda: self._do(work, self._database.transact))

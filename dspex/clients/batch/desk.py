@@ -36,7 +36,6 @@ from dspex.store.batches import Batch, Refused
 from dspex.store.ledger import LedgerEntry
 
 if TYPE_CHECKING:
-    from dspex.clients.transport import RequestingTransport
     from dspex.store import Store
 
 logger = logging.getLogger(__name__)
@@ -97,7 +96,6 @@ class Desk:
         owner: str,
         keys: KeyRing | None = None,
         *,
-        transport: RequestingTransport | None = None,
         uncertain_seconds: float | None = None,
         attempts: int = ATTEMPTS,
     ) -> None:
@@ -105,7 +103,6 @@ class Desk:
         self._batches = store.batches
         self._owner = owner
         self._keys = keys or KeyRing()
-        self._transport = transport
         self._uncertain_seconds = uncertain_seconds
         self._attempts = attempts
 
@@ -135,10 +132,10 @@ class Desk:
         for batch in await self._batches.under_way(self._owner):
             sum_ += await _told(self._tend(batch), batch)
         while (target := await self._batches.first_target(self._owner, self._attempts)) is not None:
-            batch = await self._intend(target)
-            if batch is None:
+            new = await self._intend(target)
+            if new is None:
                 break
-            sum_ += await _told(self._tend(batch), batch)
+            sum_ += await _told(self._tend(new), new)
             if sum_.held:
                 break  # not now: the rest need not try either
         return sum_
@@ -168,7 +165,8 @@ class Desk:
     async def _intend(self, target: str) -> Batch | None:
         """Write one batch down: as many of the waiting requests as it may hold."""
         wire = batch_wire_of(Target.parse(target))
-        keys, size = [], 0
+        keys: list[str] = []
+        size = 0
         for one in await self._batches.waiting(self._owner, target, self._attempts, wire.max_requests):
             size += one.size + 300
             if keys and size > wire.max_bytes:
@@ -303,7 +301,9 @@ class Desk:
         new, no = await self._settle(batch, page, wire)
         answered, refused = answered + new, refused + no
         again = await self._batches.end(batch.id, "done")
-        logger.info("Collected batch %s: %d answers, %d refused, %d again.", batch.provider_id, answered, refused, again)
+        logger.info(
+            "Collected batch %s: %d answers, %d refused, %d again.", batch.provider_id, answered, refused, again
+        )
         await wire.tidy(http, batch, look)
         return Tended(answered=answered, refused=refused, again=again)
 
@@ -324,7 +324,8 @@ class Desk:
     # -- talking
 
     def _talk(self, target: Target) -> tuple[BatchWire, Http]:
-        return batch_wire_of(target), Http(target, wire_of(target), self._keys.key(target), self._transport)
+        http = Http(target, wire_of(target), self._keys.key(target), self._keys.transport(target))
+        return batch_wire_of(target), http
 
     def _uncertain(self, wire: BatchWire) -> float:
         return wire.create_seconds + _MARGIN_SECONDS if self._uncertain_seconds is None else self._uncertain_seconds

@@ -11,7 +11,7 @@ import orjson
 from dspex.clients.aiohttp_transport import default_transport
 from dspex.clients.retry import with_retries
 from dspex.clients.secrets import scrub
-from dspex.clients.transport import MAX_RESPONSE_BYTES, RawResponse, RequestingTransport
+from dspex.clients.transport import MAX_RESPONSE_BYTES, FileTransport, RawResponse
 from dspex.errors import LMError, LMTransportError, LMUnexpectedError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ RETRIES = 3
 class Http:
     """One target's API. `wire` gives the headers and reads errors."""
 
-    def __init__(self, target: Target, wire: Wire, key: str | None, transport: RequestingTransport | None = None) -> None:
+    def __init__(self, target: Target, wire: Wire, key: str | None, transport: FileTransport | None = None) -> None:
         self.target = target
         self._wire = wire
         self._key = key
@@ -84,7 +84,7 @@ class Http:
         url = self.target.url(path)
         rest = b""
         try:
-            async with self._transport.download(url, self._headers, FILE_SECONDS) as response:  # type: ignore[attr-defined]
+            async with self._transport.download(url, self._headers, FILE_SECONDS) as response:
                 if response.status != 200:
                     body = b"".join([piece async for piece in response.pieces])
                     raise self._wire.error(RawResponse(response.status, response.headers, body))

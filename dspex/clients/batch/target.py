@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from dspex.clients.secrets import Secret, names_a_secret
+from dspex.clients.transport import FileTransport
 from dspex.errors import LMConfigurationError, LMNotConfiguredError
 
 if TYPE_CHECKING:
@@ -88,14 +89,34 @@ def _variable_of(secret: Secret | None) -> str | None:
 
 
 class KeyRing:
-    """The keys of the targets that this process has met, by account. They are never written down."""
+    """How this process gets at the targets that it has met: their keys, and transports of the user's. By account.
+
+    Nothing of it is ever written down.
+    """
 
     def __init__(self) -> None:
         self._keys: dict[str, Secret] = {}
+        self._transports: dict[str, FileTransport] = {}
 
-    def keep(self, target: Target, secret: Secret | None) -> None:
-        if secret is not None:
-            self._keys[target.account] = secret
+    def keep(self, target: Target, call: Call) -> None:
+        """Remember how `call` would have been sent.
+
+        Raises:
+            LMConfigurationError: its transport cannot do what a batch needs.
+        """
+        if call.secret is not None:
+            self._keys[target.account] = call.secret
+        if not isinstance(call.transport, FileTransport):
+            raise LMConfigurationError(
+                f"{target.model} cannot be asked through a batch API by the transport {type(call.transport).__name__}, "
+                "which has no `request` and `download` (dspex.clients.transport.FileTransport).",
+                model=target.model,
+            )
+        self._transports[target.account] = call.transport
+
+    def transport(self, target: Target) -> FileTransport | None:
+        """The transport that calls to `target` are sent with here, if there were any."""
+        return self._transports.get(target.account)
 
     def key(self, target: Target) -> str | None:
         """The key to talk to `target` with.

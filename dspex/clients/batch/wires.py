@@ -33,15 +33,17 @@ def batch_wire_for(call: Call) -> BatchWire:
     """
     if call.sender is not None or call.url.startswith("litellm"):
         raise LMConfigurationError(
-            f"{call.model} cannot be asked through a batch API: it is asked through litellm or an engine, or its answer "
-            "is shown as it comes in. Batches are for providers that dspex speaks to itself (OpenAI, Anthropic, "
-            "Gemini, and servers of OpenAI's format with /batches).",
+            f"{call.model} cannot be asked through a batch API: it is asked through litellm or an engine, or its "
+            "answer is shown as it comes in. Batches are for providers that dspex speaks to itself (OpenAI, "
+            "Anthropic, Gemini, and servers of OpenAI's format with /batches).",
             model=call.model,
         )
     for wire, kind in _WIRES.values():
         if wire is call.wire:
             return BATCH_WIRES[kind]
-    raise LMConfigurationError(f"{call.model} cannot be asked through a batch API: its provider has none that dspex knows.")
+    raise LMConfigurationError(
+        f"{call.model} cannot be asked through a batch API: its provider has none that dspex knows."
+    )
 
 
 def wire_name(wire: Wire) -> str:

@@ -43,8 +43,8 @@ requests = Table(
     Column("error_status", Integer),
     Column("error", LargeBinary),
 )
-"""Calls that wait for a batch, or are in one, under the ledger's key. One that is answered goes into the ledger, and from
-here; one that the provider refused stays until its owner's end."""
+"""Calls that wait for a batch, or are in one, under the ledger's key. One that is answered goes from here into the
+ledger; one that the provider refused stays until its owner's end."""
 
 Index("dspex_batch_requests_owner", requests.c.owner, requests.c.status)
 

@@ -40,7 +40,7 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
         },
         where=or_(_r.status == "waiting", and_(_r.status == "refused", ~mine)),
     )
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "key": one.key,
             "owner": owner,
@@ -57,13 +57,12 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
     connection.execute(statement, rows)
     keys = {"keys": _bound(connection, [row["key"] for row in rows])}
     answered = _already_answered(connection, keys)
-    found = connection.execute(select(*_STANDING, _r.owner).where(_r.key.in_(_keys(connection))), keys).all()
-    elsewhere = sorted({row.batch for row in found if row.batch is not None and row.owner != owner})
+    found = standing(connection, [row["key"] for row in rows])
+    elsewhere = sorted({one.batch for one in found.values() if one.batch is not None and one.owner != owner})
     if elsewhere:
         wait: Any = _insert(connection)(waits)
         connection.execute(wait.on_conflict_do_nothing(), [{"owner": owner, "batch": batch} for batch in elsewhere])
-    standing = {row.key: Standing(*row[: len(_STANDING)]) for row in found}
-    return standing | {key: Standing(key, "answered", None, 0, None, None) for key in answered}
+    return found | {key: Standing(key, owner, "answered", None, 0, None, None) for key in answered}
 
 
 def _already_answered(connection: Connection, keys: dict[str, Any]) -> list[str]:
@@ -74,6 +73,11 @@ def _already_answered(connection: Connection, keys: dict[str, Any]) -> list[str]
         drop_waiting = delete(requests).where(_r.key.in_(_keys(connection)), _r.status == "waiting")
         connection.execute(drop_waiting, {"keys": _bound(connection, answered)})
     return answered
+
+
+def standing(connection: Connection, keys: Sequence[str]) -> dict[str, Standing]:
+    statement = select(*_STANDING).where(_r.key.in_(_keys(connection)))
+    return {row.key: Standing(*row) for row in connection.execute(statement, {"keys": _bound(connection, keys)})}
 
 
 def first_target(connection: Connection, owner: str, attempts: int) -> str | None:
@@ -140,7 +144,7 @@ def opened(connection: Connection, id: str, provider_id: str, now: float) -> boo
 
 def settle(connection: Connection, id: str, entries: Sequence[LedgerEntry], refused: Sequence[Refused]) -> int:
     gone = delete(requests).where(_r.key.in_(_keys(connection)), _r.batch == id)
-    payers: dict[str, Row[Any]] = {}
+    payers: dict[str, Row[Any, Any, Any]] = {}
     if entries:
         keys = {"keys": _bound(connection, sorted(entry.key for entry in entries))}
         payers = {row.key: row for row in connection.execute(gone.returning(_r.key, _r.payer, _r.predictor), keys)}
@@ -178,10 +182,6 @@ def leave(connection: Connection, owner: str) -> None:
 
 def others_wait(connection: Connection, id: str, owner: str) -> bool:
     return bool(connection.execute(select(exists().where(_w.batch == id, _w.owner != owner))).scalar())
-
-
-def drop(connection: Connection, key: str) -> None:
-    connection.execute(delete(requests).where(_r.key == key, _r.status == "waiting"))
 
 
 def update_batch(connection: Connection, id: str, **values: Any) -> None:
