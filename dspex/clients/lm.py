@@ -16,7 +16,7 @@ from dspex.clients.custom import own_forward
 from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
 from dspex.clients.pricing import checked_price
 from dspex.clients.providers import parse_model, wire_for
-from dspex.clients.secrets import Secret
+from dspex.clients.secrets import Secret, public, refuse_secrets_in
 from dspex.clients.trainable import Trainable
 from dspex.clients.typed_request import ask_typed, is_request
 from dspex.errors import LMConfigurationError, LMUnsupportedFeatureError, UsageError
@@ -106,7 +106,7 @@ class LM(Trainable, BaseLM):
         self.launch_kwargs = launch_kwargs or {}
         self.train_kwargs = train_kwargs or {}
         self.use_developer_role = use_developer_role
-        self.api_base = api_base
+        self.api_base = refuse_secrets_in(api_base)
         self.api_key = Secret(api_key) if api_key else None
         self.api_key_env = api_key_env
         self.own_timeout = timeout
@@ -135,6 +135,7 @@ class LM(Trainable, BaseLM):
             changes["api_key"] = Secret(changes["api_key"])
         if "base_url" in changes:
             changes["api_base"] = changes.pop("base_url")
+        refuse_secrets_in(changes.get("api_base"))
         engine = changes.pop("engine", self.engine)
         async_engine = changes.pop("async_engine", self.async_engine if engine is self.engine else None)
         _check_engine(engine, async_engine, changes.pop("prompt_cache", None))
@@ -173,8 +174,8 @@ class LM(Trainable, BaseLM):
             state[CLASS_KEY] = BUILTIN
         if "max_completion_tokens" in state:
             state["max_tokens"] = state.pop("max_completion_tokens")
-        names = ("finetuning_model", "launch_kwargs", "train_kwargs")
-        state |= {name: getattr(self, name) for name in names}
+        state["finetuning_model"] = self.finetuning_model
+        state |= {"launch_kwargs": public(self.launch_kwargs), "train_kwargs": public(self.train_kwargs)}
         if self._engine != "auto":
             state["engine"] = dumped_engine(self._engine, "engine")
             if self._async_engine is not None:
@@ -190,19 +191,26 @@ class LM(Trainable, BaseLM):
 
     @property
     def supports_function_calling(self) -> bool:
-        return capabilities(self.model).function_calling
+        return self._capabilities().function_calling
 
     @property
     def supports_reasoning(self) -> bool:
-        return capabilities(self.model).reasoning
+        return self._capabilities().reasoning
 
     @property
     def supports_response_schema(self) -> bool:
-        return capabilities(self.model).response_schema
+        return self._capabilities().response_schema
 
     @property
     def supported_params(self) -> set[str]:
-        return capabilities(self.model).params
+        return self._capabilities().params
+
+    def _capabilities(self) -> Capabilities:
+        if self._through_litellm:
+            from dspex.clients.litellm_engine import litellm_capabilities
+
+            return litellm_capabilities(self.model)
+        return capabilities(self.model)
 
     def __repr__(self) -> str:
         base = f", api_base={self.api_base!r}" if self.api_base else ""
@@ -210,7 +218,8 @@ class LM(Trainable, BaseLM):
 
     def __getstate__(self) -> dict[str, Any]:
         """A pickled LM has no key, no history and no connections."""
-        return {**vars(self), "api_key": None, "history": [], "callbacks": [], "transport": None, "_address": None}
+        kept = {**vars(self), "kwargs": public(self.kwargs), "api_key": None}
+        return {**kept, "history": [], "callbacks": [], "transport": None, "_address": None}
 
     def __copy__(self) -> LM:
         new = object.__new__(type(self))
@@ -230,8 +239,8 @@ class LM(Trainable, BaseLM):
             return super()._get_initial_kwargs(temperature=temperature, max_tokens=max_tokens, **kwargs)
         if (temperature and temperature != 1.0) or (max_tokens and max_tokens < 16_000):
             raise LMConfigurationError(
-                f"{self.model} is one of OpenAI's reasoning models: they take temperature=1.0 or None and "
-                "max_tokens of 16000 or more, or None.",
+                "OpenAI's reasoning models require passing temperature=1.0 or None and max_tokens >= 16000 or None to "
+                f"`dspy.LM(...)`: {self.model} is one of them.",
                 model=self.model,
             )
         return {"temperature": temperature, "max_completion_tokens": max_tokens, **kwargs}

@@ -25,7 +25,7 @@ from dspex.clients.pricing import OwnPrice, cost_usd
 from dspex.clients.quota import calls_left
 from dspex.clients.retry import with_retries
 from dspex.clients.scope import CallScope, Usage, current_scope
-from dspex.clients.secrets import Secret, scrub
+from dspex.clients.secrets import Secret, in_environment, in_headers, scrub, scrub_body
 from dspex.clients.single_flight import Flight, SingleFlight
 from dspex.clients.tokens import tokens_of
 from dspex.clients.transport import Transport
@@ -346,14 +346,16 @@ async def _exchange(call: Call, gate: Gate, headers: Mapping[str, str]) -> tuple
     key = call.secret.reveal() if call.secret else None
     try:
         if call.sender is not None:
-            return await call.sender(call)
+            body, reply = await call.sender(call)
+            return scrub_body(body, key), reply
         response = await call.transport.post(call.url, headers, call.body, call.timeout)
         if response.status not in (200, 201):
             raise call.wire.error(response)
         left = calls_left(response.headers, gate.tokens_a_call)
         if left is not None:
             gate.pace.told(left)
-        return response.body, call.wire.decode(response.body)
+        body = scrub_body(response.body, key)
+        return body, call.wire.decode(body)
     except LMError as error:
         raise _told(error, call, key) from None
 
@@ -362,9 +364,10 @@ def _told(error: LMError, call: Call, key: str | None) -> LMError:
     """`error` with the model and the address in its message, and without the key if the provider echoed it."""
     where = f"{call.url}: " if call.url not in error.message else ""
     hint = " (no key was sent: set api_key_env=)" if error.status == 401 and key is None else ""
-    told = type(error)(
-        scrub(where + error.message + hint, key), model=call.model, status=error.status, retry_after=error.retry_after
-    )
-    told.provider_code, told.request_id = error.provider_code, error.request_id
+    secrets = (key, *in_headers(call.headers), *in_environment())
+    words = scrub(where + error.message + hint, *secrets)
+    told = type(error)(words, model=call.model, status=error.status, retry_after=error.retry_after)
+    told.provider_code = None if error.provider_code is None else scrub(error.provider_code, *secrets)
+    told.request_id = error.request_id
     told.provider, told.final = error.provider, error.final
     return told

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT, Wire
 from dspex.clients.responses_format import OPENAI_RESPONSES
+from dspex.clients.secrets import refuse_secrets_in
 from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError, UsageError
 
 
@@ -153,11 +154,10 @@ def _checked(base: str) -> str:
     """`base` without its last slash.
 
     Raises:
-        LMConfigurationError: it is no HTTP URL, or carries a user and password (they would show wherever it does).
+        LMConfigurationError: it is no HTTP URL, or carries a secret (which would show wherever it does).
     """
+    refuse_secrets_in(base)
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise LMConfigurationError(f"api_base={base!r} is not an HTTP URL such as http://127.0.0.1:8000/v1")
-    if parts.username or parts.password:
-        raise LMConfigurationError("api_base carries a user and password: pass the key as api_key_env= instead")
     return base.rstrip("/")
