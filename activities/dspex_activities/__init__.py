@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from dspex_activities.batch_chunk import CollectChunks
+from dspex_activities.batches import Batches
 from dspex_activities.evaluate_chunk import EvaluateChunks
 from dspex_activities.finetune import Finetunes
 from dspex_activities.finish_run import FinishRuns
@@ -19,6 +21,10 @@ def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
         EvaluateChunks(bench).evaluate_chunk,
         TraceChunks(bench).trace_chunk,
         FinishRuns(bench).finish_run,
+        CollectChunks(bench).collect_chunk,
+        Batches(bench).inspect_batches,
+        Batches(bench).tend_batches,
+        Batches(bench).cancel_batches,
         finetunes.upload,
         finetunes.create,
         finetunes.look,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -57,7 +57,7 @@ class Rows:
 
     async def _run_all(self, jobs: Iterable[Job]) -> None:
         try:
-            async with aclosing(run_concurrently(jobs, self._run.spec.concurrency)) as results:
+            async with aclosing(self._results(jobs)) as results:
                 async for outcome, used in results:
                     self.outcomes[outcome.index] = outcome
                     self.usage.add(used)
@@ -66,6 +66,9 @@ class Rows:
                         await self._keep()
         finally:
             await self._keep()
+
+    def _results(self, jobs: Iterable[Job]) -> AsyncGenerator[tuple[Outcome, Usage], None]:
+        return run_concurrently(jobs, self._run.spec.concurrency)
 
     async def _keep(self) -> None:
         """Write outcomes down, some at a time: those that a kill loses cost no call, as the ledger has the answers."""

@@ -122,7 +122,7 @@ class Desk:
                 model=target.model,
             ) from None
 
-    async def tend(self) -> Tended:
+    async def tend(self, *, submit: bool = True) -> Tended:
         """Look at the batches under way, collect those that are over, and submit what waits.
 
         Raises:
@@ -131,7 +131,7 @@ class Desk:
         sum_ = Tended()
         for batch in await self._batches.under_way(self._owner):
             sum_ += await _told(self._tend(batch), batch)
-        while (target := await self._batches.first_target(self._owner, self._attempts)) is not None:
+        while submit and (target := await self._batches.first_target(self._owner, self._attempts)) is not None:
             new = await self._intend(target)
             if new is None:
                 break

@@ -26,6 +26,8 @@ class Provider:
     refuse_creation: int = 0
     """So many times a creation is refused with a 429."""
     without_batches: bool = False
+    sorts: bool = False
+    """Answers as the task of the durable tests wants it."""
     bad: str = "poison"
     """Requests that hold this word are refused with a 400."""
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -128,7 +130,16 @@ class Provider:
 
     async def _chat(self, request: web.Request) -> web.Response:
         self.calls += 1
-        return web.json_response(reply(await request.json()))
+        return web.json_response(self._reply(await request.json()))
+
+    def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        if not self.sorts:
+            return reply(body)
+        text = body["messages"][-1]["content"]
+        kind = "fruit" if any(fruit in text for fruit in ("apple", "pear", "plum", "fig")) else "tool"
+        gist = text.partition("[[ ## text ## ]]\n")[2].partition("\n")[0]
+        fields = {"gist": gist, "reasoning": "so it is", "kind": kind}
+        return reply(body, "\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in fields.items() if name in text))
 
     def _end(self, name: str) -> None:
         if self.fail_first:
@@ -152,7 +163,7 @@ class Provider:
                 body = {"error": {"message": "I do not take poison", "type": "invalid_request_error"}}
                 bad.append({**one, "response": {"status_code": 400, "body": body}})
             else:
-                good.append({**one, "response": {"status_code": 200, "body": reply(line["body"])}})
+                good.append({**one, "response": {"status_code": 200, "body": self._reply(line["body"])}})
         for lines, field_name in ((good, "output_file_id"), (bad, "error_file_id")):
             if lines:
                 batch[field_name] = f"{name}-{field_name}"
@@ -165,12 +176,12 @@ class Provider:
         return {**{key: value for key, value in batch.items() if key != "lines"}, "request_counts": counts}
 
 
-def reply(body: dict[str, Any]) -> dict[str, Any]:
-    """Says the last word of the last message again."""
-    word = body["messages"][-1]["content"].split()[-1]
+def reply(body: dict[str, Any], text: str | None = None) -> dict[str, Any]:
+    """Says the last word of the last message again, or `text`."""
+    text = text or "echo " + body["messages"][-1]["content"].split()[-1]
     return {
         "id": "x",
         "model": body["model"],
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"echo {word}"}}],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
         "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
     }

@@ -1,0 +1,80 @@
+"""Run some rows as far as they come without an answer from a provider's batch API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
+
+from temporalio import activity
+
+from dspex.clients.batch.collect import Collected
+from dspex.clients.batch.in_force import collecting
+from dspex.clients.batch.suspend import Suspension
+from dspex.clients.batch.target import KeyRing
+from dspex.clients.scope import Usage
+from dspex.evaluate.score import ExactSum
+from dspex.runner.examples import Step, evaluate_example
+from dspex.store.outcomes import Outcome
+from dspex.temporal.batch_contracts import COLLECT_CHUNK, CollectChunk, CollectChunkResult
+from dspex_activities.batches import owner_of
+from dspex_activities.rows import Job, Rows
+from dspex_activities.work import PATIENCE, Progress, perform
+from dspex_activities.workbench import Workbench
+
+
+class CollectChunks:
+    """The activity `collect_chunk`."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @activity.defn(name=COLLECT_CHUNK)
+    async def collect_chunk(self, chunk: CollectChunk) -> CollectChunkResult:
+        """Run rows ``start <= i < stop``; the calls that are not in the ledger are written down for a batch."""
+        progress = Progress()
+        return await perform(self._collect(chunk, progress), progress)
+
+    async def _collect(self, chunk: CollectChunk, progress: Progress) -> CollectChunkResult:
+        began = time.monotonic()
+        run = await self._bench.run(chunk.spec)
+        owner = owner_of(chunk.run_id, chunk.epoch, chunk.path)
+        collected = Collected(run.store, owner, KeyRing(), durable=True, attempts=chunk.attempts)
+        suspension = Suspension(collected, settle_seconds=chunk.settle, ordinary=chunk.ordinary)
+        rows = _SuspendedRows(suspension, run, chunk.epoch, chunk.path, chunk.data, range(chunk.start, chunk.stop))
+        progress.of(rows)
+        step = Step(run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True)
+        with collecting(suspension):
+            await rows.work_through(chunk.candidate, evaluate_example, step)
+        return _result(chunk, rows, suspension, run.spec.failure_score, time.monotonic() - began)
+
+
+class _SuspendedRows(Rows):
+    """Rows of which some may not get done."""
+
+    def __init__(self, suspension: Suspension, *rows: Any) -> None:
+        super().__init__(*rows)
+        self._suspension = suspension
+
+    def _results(self, jobs: Iterable[Job]) -> AsyncGenerator[tuple[Outcome, Usage], None]:
+        return self._suspension.run(jobs)
+
+
+def _result(
+    chunk: CollectChunk, rows: Rows, suspension: Suspension, failure_score: float, seconds: float
+) -> CollectChunkResult:
+    total, failed = ExactSum(), 0
+    for outcome in rows.outcomes.values():
+        failed += outcome.score is None
+        total.add(failure_score if outcome.score is None else outcome.score)
+    return CollectChunkResult(
+        path=chunk.path,
+        start=chunk.start,
+        stop=chunk.stop,
+        total=str(total),
+        n_failed=failed,
+        calls_from_ledger=rows.usage.calls_from_ledger,
+        seconds=round(seconds, 3),
+        waiting=suspension.suspended,
+        own=suspension.own,
+    )

@@ -1,0 +1,74 @@
+"""Submit batches, see how they do, collect them, cancel them."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from dspex.clients.batch.check import check_batches
+from dspex.clients.batch.desk import Desk, Tended
+from dspex.store import Store
+from dspex.temporal.batch_contracts import CANCEL_BATCHES, INSPECT_BATCHES, TEND_BATCHES, BatchReport, BatchTask
+from dspex_activities.work import perform
+from dspex_activities.workbench import Workbench
+
+
+def owner_of(run_id: str, epoch: str, path: str) -> str:
+    """Under which name an evaluation's requests and batches are kept."""
+    return f"{run_id}@{epoch}/{path}"
+
+
+class Batches:
+    """The activities `inspect_batches`, `tend_batches` and `cancel_batches`.
+
+    Each may be killed anywhere and done again: what it is to do is read from the store, and asked of the provider.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @activity.defn(name=INSPECT_BATCHES)
+    async def inspect_batches(self, task: BatchTask) -> BatchReport:
+        """See that the provider of the run's LM has a batch API, before anything is paid for."""
+        return await perform(self._inspect(task))
+
+    @activity.defn(name=TEND_BATCHES)
+    async def tend_batches(self, task: BatchTask) -> BatchReport:
+        """Look at the batches, collect those that are over, submit what waits."""
+        return await perform(self._tend(task))
+
+    @activity.defn(name=CANCEL_BATCHES)
+    async def cancel_batches(self, task: BatchTask) -> BatchReport:
+        """Have the provider cancel the batches that nobody else waits for."""
+        return await perform(self._cancel(task))
+
+    async def _inspect(self, task: BatchTask) -> BatchReport:
+        run = await self._bench.run(task.spec)
+        await check_batches(run.settings.get("lm"), run.store, durable=True)
+        return BatchReport(owner=task.owner)
+
+    async def _tend(self, task: BatchTask) -> BatchReport:
+        store = self._bench.store
+        tended = await self._desk(task).tend(submit=task.submit)
+        if not task.submit and not tended.under_way:
+            await store.batches.leave(task.owner)
+        return await _report(store, task, tended)
+
+    async def _cancel(self, task: BatchTask) -> BatchReport:
+        return await _report(self._bench.store, task, await self._desk(task).cancel())
+
+    def _desk(self, task: BatchTask) -> Desk:
+        return Desk(self._bench.store, task.owner, uncertain_seconds=task.uncertain, attempts=task.attempts)
+
+
+async def _report(store: Store, task: BatchTask, tended: Tended) -> BatchReport:
+    made = await store.batches.of(task.owner)
+    return BatchReport(
+        owner=task.owner,
+        under_way=tended.under_way,
+        requests=tended.requests,
+        done=tended.done,
+        answered=sum(batch.answered for batch in made),
+        refused=sum(batch.refused for batch in made),
+        moved=bool(tended.answered or tended.refused or tended.again),
+        trouble=tended.trouble[:500],
+    )
