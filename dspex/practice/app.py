@@ -1,4 +1,4 @@
-"""The practice model's HTTP requests, one coroutine each kind. No sockets are opened here: see `server`."""
+"""The practice model's HTTP requests: from a request to an answer, a refusal or a fault. No sockets are opened here."""
 
 from __future__ import annotations
 
@@ -6,185 +6,118 @@ import asyncio
 import hmac
 import math
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 from aiohttp import web
 
-from dspex.practice.embed import vector
-from dspex.practice.embeddings_format import EmbeddingsRequest, read_embeddings_request, write_embeddings
-from dspex.practice.faults import Fate, Faults, RateLimit
-from dspex.practice.learner import FINGERPRINT, Learner
-from dspex.practice.openai_format import (
-    BadRequestError,
-    ChatRequest,
-    Choice,
-    limited,
-    read_request,
-    usage,
-    write_answer,
-    write_error,
-    write_models,
-    write_stream,
-)
+from dspex.practice.dialect import Dialect
+from dspex.practice.endpoint import JSON, Call, Endpoint
+from dspex.practice.faults import Fate, Harm
+from dspex.practice.learner import FINGERPRINT
 from dspex.practice.options import PracticeOptions
+from dspex.practice.refusal import Reason, RefusedError
+from dspex.practice.routes import Routes, dialect
+from dspex.practice.sending import gone, send, send_harmed
+from dspex.practice.service import Service
 from dspex.practice.stats import Stats
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Asked = TypeVar("Asked", ChatRequest, EmbeddingsRequest)
-
-_FAILURES = {
-    429: ("Rate limit reached (injected by the practice model).", "requests", "rate_limit_exceeded"),
-    500: ("The server had an error (injected by the practice model).", "server_error", None),
-    503: ("The engine is overloaded (injected by the practice model).", "server_error", None),
-}
-_MALFORMED = "I am the practice model and was told to get the format wrong: "
 
 
 class PracticeApp:
-    """Answers HTTP requests; one for each server."""
+    """Answers HTTP requests; one for each server. `clock` measures time, `now` is the time of day, both in seconds."""
 
-    def __init__(self, options: PracticeOptions, clock: Callable[[], float] = time.monotonic) -> None:
-        self.stats = Stats()
+    def __init__(
+        self,
+        options: PracticeOptions,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._options = options
-        self._learner = Learner()
-        self._faults = Faults(options)
-        self._limit = RateLimit(options.rpm, clock) if options.rpm is not None else None
-        self._routes: dict[str, dict[str, Handler]] = {
-            "/chat/completions": {"POST": self._chat},
-            "/embeddings": {"POST": self._embeddings},
-            "/models": {"GET": self._models},
-            "/stats": {"GET": self._report},
-            "/stats/reset": {"POST": self._reset},
-            "/health": {"GET": self._health},
-        }
+        self._now = now
+        self._service = Service(options, clock)
+        self._routes = Routes(self._service, now)
+
+    @property
+    def stats(self) -> Stats:
+        return self._service.stats
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        methods = self._routes.get(request.path.removeprefix("/v1"))
-        if methods is None:
-            return _json(write_error(f"Unknown URL: {request.method} {request.path}", "invalid_request_error"), 404)
-        handler = methods.get(request.method)
-        if handler is None:
-            return _json(write_error(f"{request.path} takes {', '.join(methods)}.", "invalid_request_error"), 405)
-        return await handler(request)
-
-    async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._count(self._answer(request, read_request, self._send))
-
-    async def _embeddings(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._count(self._answer(request, read_embeddings_request, self._send_vectors))
-
-    async def _count(self, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
-        self.stats.begin()
+        path = request.path
+        if (own := self._own(request.method, path.removeprefix("/v1"))) is not None:
+            return web.Response(body=orjson.dumps(own), content_type=JSON)
+        family, path = self._routes.family(path, request.headers)
         try:
-            return await answering
+            endpoint, parts = self._routes.find(request.method, family, path)
+        except RefusedError as refusal:
+            return self._refused(dialect(family, path), refusal)
+        self.stats.begin()
+        self.stats.called(endpoint.name, endpoint.paid)
+        try:
+            return await self._answer(request, endpoint, parts)
+        except RefusedError as refusal:
+            self.stats.refuse(endpoint.name, endpoint.paid, self._service.error(endpoint, refusal))
+            return self._refused(endpoint.dialect, refusal)
         finally:
             self.stats.end()
 
+    def _own(self, method: str, path: str) -> Mapping[str, Any] | None:
+        """What is asked of the server itself, which is neither counted nor harmed."""
+        if (method, path) == ("POST", "/stats/reset"):
+            self.stats.reset()
+        elif (method, path) == ("GET", "/health"):
+            return {"status": "ok", "model": FINGERPRINT}
+        elif (method, path) != ("GET", "/stats"):
+            return None
+        return self.stats.report()
+
     async def _answer(
-        self,
-        request: web.BaseRequest,
-        read: Callable[[bytes], Asked],
-        send: Callable[[web.BaseRequest, Asked, Fate], Awaitable[web.StreamResponse]],
+        self, request: web.BaseRequest, endpoint: Endpoint[Any], parts: Mapping[str, str]
     ) -> web.StreamResponse:
-        if not self._allowed(request):
-            self.stats.errors["401"] += 1
-            return _json(
-                write_error("Incorrect API key provided.", "invalid_request_error", code="invalid_api_key"), 401
-            )
-        try:
-            asked = read(await request.read())
-        except BadRequestError as error:
-            self.stats.errors["400"] += 1
-            return _json(write_error(str(error), "invalid_request_error", param=error.param), 400)
-        attempt = self.stats.saw(asked.digest)
-        wait = self._limit.admit() if self._limit else 0.0
-        if wait:
-            self.stats.errors["429 rpm"] += 1
-            return self._refuse(429, wait)
-        fate = self._faults.fate(asked.digest, attempt)
+        self._check_key(request, endpoint.dialect)
+        raw = await request.read()
+        origin = f"{request.scheme}://{request.host}"
+        call = Call(raw, request.method, request.path, parts, request.query, request.headers, origin)
+        admitted = self._service.admit(endpoint, call)
+        fate: Fate = admitted.fate
         if fate.delay:
             await asyncio.sleep(fate.delay)
-        if fate.status != 200:
-            self.stats.errors[str(fate.status)] += 1
-            return self._refuse(fate.status, self._options.retry_after)
-        return await send(request, asked, fate)
-
-    async def _send(self, request: web.BaseRequest, chat: ChatRequest, fate: Fate) -> web.StreamResponse:
-        texts = self._learner.answers(chat.question)
-        if fate.malformed:
-            self.stats.errors["malformed"] += 1
-            texts = [_MALFORMED + text[len(text) // 2 :].replace("[[", "").replace("{", "") for text in texts]
-        choices = [limited(text, chat.max_tokens) for text in texts]
-        if fate.cut:
-            self.stats.errors["cut"] += 1
-            return await self._send_half(request, chat, choices)
-        if request.transport is None or request.transport.is_closing():
+        answer = self._service.answer(admitted)
+        if gone(request):
             self.stats.abandoned += 1
             return web.Response(status=499)
-        counts = usage(chat, choices)
-        if not chat.stream:
-            self.stats.gave(chat.digest, counts["prompt_tokens"], counts["completion_tokens"])
-            return _json(write_answer(chat, choices), headers=self._limit.headers() if self._limit else None)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for event in write_stream(chat, choices, self._options.chunk_chars):
-            await response.write(event)
-        await response.write_eof()
-        self.stats.gave(chat.digest, counts["prompt_tokens"], counts["completion_tokens"])
+        headers = self._headers(endpoint, admitted.asked.digest)
+        if fate.malformed and endpoint.paid:
+            self.stats.errors["malformed"] += 1
+        if fate.harm is not None:
+            self.stats.errors[fate.harm.value] += 1
+            response = await send_harmed(request, answer, headers, fate.harm, self._options.drip_seconds)
+            if fate.harm is Harm.DRIP and not gone(request):
+                self._service.gave(admitted, answer)
+            return response
+        response = await send(request, answer, headers)
+        self._service.gave(admitted, answer)
         return response
 
-    async def _send_vectors(self, request: web.BaseRequest, asked: EmbeddingsRequest, fate: Fate) -> web.StreamResponse:
-        """Vectors are neither streamed nor malformed; a fate of that kind has no effect."""
-        body = write_embeddings(asked, [vector(text, asked.dimensions) for text in asked.texts])
-        self.stats.gave(asked.digest, asked.tokens, 0)
-        return _json(body, headers=self._limit.headers() if self._limit else None)
+    def _check_key(self, request: web.BaseRequest, dialect: Dialect) -> None:
+        wanted = self._options.api_key
+        if wanted is None:
+            return
+        given = dialect.keys(request.headers, request.query)
+        if not given:
+            raise RefusedError(Reason.NO_KEY, "No API key was provided.")
+        if not any(hmac.compare_digest(key.encode(), wanted.encode()) for key in given):
+            raise RefusedError(Reason.WRONG_KEY, "Incorrect API key provided.")
 
-    async def _send_half(
-        self, request: web.BaseRequest, chat: ChatRequest, choices: list[Choice]
-    ) -> web.StreamResponse:
-        """Promise a whole body, send half of it and hang up."""
-        if chat.stream:
-            body = b"".join(write_stream(chat, choices, self._options.chunk_chars))
-        else:
-            body = write_answer(chat, choices)
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream" if chat.stream else "application/json"}
-        )
-        response.content_length = len(body)
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        if request.transport is not None:
-            request.transport.close()
-        return response
+    def _headers(self, endpoint: Endpoint[Any], digest: bytes) -> dict[str, str]:
+        limits = endpoint.dialect.limits(self._service.levels(), self._now()) if endpoint.paid else {}
+        return {**endpoint.dialect.headers(digest), **limits}
 
-    def _refuse(self, status: int, wait: float) -> web.Response:
-        message, kind, code = _FAILURES[status]
-        headers = self._limit.headers() if self._limit else {}
+    def _refused(self, dialect: Dialect, refusal: RefusedError) -> web.Response:
+        headers = dialect.limits(self._service.levels(), self._now())
+        status = dialect.status(refusal)
         if status == 429:
+            wait = refusal.wait
             headers["Retry-After"] = str(math.ceil(wait)) if wait >= 1 else f"{wait:.3f}"
             headers["retry-after-ms"] = str(math.ceil(wait * 1000))
-        return _json(write_error(message, kind, code=code), status, headers)
-
-    def _allowed(self, request: web.BaseRequest) -> bool:
-        key = self._options.api_key
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return key is None or hmac.compare_digest(given.encode(), key.encode())
-
-    async def _models(self, _: web.BaseRequest) -> web.Response:
-        return _json(write_models())
-
-    async def _report(self, _: web.BaseRequest) -> web.Response:
-        return _json(orjson.dumps(self.stats.report()))
-
-    async def _reset(self, _: web.BaseRequest) -> web.Response:
-        self.stats.reset()
-        return _json(orjson.dumps(self.stats.report()))
-
-    async def _health(self, _: web.BaseRequest) -> web.Response:
-        return _json(orjson.dumps({"status": "ok", "model": FINGERPRINT}))
-
-
-def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+        return web.Response(body=dialect.error(refusal), status=status, headers=headers, content_type=JSON)

@@ -6,13 +6,14 @@ import base64
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from dspex.practice import body as read
 from dspex.practice.embed import DIMENSIONS
-from dspex.practice.openai_format import BadRequestError, count_tokens
+from dspex.practice.refusal import BadRequestError
+from dspex.practice.tokens import count_tokens
 
 _MOST_TEXTS = 2048
 _MOST_DIMENSIONS = 4096
@@ -30,7 +31,7 @@ class EmbeddingsRequest:
     """Of the whole body, whatever the order of its keys."""
 
     @property
-    def tokens(self) -> int:
+    def prompt_tokens(self) -> int:
         return sum(map(count_tokens, self.texts))
 
 
@@ -40,15 +41,8 @@ def read_embeddings_request(raw: bytes) -> EmbeddingsRequest:
     Raises:
         BadRequestError: if it is not JSON or not an embeddings request.
     """
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise BadRequestError("We could not parse the JSON body of your request.") from None
-    if not isinstance(body, dict):
-        raise BadRequestError("The body of the request must be a JSON object.")
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise BadRequestError("You must provide a model parameter.", "model")
+    body = read.load(raw)
+    model = read.model_name(body)
     asked = body.get("encoding_format", "float")
     if asked not in ("float", "base64"):
         raise BadRequestError("encoding_format must be float or base64.", "encoding_format")
@@ -57,7 +51,7 @@ def read_embeddings_request(raw: bytes) -> EmbeddingsRequest:
         texts=_texts(body.get("input")),
         dimensions=_dimensions(body.get("dimensions")),
         as_base64=asked == "base64",
-        digest=blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=16).digest(),
+        digest=read.digest(body),
     )
 
 
@@ -65,7 +59,7 @@ def write_embeddings(request: EmbeddingsRequest, vectors: Sequence[Sequence[floa
     """A whole answer."""
     write = _base64 if request.as_base64 else list
     rows = [{"object": "embedding", "index": i, "embedding": write(vector)} for i, vector in enumerate(vectors)]
-    usage = {"prompt_tokens": request.tokens, "total_tokens": request.tokens}
+    usage = {"prompt_tokens": request.prompt_tokens, "total_tokens": request.prompt_tokens}
     return orjson.dumps({"object": "list", "data": rows, "model": request.model, "usage": usage})
 
 

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import blake2b
 
 from dspex.practice.options import PracticeOptions
+from dspex.practice.refusal import Reason, RefusedError
+
+
+class Harm(Enum):
+    """What is done to an answer on its way. The values are the names in `Stats.errors`."""
+
+    CUT = "cut"
+    """The connection is dropped in the middle of the body."""
+    EMPTY = "empty"
+    """A success without a body."""
+    TRUNCATED = "truncated"
+    """The first half of the body, as if it were all of it."""
+    WRONG_TYPE = "wrong type"
+    """A page of HTML, with status 200."""
+    DRIP = "drip"
+    """The whole body, a byte at a time."""
+    ENDLESS = "endless"
+    """A body that goes on until the caller leaves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What is to happen to one attempt: `status` 200 lets it through."""
+    """What is to happen to one attempt: without a `refusal` it is answered."""
 
-    delay: float
-    status: int
-    malformed: bool
-    cut: bool
+    delay: float = 0.0
+    refusal: Reason | None = None
+    malformed: bool = False
+    harm: Harm | None = None
 
 
 class Faults:
@@ -25,16 +43,36 @@ class Faults:
     def __init__(self, options: PracticeOptions) -> None:
         self._options = options
         self._key = str(options.seed).encode()[:64]
+        self._harms = [
+            (Harm.EMPTY, options.empty_rate),
+            (Harm.TRUNCATED, options.truncated_rate),
+            (Harm.WRONG_TYPE, options.wrong_type_rate),
+            (Harm.DRIP, options.drip_rate),
+            (Harm.ENDLESS, options.endless_rate),
+        ]
+        drawn = options.jitter, options.error_rate, options.malformed_rate, options.cut_rate
+        self._chancy = any(drawn) or any(rate for _, rate in self._harms)
 
     def fate(self, digest: bytes, attempt: int) -> Fate:
         """The fate of attempt number `attempt` (from 0) of a request."""
         options = self._options
-        if not (options.jitter or options.error_rate or options.malformed_rate or options.cut_rate):
-            return Fate(options.latency, 200, False, False)
+        if not self._chancy:
+            return Fate(options.latency)
         late, refused, cut = self._draws(digest, attempt)
-        malformed = self._draws(digest, -1)[0] < options.malformed_rate
-        status = self._status(refused / options.error_rate) if refused < options.error_rate else 200
-        return Fate(options.latency + options.jitter * late, status, malformed, cut < options.cut_rate)
+        return Fate(
+            delay=options.latency + options.jitter * late,
+            refusal=_reason(refused / options.error_rate) if refused < options.error_rate else None,
+            malformed=self._draws(digest, -1)[0] < options.malformed_rate,
+            harm=Harm.CUT if cut < options.cut_rate else self._harm(digest, attempt),
+        )
+
+    def _harm(self, digest: bytes, attempt: int) -> Harm | None:
+        drawn = self._draws(digest + b"harm", attempt)[0]
+        for harm, rate in self._harms:
+            if drawn < rate:
+                return harm
+            drawn -= rate
+        return None
 
     def _draws(self, digest: bytes, attempt: int) -> tuple[float, float, float]:
         """Three numbers from 0 to 1."""
@@ -42,37 +80,14 @@ class Faults:
         late, refused, cut = (int.from_bytes(raw[i : i + 8], "big") / 2**64 for i in (0, 8, 16))
         return late, refused, cut
 
-    @staticmethod
-    def _status(share: float) -> int:
-        return 429 if share < 0.5 else 500 if share < 0.75 else 503
+
+def injected(reason: Reason, retry_after: float) -> RefusedError:
+    """The refusal of an attempt whose fate it is."""
+    if reason is Reason.REQUESTS:
+        return RefusedError(reason, "Rate limit reached (injected by the practice model).", wait=retry_after)
+    said = "had an error" if reason is Reason.SERVER else "is overloaded"
+    return RefusedError(reason, f"The server {said} (injected by the practice model).")
 
 
-class RateLimit:
-    """A token bucket of `rpm` requests a minute that holds one second's worth. `clock` gives seconds."""
-
-    def __init__(self, rpm: int, clock: Callable[[], float]) -> None:
-        self.rpm = rpm
-        self._clock = clock
-        self._rate = rpm / 60
-        self._capacity = max(1.0, self._rate)
-        self._tokens = self._capacity
-        self._filled = clock()
-
-    def admit(self) -> float:
-        """Take a token. Returns 0, or the seconds until there is one."""
-        now = self._clock()
-        self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self._rate
-
-    def headers(self) -> dict[str, str]:
-        """The state of the bucket, in OpenAI's headers."""
-        until_full = (self._capacity - self._tokens) / self._rate
-        return {
-            "x-ratelimit-limit-requests": str(self.rpm),
-            "x-ratelimit-remaining-requests": str(int(self._tokens)),
-            "x-ratelimit-reset-requests": f"{until_full:.3f}s",
-        }
+def _reason(share: float) -> Reason:
+    return Reason.REQUESTS if share < 0.5 else Reason.SERVER if share < 0.75 else Reason.OVERLOADED

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dspex.practice.prompt import OutputField
 from dspex.practice.rules import spoken
 from dspex.practice.text import carries_meaning, stem, words
 from dspex.practice.values import fill, fits, in_range, kind, resolve
+from dspex.practice.vary import STEADY, Vary
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*(\+|-|\*|x|/|plus|minus|times|divided by)\s*(-?\d+(?:\.\d+)?)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _MOST_SENTENCES = 200
 _MOST_DIGITS = 15
+_SPREAD = 0.7
+"""How far the words that a sentence shares with the question vary at temperature 1."""
 
 
-def invent(field: OutputField, inputs: Mapping[str, str], query: str) -> Any:
-    """A value of the right type from the query alone."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a value can be made of: the fields of the question, all of them as one text, and what tools found."""
+
+    inputs: Mapping[str, str]
+    query: str
+    found: str = ""
+
+
+def invent(field: OutputField, given: Given, vary: Vary = STEADY) -> Any:
+    """A value of the right type from the question alone."""
     schema = resolve(field.schema, field.schema)
     if kind(schema) in ("integer", "number"):
-        return in_range(schema, _number(query))
+        return in_range(schema, _number(given.found or given.query))
     if kind(schema) == "boolean":
         asked = {stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)}
-        return any(stem(word) in asked for word in words(query))
+        return any(stem(word) in asked for word in words(given.query))
     if fits("", schema):
-        return _quote(inputs, query)
-    said = iter([word for word in words(query) if carries_meaning(word)])
+        return _quote(given, vary)
+    said = iter([word for word in words(given.query) if carries_meaning(word)])
     return fill(field.schema, lambda: next(said, field.name))
 
 
@@ -50,12 +63,16 @@ def _calculate(left: float, sign: str, right: float) -> float:
     return left * right
 
 
-def _quote(inputs: Mapping[str, str], query: str) -> str:
-    """The sentence of the inputs that has most in common with the shortest of them, as the likely question."""
-    question = min(inputs.values(), key=len, default="")
-    others = "\n".join(value for value in inputs.values() if value != question) or query
+def _quote(given: Given, vary: Vary) -> str:
+    """The sentence that has most in common with the question: of what tools found, else of the other inputs.
+
+    The shortest input is taken for the question.
+    """
+    question = min(given.inputs.values(), key=len, default="")
+    others = given.found or "\n".join(value for value in given.inputs.values() if value != question) or given.query
     sentences = [sentence.strip() for sentence in _SENTENCE.split(others) if sentence.strip()][:_MOST_SENTENCES]
     if not sentences:
         return question or "I do not know."
     asked = {stem(word) for word in words(question) if carries_meaning(word)}
-    return max(sentences, key=lambda sentence: len(asked.intersection(map(stem, words(sentence)))))
+    shared = [len(asked.intersection(map(stem, words(sentence)))) for sentence in sentences]
+    return sentences[vary.best(shared, _SPREAD)]

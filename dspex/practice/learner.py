@@ -57,7 +57,8 @@ class Learner:
                 chance = random.Random(seed) if question.temperature > 0 else None
                 found.append(propose.write_freely(prompt.asked, read_evidence({"": prompt.asked}), chance))
             else:
-                found.append(render(lesson.answer(prompt.asked, question.temperature, seed), task.layout))
+                values = lesson.answer(prompt.asked, question.temperature, seed, prompt.found)
+                found.append(render(values, task.layout))
         return found if len(found) == question.n else found * question.n
 
     def _lesson(self, prompt: Prompt, question: Question) -> tuple[Lesson, Task]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -11,11 +10,12 @@ from typing import Any
 from dspex.practice import propose
 from dspex.practice.ballot import Ballot, Index
 from dspex.practice.evidence import read_evidence
-from dspex.practice.invent import invent
+from dspex.practice.invent import Given, invent
 from dspex.practice.prompt import Frame, OutputField, read_inputs
 from dspex.practice.rules import labels_named, spoken
 from dspex.practice.text import carries_meaning, features, stem, words
 from dspex.practice.values import choices, fill, fits, kind, parse, resolve
+from dspex.practice.vary import Vary, gumbel
 
 _THINKING = re.compile(r"reason|rationale|explanation|thought|thinking|discussion|analysis|justification")
 _LONGEST_LABEL = 60
@@ -34,24 +34,29 @@ class Lesson:
         self._index = Index([features(demo.text) for demo in frame.demos])
         self._ballots = {field.name: ballot for field in frame.task.outputs if (ballot := self._ballot(field))}
 
-    def answer(self, asked: str, temperature: float, seed: int) -> dict[str, Any]:
-        """A value for every output field. The same arguments give the same answer."""
+    def answer(self, asked: str, temperature: float, seed: int, found: str = "") -> dict[str, Any]:
+        """A value for every output field; `found` is what tools gave. The same arguments give the same answer."""
         inputs = read_inputs(asked, self._task)
-        query = "\n".join(inputs.values())
-        found = features(query)
-        similarities = self._index.similarities(found)
+        query = "\n".join([*inputs.values(), found] if found else inputs.values())
+        seen = features(query)
+        similarities = self._index.similarities(seen)
         chance = random.Random(seed) if temperature > 0 else None
         values: dict[str, Any] = {}
         for field in self._task.outputs:
             ballot = self._ballots.get(field.name)
             if ballot is not None:
-                scores = ballot.scores(found, similarities)
+                scores = ballot.scores(seen, similarities)
                 values[field.name] = ballot.labels[_choose(scores, temperature, chance)]
             else:
                 values[field.name] = None
         for field in self._task.outputs:
             if field.name not in self._ballots:
-                values[field.name] = self._compose(field, inputs, query, similarities, values, chance)
+                vary = Vary(temperature, f"{seed}/{field.name}")
+                values[field.name] = (
+                    self._propose(field, inputs, chance)
+                    if propose.wanted(field.name, self._task.inputs)
+                    else self._compose(field, Given(inputs, query, found), similarities, values, vary)
+                )
         return values
 
     def _ballot(self, field: OutputField) -> Ballot | None:
@@ -81,26 +86,18 @@ class Lesson:
         return labels
 
     def _compose(
-        self,
-        field: OutputField,
-        inputs: Mapping[str, str],
-        query: str,
-        similarities: Sequence[float],
-        values: Mapping[str, Any],
-        chance: random.Random | None,
+        self, field: OutputField, given: Given, similarities: Sequence[float], values: Mapping[str, Any], vary: Vary
     ) -> Any:
         """A value for a field that has no labels to choose from."""
-        if propose.wanted(field.name, self._task.inputs):
-            return self._propose(field, inputs, chance)
-        nearest = max(range(len(similarities)), key=similarities.__getitem__, default=-1)
+        nearest = vary.best(similarities, _SPREAD)
         if fits("", field.schema) and _THINKING.search(field.name):
-            text = self._reason(query, values, nearest)
+            text = self._reason(given.query, values, nearest)
             return text if fits(text, field.schema) else fill(field.schema, lambda: text)
         if nearest >= 0 and similarities[nearest] >= _LIKE:
             again = parse(self._demos[nearest].outputs.get(field.name), field.schema)
             if again is not None:
                 return again
-        return invent(field, inputs, query)
+        return invent(field, given, vary)
 
     def _propose(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
         text = propose.write(field.name, read_evidence(inputs), inputs, chance)
@@ -127,5 +124,5 @@ class Lesson:
 def _choose(scores: Sequence[float], temperature: float, chance: random.Random | None) -> int:
     if chance is not None:
         spread = _SPREAD * temperature
-        scores = [score - spread * math.log(-math.log(chance.random() or 0.5)) for score in scores]
+        scores = [score + spread * gumbel(chance) for score in scores]
     return max(range(len(scores)), key=scores.__getitem__)

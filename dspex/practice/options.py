@@ -7,6 +7,11 @@ from dataclasses import dataclass, fields
 
 from dspex.errors import UsageError
 
+_SECONDS = ("latency", "jitter", "retry_after", "drip_seconds", "batch_seconds", "tuning_seconds")
+_RATES = ("error_rate", "malformed_rate")
+_HARMS = ("cut_rate", "empty_rate", "truncated_rate", "wrong_type_rate", "drip_rate", "endless_rate")
+_LEAST_ONE = ("chunk_chars", "rpm", "tpm", "context", "cache_min_tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class PracticeOptions:
@@ -25,19 +30,46 @@ class PracticeOptions:
     jitter: float = 0.0
     """Up to this many seconds more, drawn per request."""
     error_rate: float = 0.0
-    """Share of attempts refused: half with 429, a quarter each with 500 and 503. A repeated request is drawn anew."""
+    """Share of attempts refused: half with 429, a quarter each with 500 and 503 (Anthropic's format: 529).
+
+    A repeated request is drawn anew. Of the lines of a batch as many fail, with a server error.
+    """
     rpm: int | None = None
     """Requests a minute that are let through, as a token bucket of one second's worth; the rest get 429."""
+    tpm: int | None = None
+    """Tokens a minute, prompts and answers, as another bucket."""
     malformed_rate: float = 0.0
     """Share of requests answered with text that does not keep to the format asked for (always the same requests)."""
     cut_rate: float = 0.0
     """Share of attempts whose connection is dropped in the middle of the body."""
+    empty_rate: float = 0.0
+    """Share of attempts answered with status 200 and no body."""
+    truncated_rate: float = 0.0
+    """Share of attempts answered with half the body, as if it were the whole."""
+    wrong_type_rate: float = 0.0
+    """Share of attempts answered with status 200 and a page of HTML."""
+    drip_rate: float = 0.0
+    """Share of attempts whose body comes a byte at a time."""
+    drip_seconds: float = 0.1
+    """Between the bytes of such a body."""
+    endless_rate: float = 0.0
+    """Share of attempts whose body never ends."""
     chunk_chars: int = 24
     """Characters in a chunk of a streamed answer."""
     retry_after: float = 1.0
     """Seconds that an injected 429 asks the client to wait."""
     api_key: str | None = None
-    """If given, calls without this bearer key get 401."""
+    """If given, calls without this key are refused: 401, in Gemini's format 400 and 403, as there."""
+    models: tuple[str, ...] = ()
+    """The only names of models that are known (besides fine-tuned ones); the rest get 404. Empty for any name."""
+    context: int | None = None
+    """Tokens that a prompt may have; longer ones get 400."""
+    cache_min_tokens: int = 1024
+    """The shortest prompt prefix that Anthropic's ``cache_control`` keeps."""
+    batch_seconds: float = 0.0
+    """How long a batch takes, its lines evenly spread."""
+    tuning_seconds: float = 0.0
+    """How long a fine-tuning job takes."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -46,13 +78,15 @@ class PracticeOptions:
                 raise UsageError(f"{field.name} must be a finite number, not {value}.")
         if not 0 <= self.port <= 65535:
             raise UsageError(f"port must be between 0 and 65535, not {self.port}.")
-        for name in ("latency", "jitter", "retry_after"):
+        for name in _SECONDS:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is a number of seconds and cannot be negative, but is {getattr(self, name)}.")
-        for name in ("error_rate", "malformed_rate", "cut_rate"):
+        for name in _RATES + _HARMS:
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a share between 0 and 1, not {getattr(self, name)}.")
-        if self.chunk_chars < 1:
-            raise UsageError(f"chunk_chars must be at least 1, not {self.chunk_chars}.")
-        if self.rpm is not None and self.rpm < 1:
-            raise UsageError(f"rpm must be at least 1, not {self.rpm}.")
+        if sum(getattr(self, name) for name in _HARMS) > 1:
+            raise UsageError(f"{', '.join(_HARMS)} are shares of the same attempts and cannot be more than 1 together.")
+        for name in _LEAST_ONE:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1, not {value}.")

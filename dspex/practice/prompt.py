@@ -29,7 +29,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message: `role` is system, user or assistant."""
+    """One message: `role` is system, user, assistant, "call" (an assistant's that calls tools) or "tool" (a result)."""
 
     role: str
     text: str
@@ -68,6 +68,8 @@ class Prompt:
     shown: tuple[tuple[str, str], ...]
     """Earlier user and assistant texts, in pairs."""
     asked: str
+    found: str = ""
+    """What tools gave for the question that is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,19 @@ def sort_turns(turns: Sequence[Turn]) -> Prompt:
     head = "\n".join(turn.text for turn in turns if turn.role == "system")
     pairs: list[tuple[str, str]] = []
     waiting: list[str] = []
+    found: list[str] = []
     for turn in turns:
         if turn.role == "user":
             waiting.append(turn.text)
+            found = []
+        elif turn.role == "tool":
+            found.append(turn.text)
         elif turn.role == "assistant" and waiting:
             pairs.append(("\n".join(waiting), turn.text))
-            waiting = []
+            waiting, found = [], []
     if not waiting and pairs:
         waiting = [pairs.pop()[0]]
-    return Prompt(head, tuple(pairs), "\n".join(waiting))
+    return Prompt(head, tuple(pairs), "\n".join(waiting), "\n".join(found))
 
 
 def read_frame(prompt: Prompt, schema: Schema | None = None, *, json_only: bool = False) -> Frame:

@@ -3,65 +3,98 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
 @dataclass(slots=True)
-class Stats:
-    """Counters since the start or the last reset."""
+class Counts:
+    """Of all calls of the model, or of one endpoint's."""
 
     calls: int = 0
     answered: int = 0
+    refused: int = 0
+    """Answered with an error status."""
     duplicates: int = 0
     """Requests whose very body had been answered in full before."""
-    abandoned: int = 0
-    """Callers that had gone when their answer was ready: not answered."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    def report(self) -> dict[str, int]:
+        return {field.name: getattr(self, field.name) for field in fields(Counts)}
+
+
+@dataclass(slots=True)
+class Stats(Counts):
+    """Counters since the start or the last reset.
+
+    The totals are of what asks the model, and would be paid for: the lines of batches too, not the batches; no files,
+    jobs, lists or counts of tokens. These are among `endpoints` only.
+    """
+
+    abandoned: int = 0
+    """Callers that had gone when their answer was ready: not answered."""
     in_flight: int = 0
     max_in_flight: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    endpoints: dict[str, Counts] = field(default_factory=dict)
     _seen: Counter[bytes] = field(default_factory=Counter)
+    _paid: set[bytes] = field(default_factory=set)
     _answered: set[bytes] = field(default_factory=set)
 
     def begin(self) -> None:
-        self.calls += 1
+        """Note a call that has come in over HTTP."""
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def end(self) -> None:
         self.in_flight = max(0, self.in_flight - 1)
 
-    def saw(self, digest: bytes) -> int:
+    def called(self, endpoint: str, paid: bool) -> None:
+        for counts in self._of(endpoint, paid):
+            counts.calls += 1
+
+    def saw(self, endpoint: str, digest: bytes, paid: bool) -> int:
         """Note one more attempt of a request. Returns how many there were before."""
-        self.duplicates += digest in self._answered
+        if digest in self._answered:
+            for counts in self._of(endpoint, paid):
+                counts.duplicates += 1
+        if paid:
+            self._paid.add(digest)
         self._seen[digest] += 1
         return self._seen[digest] - 1
 
-    def gave(self, digest: bytes, prompt_tokens: int, completion_tokens: int) -> None:
+    def gave(self, endpoint: str, digest: bytes, paid: bool, prompt_tokens: int, completion_tokens: int) -> None:
         """Note a whole answer."""
-        self.answered += 1
         self._answered.add(digest)
-        self.prompt_tokens += prompt_tokens
-        self.completion_tokens += completion_tokens
+        for counts in self._of(endpoint, paid):
+            counts.answered += 1
+            counts.prompt_tokens += prompt_tokens
+            counts.completion_tokens += completion_tokens
+
+    def refuse(self, endpoint: str, paid: bool, error: str) -> None:
+        """Note an answer with an error status."""
+        self.errors[error] += 1
+        for counts in self._of(endpoint, paid):
+            counts.refused += 1
 
     def reset(self) -> None:
         """Start counting anew; what is in flight stays in flight."""
         fresh = Stats(in_flight=self.in_flight, max_in_flight=self.in_flight)
-        for name in self.__slots__:
-            setattr(self, name, getattr(fresh, name))
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
 
     def report(self) -> dict[str, Any]:
         return {
-            "calls": self.calls,
-            "answered": self.answered,
-            "distinct_requests": len(self._seen),
-            "duplicates": self.duplicates,
+            **Counts.report(self),
+            "distinct_requests": len(self._paid),
             "abandoned": self.abandoned,
             "errors": dict(sorted(self.errors.items())),
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
             "in_flight": self.in_flight,
             "max_in_flight": self.max_in_flight,
+            "endpoints": {name: counts.report() for name, counts in sorted(self.endpoints.items())},
         }
+
+    def _of(self, endpoint: str, paid: bool) -> list[Counts]:
+        counts = self.endpoints.setdefault(endpoint, Counts())
+        return [self, counts] if paid else [counts]

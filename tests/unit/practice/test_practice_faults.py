@@ -9,8 +9,11 @@ import pytest
 
 from dspex.errors import UsageError
 from dspex.practice import PracticeOptions
-from dspex.practice.faults import Faults, RateLimit
-from dspex.practice.stats import Stats
+from dspex.practice.dialect import Level, Levels
+from dspex.practice.faults import Fate, Faults, Harm
+from dspex.practice.limits import Limits
+from dspex.practice.refusal import Reason, RefusedError
+from dspex.practice.stats import Counts, Stats
 
 DIGESTS = [random.Random(i).randbytes(16) for i in range(4000)]
 
@@ -18,13 +21,13 @@ DIGESTS = [random.Random(i).randbytes(16) for i in range(4000)]
 def test_errors_come_at_their_rate_and_in_their_proportion() -> None:
     faults = Faults(PracticeOptions(error_rate=0.4, malformed_rate=0.2, cut_rate=0.1, latency=1, jitter=2))
     fates = [faults.fate(digest, 0) for digest in DIGESTS]
-    counts = Counter(fate.status for fate in fates)
-    assert counts[200] == pytest.approx(2400, rel=0.1)
-    assert counts[429] == pytest.approx(800, rel=0.15)
-    assert counts[500] == pytest.approx(400, rel=0.2)
-    assert counts[503] == pytest.approx(400, rel=0.2)
+    counts = Counter(fate.refusal for fate in fates)
+    assert counts[None] == pytest.approx(2400, rel=0.1)
+    assert counts[Reason.REQUESTS] == pytest.approx(800, rel=0.15)
+    assert counts[Reason.SERVER] == pytest.approx(400, rel=0.2)
+    assert counts[Reason.OVERLOADED] == pytest.approx(400, rel=0.2)
     assert sum(fate.malformed for fate in fates) == pytest.approx(800, rel=0.15)
-    assert sum(fate.cut for fate in fates) == pytest.approx(400, rel=0.2)
+    assert sum(fate.harm is Harm.CUT for fate in fates) == pytest.approx(400, rel=0.2)
     assert all(1 <= fate.delay <= 3 for fate in fates)
 
 
@@ -40,26 +43,64 @@ def test_a_repeated_request_is_drawn_anew_but_stays_malformed_if_it_was() -> Non
     faults = Faults(PracticeOptions(error_rate=0.5, malformed_rate=0.5))
     for digest in DIGESTS[:20]:
         fates = [faults.fate(digest, attempt) for attempt in range(40)]
-        assert {fate.status for fate in fates} > {200}
+        assert {fate.refusal for fate in fates} > {None}
         assert len({fate.malformed for fate in fates}) == 1
 
 
 def test_without_faults_every_attempt_passes_at_once() -> None:
-    fate = Faults(PracticeOptions()).fate(b"x", 0)
-    assert (fate.delay, fate.status, fate.malformed, fate.cut) == (0, 200, False, False)
+    assert Faults(PracticeOptions()).fate(b"x", 0) == Fate()
+
+
+def waits(limits: Limits, tokens: int = 0) -> float:
+    """Seconds to wait; 0 if let through."""
+    try:
+        limits.admit(tokens)
+    except RefusedError as refusal:
+        return refusal.wait
+    return 0.0
 
 
 def test_rate_limit_lets_through_what_it_says_and_tells_how_long_to_wait() -> None:
     now = [0.0]
-    limit = RateLimit(120, lambda: now[0])
-    assert [limit.admit(), limit.admit()] == [0, 0]
-    assert limit.admit() == pytest.approx(0.5)
-    assert limit.headers()["x-ratelimit-limit-requests"] == "120"
-    assert limit.headers()["x-ratelimit-remaining-requests"] == "0"
+    limits = Limits(120, None, lambda: now[0])
+    assert [waits(limits), waits(limits)] == [0, 0]
+    assert waits(limits) == pytest.approx(0.5)
+    assert limits.levels() == Levels(Level(120, 0, 1.0), None)
     now[0] = 0.5
-    assert limit.admit() == 0
+    assert waits(limits) == 0
     now[0] = 60.0
-    assert sum(limit.admit() == 0 for _ in range(10)) == 2
+    assert sum(waits(limits) == 0 for _ in range(10)) == 2
+
+
+def test_tokens_a_minute_are_prompts_and_answers() -> None:
+    now = [0.0]
+    limits = Limits(None, 6000, lambda: now[0])
+    assert waits(limits, 60) == 0
+    limits.charge(140)  # an answer of more than was left: it is owed
+    assert waits(limits, 50) == pytest.approx(1.5)
+    now[0] = 1.0
+    assert waits(limits, 50) == pytest.approx(0.5)
+    now[0] = 1.5
+    assert waits(limits, 50) == 0
+
+
+def test_a_prompt_of_more_than_a_seconds_tokens_passes_when_the_bucket_is_full() -> None:
+    now = [0.0]
+    limits = Limits(None, 60, lambda: now[0])
+    assert waits(limits, 10) == 0
+    now[0] = 9.0
+    assert waits(limits, 10) == pytest.approx(1.0)
+    now[0] = 10.0
+    assert waits(limits, 10) == 0
+
+
+def test_harms_come_at_their_rates_and_one_at_a_time() -> None:
+    rates = {"empty_rate": 0.1, "truncated_rate": 0.1, "wrong_type_rate": 0.1, "drip_rate": 0.1, "endless_rate": 0.1}
+    faults = Faults(PracticeOptions(cut_rate=0.2, **rates))
+    counts = Counter(faults.fate(digest, 0).harm for digest in DIGESTS)
+    assert counts[Harm.CUT] == pytest.approx(800, rel=0.15)
+    for harm in (Harm.EMPTY, Harm.TRUNCATED, Harm.WRONG_TYPE, Harm.DRIP, Harm.ENDLESS):
+        assert counts[harm] == pytest.approx(320, rel=0.25)  # of what was not cut
 
 
 @pytest.mark.parametrize(
@@ -72,6 +113,11 @@ def test_rate_limit_lets_through_what_it_says_and_tells_how_long_to_wait() -> No
         {"cut_rate": float("nan")},
         {"rpm": 0},
         {"retry_after": -0.1},
+        {"tpm": 0},
+        {"context": 0},
+        {"batch_seconds": -1},
+        {"endless_rate": 2},
+        {"cut_rate": 0.6, "empty_rate": 0.6},
     ],
 )
 def test_wrong_options_are_refused_by_name(wrong: dict[str, float]) -> None:
@@ -81,18 +127,34 @@ def test_wrong_options_are_refused_by_name(wrong: dict[str, float]) -> None:
 
 def test_only_answered_requests_make_duplicates() -> None:
     stats = Stats()
-    assert [stats.saw(b"a"), stats.saw(b"a")] == [0, 1]
+    assert [stats.saw("chat", b"a", True), stats.saw("chat", b"a", True)] == [0, 1]
     assert stats.duplicates == 0
-    stats.gave(b"a", 10, 2)
-    stats.saw(b"a")
-    stats.saw(b"b")
+    stats.gave("chat", b"a", True, 10, 2)
+    stats.saw("chat", b"a", True)
+    stats.saw("chat", b"b", True)
     report = stats.report()
     assert (report["duplicates"], report["distinct_requests"], report["prompt_tokens"]) == (1, 2, 10)
+
+
+def test_each_endpoint_has_its_own_counts_and_only_paid_ones_make_the_totals() -> None:
+    stats = Stats()
+    for endpoint, paid in (("chat", True), ("messages", True), ("files", False)):
+        stats.called(endpoint, paid)
+        stats.gave(endpoint, endpoint.encode(), paid, 5, 1)
+    stats.called("chat", True)
+    stats.refuse("chat", True, "429 rpm")
+    report = stats.report()
+    assert (report["calls"], report["answered"], report["refused"], report["completion_tokens"]) == (3, 2, 1, 2)
+    assert report["endpoints"]["files"] == {
+        **Counts(calls=1, answered=1, prompt_tokens=5, completion_tokens=1).report()
+    }
+    assert report["endpoints"]["chat"]["refused"] == 1
+    assert report["errors"] == {"429 rpm": 1}
 
 
 def test_a_reset_keeps_what_is_in_flight() -> None:
     stats = Stats()
     stats.begin()
-    stats.saw(b"a")
+    stats.saw("chat", b"a", True)
     stats.reset()
     assert stats.report() == {**Stats().report(), "in_flight": 1, "max_in_flight": 1}

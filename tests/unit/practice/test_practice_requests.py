@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from practice_prompts import INTENTS, block, choosing, system
 
+from dspex.practice.chat_format import read_request, usage
 from dspex.practice.learner import Learner
-from dspex.practice.openai_format import BadRequestError, count_tokens, limited, read_request, usage
+from dspex.practice.refusal import BadRequestError
+from dspex.practice.reply import Finish, Reply, limited
+from dspex.practice.tokens import count_tokens
 from dspex.practice.values import fits
 
 FRAGMENTS = st.sampled_from(
@@ -50,7 +53,7 @@ def answers(raw: bytes) -> list[str]:
     return Learner().answers(read_request(raw).question)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), texts), min_size=1, max_size=5))
+@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), texts), min_size=1, max_size=5))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_any_text_is_answered(turns: list[tuple[str, str]]) -> None:
     messages = [{"role": role, "content": text} for role, text in turns]
@@ -174,8 +177,8 @@ def test_text_parts_of_a_message_are_read_together() -> None:
 def test_tokens_are_counted_and_limited() -> None:
     assert [count_tokens(text) for text in ("", "a", "abcd", "abcde")] == [0, 1, 1, 2]
     request = read_request(body([{"role": "system", "content": choosing()}, *GOOD], max_tokens=2))
-    choice = limited("abcdefghijkl", request.max_tokens)
-    assert (choice.text, choice.finish_reason) == ("abcdefgh", "length")
+    choice = limited(Reply("abcdefghijkl"), request.max_tokens)
+    assert (choice.text, choice.finish) == ("abcdefgh", Finish.LENGTH)
     counts = usage(request, [choice])
     assert counts["completion_tokens"] == 2
     assert counts["total_tokens"] == counts["prompt_tokens"] + 2
