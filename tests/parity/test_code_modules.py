@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import json
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -262,8 +263,7 @@ def another(library: Any) -> Any:
             return library.FinalOutput({"answer": code})
 
     module = library.RLM("context -> answer", interpreter_factory=library.LocalInterpreter)
-    with_bare = lambda **inputs: module(interpreter_factory=Bare, **inputs)  # noqa: E731
-    return with_bare
+    return functools.partial(module, interpreter_factory=Bare)
 
 
 def test_rules_of_another_interpreter_replace_those_it_was_made_with() -> None:

@@ -117,7 +117,9 @@ def test_the_environment_reads_as_empty(interpreter: PythonInterpreter, monkeypa
 
 BOMBS = {
     "endless loop": "while True:\n    pass",
-    "endless loop that catches": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass",
+    "endless loop that catches": (
+        "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
+    ),
     "endless loop in finally": "try:\n    1 / 0\nfinally:\n    while True:\n        pass",
     "long sum": "sum(range(10**12))",
     "long comprehension": "[0 for _ in range(10**12) if False]",

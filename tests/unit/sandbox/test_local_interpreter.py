@@ -1,4 +1,4 @@
-"""`LocalInterpreter`: CPython in a process of its own. (What it returns and raises: tests/parity/test_code_modules.py.)"""
+"""`LocalInterpreter`: CPython in a process of its own. What it returns and raises is compared in tests/parity."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_tools_of_several_threads_run_at_once(interpreter: LocalInterpreter) -> 
 
 def test_a_thread_left_running_ends_the_session(interpreter: LocalInterpreter) -> None:
     code = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True, name='left').start()"
-    with pytest.raises(CodeInterpreterError, match="left background threads running.*left"):
+    with pytest.raises(CodeInterpreterError, match=r"left background threads running.*left"):
         interpreter.execute(code)
     with pytest.raises(CodeInterpreterError, match="shut down"):
         interpreter.execute("1")

@@ -292,9 +292,9 @@ def test_files_that_cannot_be_given_are_refused(tmp_path: Path) -> None:
         PythonInterpreter(enable_read_paths=[tmp_path / "a"])
     with pytest.raises(CodeInterpreterError, match="unique basenames"):
         PythonInterpreter(enable_read_paths=[tmp_path / "x", tmp_path / "a" / "x"])
-    with PythonInterpreter(enable_read_paths=[tmp_path / "missing"]) as interpreter:
-        with pytest.raises(FileNotFoundError, match="Cannot mount non-existent file"):
-            interpreter.execute("1")
+    missing = PythonInterpreter(enable_read_paths=[tmp_path / "missing"])
+    with missing, pytest.raises(FileNotFoundError, match="Cannot mount non-existent file"):
+        missing.execute("1")
 
 
 def test_named_environment_variables_are_seen_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,8 @@ def test_plain_values_are_left_alone(value: Any) -> None:
 
 @given(st.sets(st.integers() | TEXT))
 def test_sets_come_in_the_same_order_each_time(values: set[Any]) -> None:
-    assert sendable(values) == sendable(set(list(values)[::-1])) == received(frozenset(values))
+    backwards = dict.fromkeys(reversed(list(values)))
+    assert sendable(values) == sendable(set(backwards)) == received(frozenset(values))
 
 
 def test_values_that_contain_themselves_are_refused() -> None:

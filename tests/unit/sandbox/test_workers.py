@@ -24,9 +24,11 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Workers:
 
 
 async def all_free(workers: Workers) -> None:
-    async with asyncio.timeout(30):
-        while workers._free < workers._count:
-            await asyncio.sleep(0.001)
+    """Wait until every process has been given back."""
+    for _ in range(workers._count):
+        await workers._turn()
+    for _ in range(workers._count):
+        workers._pass_on()
 
 
 def test_sessions_that_wait_for_a_tool_need_no_process(two: Workers) -> None:
@@ -65,26 +67,28 @@ def test_what_a_session_imported_and_wrote_survives_that_it_is_put_away(two: Wor
         interpreter.provide_module(
             "extra", "class Extra:\n    pass\nextra = Extra()\nextra.twice = lambda n: 2 * n\nextra"
         )
-        code = "import math\ndef f():\n    a = others()\n    import extra\n    return math.sqrt(extra.twice(a) + others() - 2)"
-        return await interpreter.aexecute(f"{code}\nf()")
+        body = "a = others()\n    import extra\n    return math.sqrt(extra.twice(a) + others() - 2)"
+        return await interpreter.aexecute(f"import math\ndef f():\n    {body}\nf()")
 
     assert asyncio.run(run()) == 4.0
 
 
 def test_a_cancelled_execution_gives_its_process_back(two: Workers) -> None:
     async def run() -> Any:
-        interpreter = PythonInterpreter(max_seconds=600)
-        await interpreter.aexecute("x = 1")
-        endless = [asyncio.ensure_future(interpreter.aexecute("x = 2\nwhile True:\n    pass"))]
-        endless += [asyncio.ensure_future(PythonInterpreter().aexecute("while True:\n    pass")) for _ in range(4)]
-        while two._free:
-            await asyncio.sleep(0)
+        begun: asyncio.Queue[None] = asyncio.Queue()
+        interpreters = [PythonInterpreter(max_seconds=600, tools={"begin": lambda: begun.put_nowait(None)})]
+        await interpreters[0].aexecute("x = 1")
+        interpreters += [PythonInterpreter(max_seconds=600, tools=interpreters[0].tools) for _ in range(4)]
+        code = "begin()\nx = 2\nwhile True:\n    pass"
+        endless = [asyncio.ensure_future(interpreter.aexecute(code)) for interpreter in interpreters]
+        for _ in range(2):
+            await begun.get()
         for task in endless:
             task.cancel()
         ended = await asyncio.gather(*endless, return_exceptions=True)
         assert {type(error) for error in ended} == {asyncio.CancelledError}
         await all_free(two)
-        return await interpreter.aexecute("x")
+        return await interpreters[0].aexecute("x")
 
     assert asyncio.run(run()) == 1
 
