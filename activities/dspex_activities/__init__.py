@@ -9,6 +9,7 @@ from dspex_activities.evaluate_chunk import EvaluateChunks
 from dspex_activities.finetune import Finetunes
 from dspex_activities.finish_run import FinishRuns
 from dspex_activities.inspect_run import InspectRuns
+from dspex_activities.set_budget import SetBudgets
 from dspex_activities.trace_chunk import TraceChunks
 from dspex_activities.workbench import Workbench
 
@@ -21,6 +22,7 @@ def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
         EvaluateChunks(bench).evaluate_chunk,
         TraceChunks(bench).trace_chunk,
         FinishRuns(bench).finish_run,
+        SetBudgets(bench).set_budget,
         CollectChunks(bench).collect_chunk,
         Batches(bench).inspect_batches,
         Batches(bench).tend_batches,

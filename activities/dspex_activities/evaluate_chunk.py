@@ -6,6 +6,7 @@ import time
 
 from temporalio import activity
 
+from dspex.errors import BudgetExceededError
 from dspex.evaluate.score import ExactSum
 from dspex.runner.examples import Step, evaluate_example
 from dspex.temporal.contracts import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
@@ -32,11 +33,17 @@ class EvaluateChunks:
         rows = Rows(run, chunk.epoch, chunk.path, chunk.data, range(chunk.start, chunk.stop))
         progress.of(rows)
         step = Step(run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True)
-        await rows.work_through(chunk.candidate, evaluate_example, step)
-        return _result(chunk, rows, run.spec.failure_score, time.monotonic() - began)
+        spent = ""
+        try:
+            await rows.work_through(chunk.candidate, evaluate_example, step)
+        except BudgetExceededError as error:
+            spent = str(error)
+        return _result(chunk, rows, run.spec.failure_score, time.monotonic() - began, spent)
 
 
-def _result(chunk: EvaluateChunk, rows: Rows, failure_score: float, seconds: float) -> EvaluateChunkResult:
+def _result(
+    chunk: EvaluateChunk, rows: Rows, failure_score: float, seconds: float, out_of_budget: str
+) -> EvaluateChunkResult:
     total, failed = ExactSum(), 0
     for outcome in rows.outcomes.values():
         failed += outcome.score is None
@@ -49,4 +56,5 @@ def _result(chunk: EvaluateChunk, rows: Rows, failure_score: float, seconds: flo
         n_failed=failed,
         calls_from_ledger=rows.usage.calls_from_ledger,
         seconds=round(seconds, 3),
+        out_of_budget=out_of_budget,
     )

@@ -32,6 +32,7 @@ class FinishRuns:
             lm_calls_from_ledger=task.calls_from_ledger,
             prompt_tokens=paid.prompt_tokens,
             completion_tokens=paid.completion_tokens,
-            cost_usd=round(paid.cost_usd, 6),
+            cost_usd=paid.cost_usd,
+            lines=list(paid.lines),
         )
         return FinishResult(program=sha, bill=bill)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from dspex.clients.budget import refuse_unpriced
 from dspex.clients.check import check_lm
 from dspex.runner.materialize import facts
 from dspex.runner.protocol import Task
+from dspex.settings import context
 from dspex.temporal.contracts import INSPECT_RUN, Inspection, InspectTask
 from dspex_activities.work import perform
 from dspex_activities.workbench import Workbench
@@ -31,6 +33,10 @@ class InspectRuns:
         for settings in (run.settings, run.teacher_settings):
             if "lm" in settings:
                 check_lm(settings["lm"])
+                with context(prices=run.spec.prices):
+                    refuse_unpriced(settings["lm"], task.budget)
+        if task.budget is not None:
+            await run.store.budgets.set(task.run_id, **task.budget.given)
         teacher = run.programs.get("teacher")
         sizes = {name: ref.rows for name, ref in run.spec.data.items()}
         return Inspection(

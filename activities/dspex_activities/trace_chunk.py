@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from dspex.errors import BudgetExceededError
 from dspex.runner.examples import Step, trace_example, traced
 from dspex.temporal.contracts import TRACE_CHUNK, TraceChunk, TraceChunkResult
 from dspex_activities.rows import Rows
@@ -37,10 +38,15 @@ class TraceChunks:
             threshold=request.threshold,
             settings=run.teacher_settings,
         )
-        await rows.work_through(request.candidate, trace_example, step)
+        spent = ""
+        try:
+            await rows.work_through(request.candidate, trace_example, step)
+        except BudgetExceededError as error:
+            spent = str(error)
         return TraceChunkResult(
             path=request.path,
             indices=request.indices,
-            outcomes=[traced(rows.outcomes[index]) for index in request.indices],
+            outcomes=[] if spent else [traced(rows.outcomes[index]) for index in request.indices],
             calls_from_ledger=rows.usage.calls_from_ledger,
+            out_of_budget=spent,
         )

@@ -124,7 +124,7 @@ class StoredDemos:
 
 
 def _settings(lm: dict[str, Any] | None, spec: RunSpec, imports: Imports) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {"prices": spec.prices}
     if lm is not None:
         settings["lm"] = LM.load_state(lm)
     if spec.adapter is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from dspex.clients.pricing import price_of
 from dspex.errors import BudgetExceededError, LMConfigurationError, UsageError
 
 if TYPE_CHECKING:
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 
 _MOST_USD = 1e6
 _MOST_COUNT = 10**15
+
+
+class Limits(TypedDict):
+    """The limits of a budget; None where there is none."""
+
+    usd: float | None
+    tokens: int | None
+    calls: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +56,27 @@ class Budget:
         """The limits that are set, by name."""
         return {name: limit for name, limit in asdict(self).items() if limit is not None}
 
+    @property
+    def given(self) -> Limits:
+        """All three, for `dspex.store.Budgets.set`."""
+        return {"usd": self.usd, "tokens": self.tokens, "calls": self.calls}
+
     def __str__(self) -> str:
         usd = [] if self.usd is None else [f"${self.usd:g}"]
         counts = [f"{limit} {name}" for name, limit in self.limits.items() if name != "usd"]
         return ", ".join([*usd, *counts])
+
+
+def refuse_unpriced(lm: Any, budget: Budget | None) -> None:
+    """Raise now where a budget in dollars would refuse the first call.
+
+    Raises:
+        LMConfigurationError: no price of `lm` is known.
+    """
+    if budget is None or budget.usd is None or not hasattr(lm, "price"):  # of the user's own: only its call knows
+        return
+    if price_of(lm.model, lm.price) is None:
+        raise _no_price(lm.model)
 
 
 def of_spending(spending: Spending) -> Budget:
@@ -63,12 +89,7 @@ def refusal(spent: Spent, model: str) -> Exception:
     spending, most = spent.spending, spent.most
     lacking = spending.lacking(most)
     if lacking == "usd" and most.usd is None:
-        return LMConfigurationError(
-            f"The run {spent.run_id!r} has a budget in dollars, and no price of {model} is known. Give one, in US "
-            "dollars per million tokens: dspex.LM(..., price={'input': 0.15, 'output': 0.6}) (--price on the command "
-            "line); or a budget in tokens or calls.",
-            model=model,
-        )
+        return _no_price(model)
     asks = {"calls": "", "tokens": f" with up to {most.tokens} tokens", "usd": f" at up to ${most.usd or 0.0:.4f}"}
     error = BudgetExceededError(
         f"The budget of the run {spent.run_id!r} is used up: {spending}. There is no room for another call of "
@@ -76,3 +97,12 @@ def refusal(spent: Spent, model: str) -> Exception:
     )
     error.model, error.run_id = model, spent.run_id
     return error
+
+
+def _no_price(model: str) -> LMConfigurationError:
+    return LMConfigurationError(
+        "The run has a budget in dollars, and no price of this model is known. Give one, in US dollars per million "
+        "tokens: dspex.LM(..., price={'input': 0.15, 'output': 0.6}), dspex.configure(prices={MODEL: ...}), or --price "
+        "on the command line; or a budget in tokens or calls.",
+        model=model,
+    )

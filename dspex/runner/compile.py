@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
 from dspex.clients import LM
+from dspex.clients.budget import Budget, refuse_unpriced
 from dspex.clients.check import check_lm
 from dspex.clients.scope import Usage
-from dspex.errors import UsageError
+from dspex.errors import BudgetExceededError, UsageError
 from dspex.observability import span
 from dspex.runner.examples import Metric
 from dspex.runner.local import LocalRunner
 from dspex.runner.materialize import materialize
-from dspex.runner.optimization import Phase, RunState, advance, begin
+from dspex.runner.optimization import Phase, RunState, Stopped, advance, begin, stop
+from dspex.runner.run_id import new_run_id
 from dspex.settings import settings
 from dspex.store import Store
 from dspex.store.outcomes import Failure, Outcome
@@ -24,6 +27,8 @@ from dspex.teleprompt.bootstrap import BootstrapFailedError
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module
     from dspex.teleprompt.optimizer import Optimizer
+
+logger = logging.getLogger(__name__)
 
 _FAILURES_SHOWN = 3
 
@@ -38,6 +43,8 @@ class LocalResult:
     n_failed: int
     usage: Usage
     failures: Sequence[Failure]
+    stopped: Stopped = False
+    """``"budget"``, if the budget was spent before the run was done: then `program` is the best so far."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,15 @@ def compile_program(
     trainset: Sequence[Example],
     teacher: Module | None = None,
     valset: Sequence[Example] | None = None,
+    budget: Budget | None = None,
 ) -> Module:
     """`Optimizer.compile`: in this process or, where `settings.temporal` says so, as a durable run."""
+    given: dict[str, Any] = {"trainset": trainset, "teacher": teacher, "valset": valset, "budget": budget}
     if settings.temporal:
         from dspex.temporal.compile import compile_durably
 
-        return wait_for(compile_durably(optimizer, student, trainset=trainset, teacher=teacher, valset=valset))
-    result = wait_for(optimize_here(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=False))
-    return result.program
+        return wait_for(compile_durably(optimizer, student, **given))
+    return wait_for(optimize_here(optimizer, student, **given, score=False)).program
 
 
 async def optimize_here(
@@ -76,8 +84,12 @@ async def optimize_here(
     metric: Metric | None = None,
     run_id: str | None = None,
     watcher: Watcher = Watcher(),  # frozen
+    budget: Budget | None = None,
 ) -> LocalResult:
     """Run `optimizer` to its end in this process. With a `valset` and `score`, score the program before and after.
+
+    A run that has spent its `budget` ends with the best program so far. Run again under the same `run_id` with a bigger
+    one it goes on: what it has paid for is in the ledger, and counts.
 
     Raises:
         UsageError: bad input; no LM call was made.
@@ -87,6 +99,8 @@ async def optimize_here(
     if score and valset is not None and metric is None:
         raise UsageError("There is a validation set and no metric to score the program with. Pass a metric.")
     programs = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
+    if budget is not None and run_id is None:
+        run_id = new_run_id(type(student).__name__, optimizer.name)
     runner = LocalRunner(
         programs=programs,
         data={"train": trainset, "val": valset or ()},
@@ -101,12 +115,14 @@ async def optimize_here(
     if valset is not None:
         refuse_unusable(valset, "validation")
     if state.runs_programs:
-        await _check(programs.values(), optimizer.teacher_settings)
+        await _check(programs.values(), optimizer.teacher_settings, budget)
+    if budget is not None and run_id is not None:
+        await Store.open(settings.store).budgets.set(run_id, **budget.given)
     watcher.on_step(state)
     try:
         while state.phase is not Phase.DONE:
             with span(f"step: {state.phase}", step=state.steps, optimizer=type(optimizer).__name__):
-                state = await advance(state, optimizer, runner)
+                state = await _next(state, optimizer, runner)
             watcher.on_step(state)
     except BootstrapFailedError as error:
         raise BootstrapFailedError(f"{error} {_said(runner.failures)}") from None
@@ -118,10 +134,20 @@ async def optimize_here(
         n_failed=state.final.n_failed if state.final else 0,
         usage=runner.usage,
         failures=runner.failures,
+        stopped=state.stopped,
     )
 
 
-async def _check(programs: Iterable[Module], teacher_settings: Mapping[str, Any]) -> None:
+async def _next(state: RunState, optimizer: Optimizer[Any], runner: LocalRunner) -> RunState:
+    """The next step or, if there is no room for it in the budget, the end."""
+    try:
+        return await advance(state, optimizer, runner)
+    except BudgetExceededError as error:
+        logger.warning("%s What comes out is the best program so far.", error)
+        return stop(state, optimizer, "budget")
+
+
+async def _check(programs: Iterable[Module], teacher_settings: Mapping[str, Any], budget: Budget | None) -> None:
     """Find what would stop the run before it has paid for anything."""
     lms = [
         settings.lm,
@@ -130,6 +156,7 @@ async def _check(programs: Iterable[Module], teacher_settings: Mapping[str, Any]
     ]
     for lm in [lm for lm in lms if lm is not None] or [None]:
         check_lm(lm)
+        refuse_unpriced(lm, budget)
     if any(isinstance(lm, LM) for lm in lms):
         await Store.open(settings.store).check()  # where their answers will be kept
 

@@ -6,13 +6,16 @@ Pure, like the optimizers: the local and the durable run both call `advance` unt
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from dspex.runner.candidate import Candidate
 from dspex.runner.protocol import Evaluation, Runner, Task
 from dspex.teleprompt.optimizer import Optimizer
+
+Stopped = bool | Literal["budget"]
+"""Whether a run ended before its time: because it was told to, or because it had spent its budget."""
 
 
 class Phase(StrEnum):
@@ -35,7 +38,7 @@ class RunState(BaseModel):
     baseline: Evaluation | None = None
     final: Evaluation | None = None
     candidate: Candidate | None = None
-    stopped: bool = False
+    stopped: Stopped = False
 
     @property
     def best_score(self) -> float | None:
@@ -78,12 +81,12 @@ async def advance(state: RunState, optimizer: Optimizer[Any], run: Runner) -> Ru
             return state
 
 
-def stop(state: RunState, optimizer: Optimizer[Any]) -> RunState:
+def stop(state: RunState, optimizer: Optimizer[Any], why: Stopped = True) -> RunState:
     """End the run with the best candidate so far; what is not yet evaluated stays so."""
     if state.phase is Phase.DONE:
         return state
     best = state.candidate or optimizer.best(_own_state(state, optimizer))
-    return state.model_copy(update={"candidate": best, "phase": Phase.DONE, "stopped": True})
+    return state.model_copy(update={"candidate": best, "phase": Phase.DONE, "stopped": why})
 
 
 async def _optimize(state: RunState, optimizer: Optimizer[Any], run: Runner) -> RunState:

@@ -19,6 +19,7 @@ from dspex.runner.protocol import Runner, Task
 from dspex.teleprompt.teleprompt import Teleprompter
 
 if TYPE_CHECKING:
+    from dspex.clients.budget import Budget
     from dspex.primitives import Example, Module
 
 
@@ -70,6 +71,7 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
         trainset: Sequence[Example],
         teacher: Module | None = None,
         valset: Sequence[Example] | None = None,
+        budget: Budget | None = None,
     ) -> Module:
         """Optimize `student` and return the optimized program; `student` itself is not changed.
 
@@ -80,6 +82,8 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
             trainset: Examples with their input fields marked (`Example.with_inputs`).
             teacher: Another program of the same structure to learn from.
             valset: Examples to compare candidates on, for optimizers that compare any.
+            budget: What the run may spend at most. When there is no room left in it, the best program so far is
+                returned.
 
         Raises:
             UsageError: bad input; no LM call was made.
@@ -87,4 +91,4 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
         """
         from dspex.runner.compile import compile_program
 
-        return compile_program(self, student, trainset=trainset, teacher=teacher, valset=valset)
+        return compile_program(self, student, trainset=trainset, teacher=teacher, valset=valset, budget=budget)

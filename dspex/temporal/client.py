@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -19,6 +20,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from dspex.clients.budget import Budget, of_spending
 from dspex.errors import UsageError
 from dspex.observability import traced
 from dspex.runner.references import ProgramRef
@@ -51,6 +53,7 @@ from dspex.temporal.spec import (
     optimizer_spec,
     optional_metric,
     program_ref,
+    spec_document,
     teacher_lm,
 )
 
@@ -112,11 +115,14 @@ class Client:
         lm: BaseLM | None = None,
         id: str | None = None,
         chunking: Chunking | None = None,
+        budget: Budget | None = None,
     ) -> Run:
         """Start a durable optimization run, or attach to the one of this `id`.
 
         With a `valset` the program is scored before and after. A run of the same id that is under way, or done, is
-        attached to; a failed one starts anew, and what it paid for is in the ledger.
+        attached to; a failed one starts anew, and what it paid for is in the ledger. A run that has used up its
+        `budget` waits: `Run.set_budget` lets it go on, `Run.stop` ends it with the best program so far. A run under way
+        that is attached to with another budget gets that one.
 
         Raises:
             UsageError: bad input, or another run has this id. Nothing was started.
@@ -127,7 +133,8 @@ class Client:
         spec = await self._describe(student, optimizer, trainset, valset, teacher, metric, lm)
         spec.run_id = run_id
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
-        return await self._optimize(spec, score=True, reuse=reuse, chunking=chunking)
+        run = await self._optimize(spec, score=True, reuse=reuse, chunking=chunking, budget=budget)
+        return await _with_budget(run, budget)
 
     @traced("compile")
     async def compile(
@@ -138,15 +145,19 @@ class Client:
         trainset: Data,
         teacher: Module | None = None,
         valset: Data | None = None,
+        budget: Budget | None = None,
     ) -> Run:
-        """Start the run that `Optimizer.compile` stands for: nothing is scored that the optimizer does not ask for.
+        """Start the run that `Optimizer.compile` stands for: nothing is scored that the optimizer does not ask for, and
+        with its `budget` spent it ends with the best program so far.
 
         Its id is made from all that goes into it, so that the same call attaches to the run under way.
         """
         spec = await self._describe(program_ref(student), optimizer, trainset, valset, teacher, None, None)
-        digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+        digest = hashlib.sha256(_compact(spec_document(spec))).hexdigest()
         spec.run_id = f"{slug(spec.student.label)}-compile-{digest[:12]}"
-        return await self._optimize(spec, score=False, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        run = await self._optimize(spec, score=False, reuse=reuse, budget=budget, stop_when_spent=True)
+        return await _with_budget(run, budget)
 
     @traced("evaluate")
     async def evaluate(
@@ -159,8 +170,12 @@ class Client:
         id: str | None = None,
         chunking: Chunking | None = None,
         batch: bool | BatchOptions = False,
+        budget: Budget | None = None,
     ) -> Run:
         """Start a durable evaluation of `program` on `devset`, or attach to the one of this `id`.
+
+        One that has used up its `budget` waits for a bigger one (`Run.set_budget`).
+
 
         With `batch` the LM's calls are made through the provider's batch API: at half the price, within a day for
         each call of a row that needs the answer of another. Cancelling the run cancels its batches.
@@ -170,6 +185,10 @@ class Client:
         """
         from dspex.runner.candidate import Candidate
 
+        if batch and budget is not None:
+            raise UsageError(
+                "A budget does not hold for batches: what is submitted will be paid. Leave one of both out."
+            )
         spec = empty_spec(program_ref(program), lm)
         spec.run_id = checked_run_id(id) if id else new_run_id(spec.student.label, "evaluate")
         spec.metric = optional_metric(metric)
@@ -184,6 +203,7 @@ class Client:
             "path": "evaluate",
             "labels": self._labels("evaluate", spec.student),
             "standalone": True,
+            "budget": budget,
         }
         if chunking is not None:
             described["chunking"] = chunking
@@ -194,7 +214,8 @@ class Client:
         else:
             job = EvaluateJob(**described)
         workflow = EVALUATE_BY_BATCH if batch else EVALUATE
-        return Run(await self._start(workflow, job, sha, EvaluateResult, reuse), self.store, spec)
+        run = Run(await self._start(workflow, job, sha, EvaluateResult, reuse), self.store, spec)
+        return await _with_budget(run, budget)
 
     async def finetune(
         self,
@@ -294,7 +315,14 @@ class Client:
         return spec
 
     async def _optimize(
-        self, spec: RunSpec, *, score: bool, reuse: WorkflowIDReusePolicy, chunking: Chunking | None = None
+        self,
+        spec: RunSpec,
+        *,
+        score: bool,
+        reuse: WorkflowIDReusePolicy,
+        chunking: Chunking | None = None,
+        budget: Budget | None = None,
+        stop_when_spent: bool = False,
     ) -> Run:
         assert spec.optimizer is not None
         labels = self._labels(spec.optimizer.name, spec.student)
@@ -306,6 +334,8 @@ class Client:
             labels=labels,
             score=score,
             chunking=chunking or Chunking(),
+            budget=budget,
+            stop_when_spent=stop_when_spent,
         )
         return Run(await self._start(OPTIMIZE, job, sha, OptimizeResult, reuse), self.store, spec)
 
@@ -313,7 +343,7 @@ class Client:
         return RunLabels(optimizer=optimizer, program=program.label, search_attributes=self._search_attributes)
 
     async def _keep(self, spec: RunSpec) -> str:
-        return await self.store.programs.put(spec.model_dump(mode="json"))
+        return await self.store.programs.put(spec_document(spec))
 
     async def _start(
         self,
@@ -349,6 +379,19 @@ class Client:
         handle: WorkflowHandle[Any, Any] = self.temporal.get_workflow_handle(job.run_id, result_type=result_type)
         await _refuse_other(handle, sha, job.run_id)
         return handle
+
+
+async def _with_budget(run: Run, budget: Budget | None) -> Run:
+    """Give the run that was attached to this budget, if it has another; one that was just started begins with it."""
+    if budget is not None:
+        found = await run.budget()
+        if found is not None and of_spending(found) != budget and await run.is_under_way():
+            await run.set_budget(**budget.given)
+    return run
+
+
+def _compact(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 async def _refuse_other(handle: WorkflowHandle[Any, Any], sha: str, run_id: str) -> None:

@@ -11,6 +11,7 @@ from dspex.temporal.client import Client
 from dspex.temporal.worker import make_worker
 
 if TYPE_CHECKING:
+    from dspex.clients.budget import Budget
     from dspex.primitives import Example, Module
     from dspex.teleprompt.optimizer import Optimizer
 
@@ -24,6 +25,7 @@ async def compile_durably(
     trainset: Sequence[Example],
     teacher: Module | None = None,
     valset: Sequence[Example] | None = None,
+    budget: Budget | None = None,
 ) -> Module:
     """Optimize `student` in a durable run.
 
@@ -37,8 +39,10 @@ async def compile_durably(
     """
     client = await Client.connect()
     imports = this_process()
-    run = await client.compile(optimizer, student, trainset=trainset, teacher=teacher, valset=valset)
+    run = await client.compile(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, budget=budget)
     logger.info("Durable run %s", run.id)
     async with make_worker(client.temporal, imports, store=client.store, task_queue=client.task_queue):
         result = await run.result()
+    if result.stopped == "budget":
+        logger.warning("The budget of %s is used up: this is the best program so far.", run.id)
     return result.load(imports)

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from dspex.clients.budget import Budget
 from dspex.runner.candidate import Candidate, DataName
-from dspex.runner.optimization import Phase, RunState
+from dspex.runner.optimization import Phase, RunState, Stopped
 from dspex.runner.protocol import Task, Traced, TraceRequest
 from dspex.runner.references import ProgramRef
+from dspex.store.bill import BillLine
 from dspex.store.datasets import DatasetRef
 
 OPTIMIZE = "OptimizeProgram"
@@ -21,6 +23,7 @@ INSPECT_RUN = "inspect_run"
 EVALUATE_CHUNK = "evaluate_chunk"
 TRACE_CHUNK = "trace_chunk"
 FINISH_RUN = "finish_run"
+SET_BUDGET = "set_budget"
 
 DEFAULT_TASK_QUEUE = "dspex"
 SETUP_ERROR = "SetupError"
@@ -52,6 +55,8 @@ class RunSpec(BaseModel):
     max_errors: int = 10
     failure_score: float = 0.0
     concurrency: int = 64
+    prices: dict[str, dict[str, float]] | None = None
+    """The user's own prices by model."""
 
 
 class RunLabels(BaseModel):
@@ -71,6 +76,8 @@ class Bill(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    lines: list[BillLine] = []
+    """The same by model and predictor."""
 
 
 class Chunking(BaseModel):
@@ -98,6 +105,9 @@ class OptimizeJob(BaseModel):
     calls_from_ledger: int = 0
     epoch: str = ""
     """Tells this start of the run from an earlier one under the same id, whose outcomes may be of other code."""
+    budget: Budget | None = None
+    stop_when_spent: bool = False
+    """Whether to end with the best so far when the budget is used up, and not to wait for a bigger one."""
 
 
 class OptimizeResult(BaseModel):
@@ -108,7 +118,7 @@ class OptimizeResult(BaseModel):
     """The optimized program's state, in the store."""
     score: float | None = None
     baseline_score: float | None = None
-    stopped: bool = False
+    stopped: Stopped = False
     n_failed: int = 0
     bill: Bill = Bill()
 
@@ -132,6 +142,7 @@ class EvaluateJob(BaseModel):
     calls_from_ledger: int = 0
     chunk_rows: int | None = None
     epoch: str = ""
+    budget: Budget | None = None
 
 
 class EvaluateResult(BaseModel):
@@ -143,6 +154,8 @@ class EvaluateResult(BaseModel):
     n_failed: int = 0
     calls_from_ledger: int = 0
     bill: Bill | None = None
+    out_of_budget: str = ""
+    """What there was no room for in the run's budget; the evaluation then broke off, and has no score."""
 
 
 class Inspection(BaseModel):
@@ -156,6 +169,14 @@ class InspectTask(BaseModel):
 
     run_id: str
     spec: Sha
+    budget: Budget | None = None
+
+
+class BudgetTask(BaseModel):
+    """Input of `set_budget`."""
+
+    run_id: str
+    budget: Budget
 
 
 class EvaluateChunk(BaseModel):
@@ -183,6 +204,7 @@ class EvaluateChunkResult(BaseModel):
     n_failed: int
     calls_from_ledger: int
     seconds: float
+    out_of_budget: str = ""
 
 
 class TraceChunk(BaseModel):
@@ -202,6 +224,7 @@ class TraceChunkResult(BaseModel):
     indices: list[int]
     outcomes: list[Traced]
     calls_from_ledger: int
+    out_of_budget: str = ""
 
 
 class FinishTask(BaseModel):
@@ -214,7 +237,7 @@ class FinishTask(BaseModel):
     score: float | None = None
     baseline_score: float | None = None
     n_failed: int = 0
-    stopped: bool = False
+    stopped: Stopped = False
     calls_from_ledger: int = 0
     kind: Literal["optimize", "evaluate"] = "optimize"
 
@@ -230,7 +253,7 @@ class Progress(BaseModel):
     """How a run is doing; the answer to the `progress` query."""
 
     run_id: str
-    phase: Phase | Literal["waiting", "paused", "evaluating"]
+    phase: Phase | Literal["waiting", "paused", "evaluating", "out of budget"]
     message: str = ""
     step: int = 0
     done: int = 0

@@ -12,16 +12,21 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, Wor
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
 from temporalio.service import RPCError
 
+from dspex.clients.budget import Budget
 from dspex.errors import DSPyError, UsageError
 from dspex.runner.imports import Imports
+from dspex.runner.optimization import Stopped
 from dspex.runner.references import this_process
 from dspex.runner.saved import load_document
-from dspex.temporal.contracts import Bill, EvaluateResult, OptimizeResult, Progress, RunSpec
+from dspex.store.bill import Bill
+from dspex.temporal import contracts
+from dspex.temporal.contracts import EvaluateResult, OptimizeResult, Progress, RunSpec
 from dspex.temporal.patience import FOR_EVER, patiently
 
 if TYPE_CHECKING:
     from dspex.primitives import Module
     from dspex.store import Store
+    from dspex.store.budgets import Spending
     from dspex.store.outcomes import Failure
 
 _WATCH_EVERY_S = 0.5
@@ -49,10 +54,13 @@ class RunResult:
     completion_tokens: int
     cost_usd: float
     n_failed: int
-    stopped: bool
+    stopped: Stopped
+    """Whether it ended before its time; ``"budget"``, if that was because its budget was used up."""
     document: dict[str, Any] | None
     """The optimized program as the JSON document that is saved; None for an evaluation."""
     spec: RunSpec
+    bill: Bill = Bill()
+    """What it cost, also by model and predictor."""
 
     @property
     def program(self) -> Module:
@@ -103,7 +111,7 @@ class Run:
     async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[Progress]:
         """Progress, whenever it has changed, until the run ends. Goes on when the server restarts."""
         last: Progress | None = None
-        while await self._running():
+        while await self.is_under_way():
             progress = await self.progress()
             if progress != last:
                 yield progress
@@ -139,18 +147,41 @@ class Run:
         """End the run without a result."""
         await patiently(self._handle.cancel)
 
+    async def set_budget(
+        self, usd: float | None = None, tokens: int | None = None, calls: int | None = None
+    ) -> Spending:
+        """Change what the run may spend in all, in dollars, tokens or calls; what is not given stays as it is. A run
+        that waits because its budget is used up goes on. Returns what is used of the budget.
+
+        Raises:
+            UsageError: nothing is given, or the run is over.
+        """
+        await self._update("set_budget", Budget(usd, tokens, calls))
+        spending = await self.budget()
+        assert spending is not None
+        return spending
+
+    async def budget(self) -> Spending | None:
+        """The run's budget and what is used of it, calls under way included; None if it has no budget."""
+        return await self._store.budgets.get(self.id)
+
+    async def bill(self) -> Bill:
+        """What the run has cost so far, in all and by model and predictor."""
+        return await self._store.ledger.bill(self.id)
+
     async def failures(self, limit: int = 20) -> list[Failure]:
         """Examples on which the program itself failed, with their errors."""
         first = (await patiently(self._handle.describe)).raw_description.workflow_execution_info.first_run_id
         return await self._store.outcomes.failures(f"{self.id}@{first}", limit)
 
-    async def _update(self, name: str) -> None:
+    async def _update(self, name: str, *arguments: Any) -> None:
         try:
-            await patiently(lambda: self._handle.execute_update(name))
+            await patiently(lambda: self._handle.execute_update(name, args=arguments))
         except RPCError as error:
-            raise UsageError(f"The run {self.id!r} cannot {name}: {error.message}.") from error
+            told = name.replace("_", " its ")
+            raise UsageError(f"The run {self.id!r} cannot {told}: {error.message}.") from error
 
-    async def _running(self) -> bool:
+    async def is_under_way(self) -> bool:
         return await self.status() is WorkflowExecutionStatus.RUNNING
 
     async def _query(self, handle: WorkflowHandle[Any, Any]) -> Progress | None:
@@ -171,7 +202,7 @@ class Run:
         return handle
 
     async def _result(self, found: OptimizeResult | EvaluateResult) -> RunResult:
-        bill = found.bill or Bill()
+        bill = found.bill or contracts.Bill()
         optimized = found if isinstance(found, OptimizeResult) else None
         return RunResult(
             run_id=self.id,
@@ -186,6 +217,7 @@ class Run:
             stopped=optimized.stopped if optimized else False,
             document=await self._store.programs.get(optimized.program) if optimized else None,
             spec=self.spec,
+            bill=Bill.of(bill.lines),
         )
 
 

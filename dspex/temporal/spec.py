@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dspex.clients.pricing import checked_prices
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.runner.compile import refuse_unusable
 from dspex.runner.references import ProgramRef, adapter_name, metric_name, reference
@@ -93,4 +94,14 @@ def empty_spec(student: ProgramRef, lm: BaseLM | None) -> RunSpec:
         adapter=None if settings.adapter is None else adapter_name(settings.adapter),
         max_errors=settings.max_errors,
         concurrency=settings.num_threads,
+        prices=checked_prices(settings.prices),
     )
+
+
+def spec_document(spec: RunSpec) -> dict[str, Any]:
+    """The spec as it is kept. What an older dspex does not know of is left out where it says nothing, so that a run
+    which that started is the same run."""
+    document = spec.model_dump(mode="json")
+    if document["prices"] is None:
+        del document["prices"]
+    return document

@@ -6,11 +6,14 @@ import asyncio
 
 from temporalio import workflow
 
+from dspex.clients.budget import Budget
 from dspex.evaluate.score import ExactSum
 from dspex.temporal.contracts import (
     EVALUATE,
     EVALUATE_CHUNK,
     FINISH_RUN,
+    SET_BUDGET,
+    BudgetTask,
     EvaluateChunk,
     EvaluateChunkResult,
     EvaluateJob,
@@ -21,7 +24,7 @@ from dspex.temporal.contracts import (
     Progress,
 )
 from dspex_workflows.chunks import adapted, next_size
-from dspex_workflows.policies import CHUNK
+from dspex_workflows.policies import CHUNK, SHORT
 from dspex_workflows.preparation import inspect
 
 Chunk = asyncio.Task[EvaluateChunkResult]
@@ -38,33 +41,59 @@ class EvaluateProgram:
         self.size = job.chunk_rows or job.chunking.first
         self.done = job.next_row
         self.message = ""
+        self.spent = ""
+        self.fillings = 0
+        self.inspected = not job.standalone or job.next_row > 0
 
     @workflow.query
     def progress(self) -> Progress:
         return Progress(
             run_id=self.job.run_id,
-            phase="waiting" if self.message else "evaluating",
-            message=self.message or self.job.path,
+            phase="out of budget" if self.spent else "waiting" if self.message else "evaluating",
+            message=self.spent or self.message or self.job.path,
             done=self.done,
             total=self.job.rows,
             best_score=self.total.percent(self.done) if self.done else None,
             n_failed=self.job.n_failed,
         )
 
+    @workflow.update
+    async def set_budget(self, budget: Budget) -> str:
+        """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
+        await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
+        spending = await workflow.execute_activity(
+            SET_BUDGET,
+            BudgetTask(run_id=self.job.run_id, budget=budget),
+            result_type=str,
+            summary=f"set the budget: {budget}",
+            **SHORT,
+        )
+        self.fillings += 1
+        return spending
+
     @workflow.run
     async def run(self, job: EvaluateJob) -> EvaluateResult:
         if job.standalone and not job.next_row:
-            await inspect(InspectTask(run_id=job.run_id, spec=job.spec), self._say)
+            await inspect(InspectTask(run_id=job.run_id, spec=job.spec, budget=job.budget), self._say)
+            self.inspected = True
         self._say("")
         while self.job.next_row < self.job.rows:
+            fillings = self.fillings
             await self._run_until_history_is_long()
-            if self.job.next_row < self.job.rows:
+            if self.spent and not job.standalone:
+                return self._broken_off()
+            if self.spent:
+                await workflow.wait_condition(lambda: self.fillings > fillings)
+                self._begin_again()
+            elif self.job.next_row < self.job.rows:
+                await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(self._carried_on())
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return await self._result()
 
     async def _run_until_history_is_long(self) -> None:
         running: list[Chunk] = []
-        while running or (self.job.next_row < self.job.rows and not _history_is_long()):
+        while running or self._may_start():
             while len(running) < self.job.chunking.in_flight and self._may_start():
                 running.append(self._start_next())
             done, _ = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -73,7 +102,7 @@ class EvaluateProgram:
                 self._add(chunk.result())
 
     def _may_start(self) -> bool:
-        return self.job.next_row < self.job.rows and not _history_is_long()
+        return self.job.next_row < self.job.rows and not self.spent and not _history_is_long()
 
     def _start_next(self) -> Chunk:
         start = self.job.next_row
@@ -102,12 +131,33 @@ class EvaluateProgram:
         return result
 
     def _add(self, result: EvaluateChunkResult) -> None:
+        if result.out_of_budget:
+            self.spent = result.out_of_budget
+            self.job.calls_from_ledger += result.calls_from_ledger
+            self._say("")
+            return
         self.total.merge(ExactSum.parse(result.total))
         self.done += result.stop - result.start
         self.job.n_failed += result.n_failed
         self.job.calls_from_ledger += result.calls_from_ledger
         self.size = adapted(self.size, result, self.job.chunking)
         self._say("")
+
+    def _begin_again(self) -> None:
+        """The rows that are done cost nothing more: what became of them is in the store."""
+        self.spent = ""
+        self.job.next_row = self.job.n_failed = self.done = 0
+        self.total = ExactSum()
+        self._say("")
+
+    def _broken_off(self) -> EvaluateResult:
+        return EvaluateResult(
+            path=self.job.path,
+            rows=self.job.rows,
+            score=0.0,
+            calls_from_ledger=self.job.calls_from_ledger,
+            out_of_budget=self.spent,
+        )
 
     def _carried_on(self) -> EvaluateJob:
         return self.job.model_copy(update={"total": str(self.total), "chunk_rows": self.size})
@@ -116,7 +166,8 @@ class EvaluateProgram:
         self.message = message
         score = f" · score so far **{self.total.percent(self.done)}**" if self.done else ""
         failed = f" · {self.job.n_failed} failed" if self.job.n_failed else ""
-        state = message or f"{self.done} of {self.job.rows} rows{score}{failed}"
+        broken_off = f"**out of budget**: {self.spent}" if self.spent else ""
+        state = broken_off or message or f"{self.done} of {self.job.rows} rows{score}{failed}"
         workflow.set_current_details(f"**{self.job.path}** of run `{self.job.run_id}`\n\n{state}")
 
     async def _result(self) -> EvaluateResult:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 from temporalio import workflow
 
+from dspex.clients.budget import Budget
 from dspex.runner.optimization import Phase, RunState, advance, begin, stop
 from dspex.runner.protocol import Task
 from dspex.teleprompt.registry import make_optimizer
@@ -14,6 +16,8 @@ from dspex.temporal.attributes import BEST_SCORE
 from dspex.temporal.contracts import (
     FINISH_RUN,
     OPTIMIZE,
+    SET_BUDGET,
+    BudgetTask,
     FinishResult,
     FinishTask,
     InspectTask,
@@ -21,7 +25,7 @@ from dspex.temporal.contracts import (
     OptimizeResult,
     Progress,
 )
-from dspex_workflows.policies import CHUNK
+from dspex_workflows.policies import CHUNK, SHORT
 from dspex_workflows.preparation import inspect
 from dspex_workflows.temporal_runner import TemporalRunner
 
@@ -39,14 +43,16 @@ class OptimizeProgram:
         self.stopping = False
         self.doing = "starting"
         self.evaluation: str | None = None
+        self.fillings = 0
+        self.spent = ""
 
     @workflow.query
     def progress(self) -> Progress:
         state = self.state
         return Progress(
             run_id=self.job.run_id,
-            phase="waiting" if state is None else "paused" if self._is_paused() else state.phase,
-            message=self.doing or (state.note if state else ""),
+            phase=self._phase(),
+            message=self.spent or self.doing or (state.note if state else ""),
             step=state.steps if state else 0,
             baseline_score=state.baseline.score if state and state.baseline else None,
             best_score=state.best_score if state else None,
@@ -73,12 +79,36 @@ class OptimizeProgram:
         self._show()
         return "resumed"
 
+    @workflow.update
+    async def set_budget(self, budget: Budget) -> str:
+        """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
+        await workflow.wait_condition(lambda: self.state is not None)  # its first budget is set by then
+        spending = await workflow.execute_activity(
+            SET_BUDGET,
+            BudgetTask(run_id=self.job.run_id, budget=budget),
+            result_type=str,
+            summary=f"set the budget: {budget}",
+            **SHORT,
+        )
+        self.fillings += 1
+        self.spent = ""
+        self._show()
+        return spending
+
+    async def refilled(self, message: str, fillings: int) -> None:
+        """Nothing more can be paid for: wait for a bigger budget, or end here (`Purse`)."""
+        if self.fillings == fillings:
+            self.spent = message
+            self.stopping = self.stopping or self.job.stop_when_spent
+            self._show()
+        await workflow.wait_condition(lambda: self.fillings > fillings)
+
     @workflow.run
     async def run(self, job: OptimizeJob) -> OptimizeResult:
         self._show()
         task = job.task or await self._inspect()
         self.state = self.state or begin(self.optimizer, task, score=job.score)
-        runner = TemporalRunner(self.job, task, self._note)
+        runner = TemporalRunner(self.job, task, self._note, self)
         while self.state.phase is not Phase.DONE:
             await workflow.wait_condition(lambda: self.stopping or not self.paused)
             self.state = await self._next(self.state, runner)
@@ -91,7 +121,8 @@ class OptimizeProgram:
         return result
 
     async def _inspect(self) -> Task:
-        inspection = await inspect(InspectTask(run_id=self.job.run_id, spec=self.job.spec), self._say)
+        task = InspectTask(run_id=self.job.run_id, spec=self.job.spec, budget=self.job.budget)
+        inspection = await inspect(task, self._say)
         self._say("")
         return inspection.task
 
@@ -104,7 +135,7 @@ class OptimizeProgram:
         step.cancel()
         with suppress(asyncio.CancelledError, Exception):  # what it was doing no longer counts
             await step
-        return stop(state, self.optimizer)
+        return stop(state, self.optimizer, "budget" if self.spent else True)
 
     async def _finish(self, state: RunState, runner: TemporalRunner) -> OptimizeResult:
         assert state.candidate is not None
@@ -146,6 +177,13 @@ class OptimizeProgram:
     def _is_paused(self) -> bool:
         return self.paused and not self.stopping
 
+    def _phase(self) -> Any:
+        if self.state is None:
+            return "waiting"
+        if self.spent and not self.stopping:
+            return "out of budget"
+        return "paused" if self._is_paused() else self.state.phase
+
     def _note(self, doing: str, evaluation: str | None) -> None:
         self.doing, self.evaluation = doing, evaluation
         self._show()
@@ -155,7 +193,9 @@ class OptimizeProgram:
 
     def _show(self) -> None:
         """Tell the Web UI."""
-        workflow.set_current_details(_details(self.job, self.state, self.doing, self._is_paused()))
+        phase = str(self._phase())
+        doing = "" if phase == "out of budget" else self.doing
+        workflow.set_current_details(_details(self.job, self.state, doing, phase, self.spent))
         if not self.job.labels.search_attributes:
             return
         best = self.state.best_score if self.state else None
@@ -163,10 +203,13 @@ class OptimizeProgram:
             workflow.upsert_search_attributes([BEST_SCORE.value_set(best)])
 
 
-def _details(job: OptimizeJob, state: RunState | None, doing: str, paused: bool) -> str:
+def _details(job: OptimizeJob, state: RunState | None, doing: str, phase: str, spent: str) -> str:
     lines = [f"**{job.labels.optimizer}** on `{job.labels.program}`", ""]
+    if spent:
+        lines.append(f"- **out of budget**: {spent}")
+        lines.append(f"- to go on: `dspex runs budget {job.run_id} --usd ...` (or `--tokens`, `--calls`)")
     if state is not None:
-        lines.append(f"- phase: {'paused' if paused else state.phase.value}, step {state.steps}")
+        lines.append(f"- phase: {phase}, step {state.steps}")
         if state.note:
             lines.append(f"- found: {state.note}")
         if state.baseline is not None:

@@ -22,6 +22,9 @@ RETRY = RetryPolicy(
 HEARTBEAT_TIMEOUT = timedelta(seconds=3)
 TASK_TIMEOUT = timedelta(seconds=5)
 
+SHORT: dict[str, Any] = {"start_to_close_timeout": timedelta(minutes=2), "retry_policy": RETRY}
+"""For what takes moments once a worker has it."""
+
 CHUNK: dict[str, Any] = {
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
     "start_to_close_timeout": timedelta(hours=12),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from temporalio import workflow
 
@@ -22,21 +23,34 @@ from dspex_workflows.policies import CHUNK, TASK_TIMEOUT
 
 _TRACES_A_CHUNK = 8
 
+R = TypeVar("R", EvaluateResult, TraceChunkResult)
+
+
+class Purse(Protocol):
+    """Whether a run may go on paying."""
+
+    @property
+    def fillings(self) -> int:
+        """How often its budget has been set anew."""
+
+    async def refilled(self, message: str, fillings: int) -> None:
+        """Nothing more can be paid for, as `message` says: wait until it has been set anew more often than that."""
+
 
 class TemporalRunner:
-    """The `Runner` of a durable run. `note` is told what is in progress."""
+    """The `Runner` of a durable run. `note` is told what is in progress; `purse` is asked when the budget is spent."""
 
-    def __init__(self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None]) -> None:
+    def __init__(self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None], purse: Purse) -> None:
         self._job = job
         self._task = task
         self._note = note
+        self._purse = purse
         self.calls_from_ledger = 0
         self.n_failed = 0
 
     async def evaluate(self, candidate: Candidate, data: DataName, *, path: str) -> Evaluation:
         rows = self._task.val_rows if data == "val" else self._task.train_rows
         child_id = f"{self._job.run_id}/{path}"
-        self._note(f"evaluating: {path}, {rows} rows", child_id)
         job = EvaluateJob(
             run_id=self._job.run_id,
             spec=self._job.spec,
@@ -47,17 +61,22 @@ class TemporalRunner:
             chunking=self._job.chunking,
             epoch=self._job.epoch,
         )
-        result: EvaluateResult = await workflow.execute_child_workflow(
-            EVALUATE,
-            job,
-            id=child_id,
-            result_type=EvaluateResult,
-            task_timeout=TASK_TIMEOUT,
-            static_summary=f"{path}: {rows} rows",
-        )
-        if result.path != path:
-            raise RuntimeError(f"The answer to {path} is for {result.path}")
-        self.calls_from_ledger += result.calls_from_ledger
+
+        async def evaluated() -> EvaluateResult:
+            self._note(f"evaluating: {path}, {rows} rows", child_id)
+            result: EvaluateResult = await workflow.execute_child_workflow(
+                EVALUATE,
+                job,
+                id=child_id,
+                result_type=EvaluateResult,
+                task_timeout=TASK_TIMEOUT,
+                static_summary=f"{path}: {rows} rows",
+            )
+            if result.path != path:
+                raise RuntimeError(f"The answer to {path} is for {result.path}")
+            return result
+
+        result = await self._paid(evaluated)
         self.n_failed += result.n_failed
         self._note("", None)
         return Evaluation(path=path, data=data, rows=rows, score=result.score, n_failed=result.n_failed)
@@ -73,10 +92,24 @@ class TemporalRunner:
         job = self._job
         summary = f"{request.path}: examples {request.indices[0]}-{request.indices[-1]}"
         chunk = TraceChunk(run_id=job.run_id, spec=job.spec, request=request, epoch=job.epoch)
-        result: TraceChunkResult = await workflow.execute_activity(
-            TRACE_CHUNK, chunk, result_type=TraceChunkResult, summary=summary, **CHUNK
-        )
-        if (result.path, result.indices) != (request.path, request.indices):
-            raise RuntimeError(f"The answer to {request.path} {request.indices} is for {result.path} {result.indices}")
-        self.calls_from_ledger += result.calls_from_ledger
-        return result.outcomes
+
+        async def traced() -> TraceChunkResult:
+            result: TraceChunkResult = await workflow.execute_activity(
+                TRACE_CHUNK, chunk, result_type=TraceChunkResult, summary=summary, **CHUNK
+            )
+            if (result.path, result.indices) != (request.path, request.indices):
+                asked, given = f"{request.path} {request.indices}", f"{result.path} {result.indices}"
+                raise RuntimeError(f"The answer to {asked} is for {given}")
+            return result
+
+        return (await self._paid(traced)).outcomes
+
+    async def _paid(self, work: Callable[[], Awaitable[R]]) -> R:
+        """Do `work`; again, whenever the budget was spent before it was done, and has been raised since."""
+        while True:
+            fillings = self._purse.fillings
+            result = await work()
+            self.calls_from_ledger += result.calls_from_ledger
+            if not result.out_of_budget:
+                return result
+            await self._purse.refilled(result.out_of_budget, fillings)
