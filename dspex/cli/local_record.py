@@ -14,7 +14,7 @@ from dspex.errors import StoreError
 if TYPE_CHECKING:
     from dspex.cli.summary import Summary
     from dspex.store import Store
-    from dspex.store.ledger import Bill
+    from dspex.store.bill import Bill
 
 logger = logging.getLogger(__name__)
 

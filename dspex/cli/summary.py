@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dspex.store.ledger import Bill
+    from dspex.store.bill import Bill
     from dspex.store.outcomes import Failure
     from dspex.temporal.run import RunResult
 

@@ -75,7 +75,7 @@ def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
         if isinstance(found, Mapping):
             return found
         if found is not None and hasattr(found, "__dict__"):
-            return vars(found)
+            return dict(vars(found))
     return {}
 
 

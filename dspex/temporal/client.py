@@ -186,9 +186,7 @@ class Client:
         from dspex.runner.candidate import Candidate
 
         if batch and budget is not None:
-            raise UsageError(
-                "A budget does not hold for batches: what is submitted will be paid. Leave one of both out."
-            )
+            raise UsageError("A budget does not hold for batches: what is submitted is paid. Leave one of them out.")
         spec = empty_spec(program_ref(program), lm)
         spec.run_id = checked_run_id(id) if id else new_run_id(spec.student.label, "evaluate")
         spec.metric = optional_metric(metric)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temporalio.api.enums.v1 import PendingActivityState
@@ -59,7 +59,7 @@ class RunResult:
     document: dict[str, Any] | None
     """The optimized program as the JSON document that is saved; None for an evaluation."""
     spec: RunSpec
-    bill: Bill = Bill()
+    bill: Bill = field(default_factory=Bill)
     """What it cost, also by model and predictor."""
 
     @property

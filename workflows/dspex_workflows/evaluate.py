@@ -61,7 +61,7 @@ class EvaluateProgram:
     async def set_budget(self, budget: Budget) -> str:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
-        spending = await workflow.execute_activity(
+        spending: str = await workflow.execute_activity(
             SET_BUDGET,
             BudgetTask(run_id=self.job.run_id, budget=budget),
             result_type=str,
@@ -83,7 +83,7 @@ class EvaluateProgram:
             if self.spent and not job.standalone:
                 return self._broken_off()
             if self.spent:
-                await workflow.wait_condition(lambda: self.fillings > fillings)
+                await self._refilled(fillings)
                 self._begin_again()
             elif self.job.next_row < self.job.rows:
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -142,6 +142,10 @@ class EvaluateProgram:
         self.job.calls_from_ledger += result.calls_from_ledger
         self.size = adapted(self.size, result, self.job.chunking)
         self._say("")
+
+    async def _refilled(self, fillings: int) -> None:
+        """Wait until the budget has been set anew more often than that."""
+        await workflow.wait_condition(lambda: self.fillings > fillings)
 
     def _begin_again(self) -> None:
         """The rows that are done cost nothing more: what became of them is in the store."""

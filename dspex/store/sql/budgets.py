@@ -146,7 +146,7 @@ class BudgetSql:
             connection.execute(self._drop, {"keys": bind_list(self._dialect, keys), "me": me})
         actual: dict[str, Amount] = {}
         for entry in paid:
-            if entry.run_id not in runs:
+            if entry.run_id is None or entry.run_id not in runs:
                 continue
             row = mine.get(entry.key)
             amount = actual[entry.key] = _came_to(entry, row)
