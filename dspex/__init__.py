@@ -34,6 +34,7 @@ _HOMES = {
         "ToolCalls",
         "Type",
     ),
+    "dspex.clients.budget": ("Budget",),
     "dspex.clients": (
         "BaseLM",
         "Embedder",
@@ -99,6 +100,7 @@ _HOMES = {
 }
 _ERRORS = (
     "AdapterParseError",
+    "BudgetExceededError",
     "ContextWindowExceededError",
     "DSPyError",
     "LMAuthError",
@@ -134,6 +136,8 @@ __all__ = [
     "BaseModule",
     "BestOfN",
     "BootstrapFewShot",
+    "Budget",
+    "BudgetExceededError",
     "ChainOfThought",
     "ChatAdapter",
     "Client",
@@ -261,9 +265,11 @@ if TYPE_CHECKING:
         enable_litellm_logging,
         inspect_history,
     )
+    from dspex.clients.budget import Budget
     from dspex.dsp.colbertv2 import ColBERTv2
     from dspex.errors import (
         AdapterParseError,
+        BudgetExceededError,
         ContextWindowExceededError,
         DSPyError,
         LMAuthError,
