@@ -20,13 +20,12 @@ _called_in_place: ContextVar[Any] = ContextVar("dspex_lm_called_in_place", defau
 def asks_in_place(lm: Any) -> bool:
     """Whether the LM's `__call__` is the user's."""
     kind: Any = type(lm)
-    return _brings_a_call(kind)
+    return callable(lm) and _is_a_users(kind.__call__)
 
 
 @lru_cache(maxsize=512)
-def _brings_a_call(kind: Any) -> bool:
-    call = next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
-    return call is not None and not str(getattr(call, "__module__", "")).startswith("dspex.")
+def _is_a_users(call: Any) -> bool:
+    return not str(getattr(call, "__module__", "")).startswith("dspex.")
 
 
 @contextmanager

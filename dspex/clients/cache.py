@@ -178,8 +178,8 @@ class Cache:
         """
         if not allow_pickle:
             raise ValueError(
-                "A saved cache is a pickle, and reading one can run arbitrary code. If you trust whoever wrote "
-                f"{os.fspath(filepath)}, pass allow_pickle=True."
+                "Loading untrusted .pkl files can run arbitrary code, which may be dangerous. If you trust whoever wrote "
+                f"{os.fspath(filepath)}, set `allow_pickle=True`."
             )
         if not self.enable_memory_cache:
             return
@@ -251,9 +251,9 @@ def _as_found(kept: Any) -> Any:
 
 def _count(entries: Any) -> float:
     if entries is None:
-        raise ValueError("`memory_max_entries` cannot be None: where memory has no bounds, pass math.inf.")
+        raise ValueError("`memory_max_entries` cannot be None. Use `math.inf` if you need an unbounded cache.")
     if entries <= 0:
-        raise ValueError(f"`memory_max_entries` must be a positive number, not {entries}.")
+        raise ValueError(f"`memory_max_entries` must be a positive number, but received {entries}.")
     return float(entries)
 
 

@@ -29,14 +29,17 @@ _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """`params` are the parameters in OpenAI's names that a model takes."""
+    """`params` are the parameters in OpenAI's names that a model takes: the `known` ones, if somebody knows them."""
 
     function_calling: bool = False
     reasoning: bool = False
     response_schema: bool = False
+    known: frozenset[str] | None = None
 
     @property
     def params(self) -> set[str]:
+        if self.known is not None:
+            return set(self.known)
         params = set(_PLAIN)
         if self.function_calling:
             params |= _TOOLS

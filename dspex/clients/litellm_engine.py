@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 import dspex
 from dspex.bridge import on_engine_loop
+from dspex.clients.capabilities import Capabilities
 from dspex.clients.custom import worker_threads
 from dspex.clients.litellm_errors import as_dspex_error
 from dspex.clients.openai import BEGIN_RESPONSE
@@ -42,6 +43,21 @@ _CLIENT_SETTINGS = frozenset(
     {"azure_ad_token_provider", "organization", "project", "extra_query", "http_client", "client", "stream_options"}
 )
 """What says how to call, and nothing of what is asked: no part of the ledger's key. It need not be JSON either."""
+
+
+def litellm_capabilities(model: str) -> Capabilities:
+    """What litellm says that a model can do; of one that it does not know, nothing special."""
+    litellm = load_litellm()
+    provider = model.partition("/")[0] if "/" in model else "openai"
+    try:
+        return Capabilities(
+            function_calling=bool(litellm.supports_function_calling(model=model)),
+            reasoning=bool(litellm.supports_reasoning(model)),
+            response_schema=bool(litellm.supports_response_schema(model=model, custom_llm_provider=provider)),
+            known=frozenset(litellm.get_supported_openai_params(model=model, custom_llm_provider=provider) or ()),
+        )
+    except Exception:  # noqa: BLE001  # litellm raises of several kinds for what it does not know
+        return Capabilities()
 
 
 def is_installed() -> bool:

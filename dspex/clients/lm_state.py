@@ -29,12 +29,12 @@ def load_lm(state: dict[str, Any], allow_custom_lm_class: bool) -> BaseLM:
         return LM.load_state(state, allow_custom_lm_class=allow_custom_lm_class)
     if not allow_custom_lm_class:
         raise ValueError(
-            f"The saved LM is of the class {path}, which loading would import. If the file is trusted, allow it with "
+            f"Refusing to import custom serialized LM class `{path}`. If the file is trusted, allow it with "
             "allow_unsafe_lm_state=True."
         )
     found = _import_class(str(path))
     if not issubclass(found, BaseLM):
-        raise TypeError(f"{path} is not a subclass of dspex.BaseLM")
+        raise TypeError(f"Serialized LM class `{path}` must be a subclass of dspy.BaseLM.")
     return found.load_state(state)
 
 
@@ -114,7 +114,9 @@ def _import_class(path: str) -> type:
             continue
         for part in parts[end:]:
             found = getattr(found, part, None)
+        if found is None:
+            break
         if not isinstance(found, type):
-            raise ImportError(f"There is no class {path}")
+            raise TypeError(f"Serialized LM class `{path}` did not resolve to a class.")
         return found
-    raise ImportError(f"There is no module for the class {path}")
+    raise ImportError(f"Could not import serialized LM class `{path}`: there is none of that name.")

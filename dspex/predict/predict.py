@@ -57,14 +57,15 @@ class Predict(Module, Predictor):
 
     def forward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
+        ask = call.adapter
         if read("send_stream") is not None:
             with self._streaming():
-                return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
-        return self._finish(call, call.adapter(call.lm, call.config, call.signature, call.demos, call.inputs))
+                return self._finish(call, ask(call.lm, **call.of_adapter()))
+        return self._finish(call, ask(call.lm, **call.of_adapter()))
 
     async def aforward(self, *args: Any, **inputs: Any) -> Prediction:
         call = self._prepare(args, inputs)
-        answer = call.adapter.acall(call.lm, call.config, call.signature, call.demos, call.inputs)
+        answer = call.adapter.acall(call.lm, **call.of_adapter())
         if read("send_stream") is not None:
             with self._streaming():
                 return self._finish(call, await answer)
@@ -142,6 +143,10 @@ class _Call(NamedTuple):
     demos: list[Any]
     inputs: dict[str, Any]
     keep_trace: bool
+
+    def of_adapter(self) -> dict[str, Any]:
+        """The keywords that an adapter is called with."""
+        return {"lm_kwargs": self.config, "signature": self.signature, "demos": self.demos, "inputs": self.inputs}
 
 
 def _append(trace: list[Any], entry: tuple[Predict, dict[str, Any], Prediction]) -> None:
