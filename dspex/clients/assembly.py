@@ -45,6 +45,7 @@ class _Choice:
         self._calls: dict[int, dict[str, Any]] = {}
         self._citations: list[Any] = []
         self._annotations: list[Any] = []
+        self._thinking: list[Any] = []
         self._logprobs: dict[str, Any] | None = None
 
     def add(self, choice: dict[str, Any]) -> None:
@@ -65,6 +66,7 @@ class _Choice:
         if citation is not None:
             self._citations.append([citation])
         self._annotations += delta.get("annotations") or ()
+        self._thinking += delta.get("thinking_blocks") or ()
 
     def whole(self) -> dict[str, Any]:
         text = {name: "".join(pieces) for name, pieces in self._texts.items()}
@@ -73,6 +75,8 @@ class _Choice:
             return {"text": text.get("content", ""), **ending}
         calls = [self._calls[index] for index in sorted(self._calls)]
         message: dict[str, Any] = {"role": self._role, "content": None if calls else "", **text}
+        if self._thinking:
+            message["thinking_blocks"] = self._thinking
         if calls:
             message["tool_calls"] = calls
         if self._citations:
@@ -87,6 +91,8 @@ class _Choice:
         call = self._calls.setdefault(index, {"type": "function", "function": {"name": "", "arguments": ""}})
         if piece.get("id"):
             call["id"] = piece["id"]
+        if piece.get("provider_specific_fields"):
+            call["provider_specific_fields"] = piece["provider_specific_fields"]
         function = piece.get("function") or {}
         call["function"]["name"] += function.get("name") or ""
         call["function"]["arguments"] += function.get("arguments") or ""

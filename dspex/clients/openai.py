@@ -122,6 +122,11 @@ def error_inside(error: Any, body: bytes) -> LMError:
 _TOO_LONG = re.compile(r"context.{0,3}(length|window)|prompt is too long|too many tokens|maximum.{0,20}tokens", re.I)
 
 
+def is_too_long(words: str) -> bool:
+    """Whether a provider's words say that the prompt is longer than the model's context."""
+    return _TOO_LONG.search(words) is not None
+
+
 def _refusal(status: int, code: str, words: str) -> type[LMError]:
     """The class of a 4xx that is about the request or the account."""
     if status in (401, 403):
@@ -130,7 +135,7 @@ def _refusal(status: int, code: str, words: str) -> type[LMError]:
         return LMBillingError
     if status == 408:
         return LMTimeoutError
-    if code == "context_length_exceeded" or (status in (400, 413, 422) and _TOO_LONG.search(words)):
+    if code == "context_length_exceeded" or (status in (400, 413, 422) and is_too_long(words)):
         return ContextWindowExceededError
     if status == 404 or code == "model_not_found":
         return LMUnsupportedModelError

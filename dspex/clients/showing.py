@@ -15,6 +15,7 @@ from dspex.clients.call_context import stream_emitted
 from dspex.clients.server_events import EventDecoder
 from dspex.clients.stream_chunk import StreamChunk
 from dspex.clients.transport import OpenResponse, RawResponse, StreamingTransport
+from dspex.clients.wire import ForeignStream
 from dspex.errors import LMError, LMTransportError, LMUnexpectedError
 from dspex.settings import settings
 
@@ -96,10 +97,11 @@ async def send_shown(call: Call, showing: Showing) -> tuple[bytes, Answer]:
     """
     transport = call.transport
     body = call.wire.streamed(call.body)
+    url = call.wire.stream_url(call.url) if isinstance(call.wire, ForeignStream) else call.url
     if not isinstance(transport, StreamingTransport):
-        whole = await transport.post(call.url, call.headers, body, call.timeout)
+        whole = await transport.post(url, call.headers, body, call.timeout)
         return await _receive(call, showing, OpenResponse(whole.status, whole.headers, _at_once(whole.body)))
-    async with transport.stream(call.url, call.headers, body, call.timeout) as response:
+    async with transport.stream(url, call.headers, body, call.timeout) as response:
         return await _receive(call, showing, response)
 
 
@@ -111,16 +113,17 @@ async def _receive(call: Call, showing: Showing, response: OpenResponse) -> tupl
             raise call.wire.error(RawResponse(response.status, response.headers, body))
         return body, call.wire.decode(body)  # a server that does not stream
     assembly = Assembly()
+    read = call.wire.event_reader() if isinstance(call.wire, ForeignStream) else _as_it_is
     done = False
     async for data in _events(response.pieces):
         if data == b"[DONE]":
             done = True
             await _drain(response.pieces)
             break
-        chunk = _read(call, data)
-        assembly.add(chunk)
-        if chunk.get("choices"):
-            await showing.show(StreamChunk(chunk), has_substance(chunk))
+        for chunk in read(_event(call, data)):
+            assembly.add(with_usual_keys(chunk))
+            if chunk.get("choices"):
+                await showing.show(StreamChunk(chunk), has_substance(chunk))
     if not (done or assembly.is_finished()):
         raise LMTransportError(f"{call.url}: the stream ended before the answer did")
     body = orjson.dumps(assembly.completion())
@@ -144,8 +147,11 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield data
 
 
-def _read(call: Call, data: bytes) -> dict[str, Any]:
-    """A chunk, all of whose deltas have the usual keys."""
+def _as_it_is(chunk: dict[str, Any]) -> list[dict[str, Any]]:
+    return [chunk]
+
+
+def _event(call: Call, data: bytes) -> dict[str, Any]:
     try:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -154,7 +160,7 @@ def _read(call: Call, data: bytes) -> dict[str, Any]:
         raise LMUnexpectedError(f"A chunk of the answer is no object: {data[:200]!r}")
     if chunk.get("error"):
         call.wire.decode(data)  # raises what it means
-    return with_usual_keys(chunk)
+    return chunk
 
 
 def with_usual_keys(chunk: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""JSON schemas in the part of the language that Anthropic's structured outputs take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"},
+)
+_KEPT = frozenset({"type", "title", "enum", "const", "required", "$ref"})
+_PARTS = ("anyOf", "allOf")
+
+
+def anthropic_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """`schema` with every object closed, and with what cannot be enforced (bounds, lengths, patterns) told to the model
+    in the description instead, as Anthropic's SDK does it."""
+    made: dict[str, Any] = {}
+    told: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in _KEPT:
+            made[word] = value
+        elif word in ("properties", "$defs"):
+            made[word] = {name: anthropic_schema(part) for name, part in value.items()}
+        elif word in _PARTS or word == "oneOf":
+            made["anyOf" if word == "oneOf" else word] = [anthropic_schema(part) for part in value]
+        elif word == "items" and isinstance(value, Mapping):
+            made[word] = anthropic_schema(value)
+        elif (word == "format" and value in _FORMATS) or (word == "minItems" and value in (0, 1)):
+            made[word] = value
+        elif word not in ("description", "additionalProperties"):
+            told[word] = value
+    if made.get("type") == "object":
+        made["additionalProperties"] = False
+    description = schema.get("description")
+    if told:
+        words = "{" + ", ".join(f"{word}: {value}" for word, value in told.items()) + "}"
+        description = f"{description}\n\n{words}" if description else words
+    if description:
+        made["description"] = description
+    return made

@@ -1,0 +1,70 @@
+"""How a caller wants a provider to cache the beginning of prompts: the `prompt_cache` of an `LM` or of a call.
+
+Providers that cache by themselves (OpenAI, Gemini, DeepSeek, ...) need not be told, and cannot be forbidden. Anthropic
+caches what is marked, at 1.25 times the price of reading it once and a tenth of it from then on. So by default (None)
+that is marked which a predictor sends in every call, its system message and demos, where it is long enough to be
+cached. ``True`` marks it whatever its length, and the system message of any other call too; ``"1h"`` does so for an
+hour instead of five minutes, at twice the price; ``False`` marks nothing. DSPy's ``CacheConfig`` says the same in its
+words (`mode`, `retention`, `prefix`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dspex.errors import LMUnsupportedFeatureError, UsageError
+
+PAYS_FROM_BYTES = 4096
+"""About 1024 tokens, the least that most models cache. A mark on less is ignored, at no cost."""
+
+_ELSEWHERE = {
+    "key": "pass prompt_cache_key=, which OpenAI has",
+    "resource": 'pass cachedContent=, which Gemini has, such as "cachedContents/123"',
+    "prefix_until_index": "put cache_control on that message",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCaching:
+    """What to mark: nothing, what is worth it, or all that is stable; and `history`: the last message too."""
+
+    wanted: bool | None = None
+    ttl: str | None = None
+    history: bool = False
+
+    @property
+    def marker(self) -> dict[str, str]:
+        return {"type": "ephemeral"} if self.ttl is None else {"type": "ephemeral", "ttl": self.ttl}
+
+    def marks(self, size: int) -> bool:
+        """Whether to mark a stable beginning of `size` bytes."""
+        return size >= PAYS_FROM_BYTES if self.wanted is None else self.wanted
+
+
+AUTOMATIC = PromptCaching()
+_WORDS = {True: PromptCaching(True), False: PromptCaching(False), "5m": PromptCaching(True)}
+_WORDS["1h"] = PromptCaching(True, "1h")
+
+
+def prompt_caching(asked: Any) -> PromptCaching:
+    """What `prompt_cache` asks for.
+
+    Raises:
+        UsageError: it is nothing that can be asked for.
+        LMUnsupportedFeatureError: it asks for more than marks.
+    """
+    if asked is None:
+        return AUTOMATIC
+    if isinstance(asked, (bool, str)) and asked in _WORDS:
+        return _WORDS[asked]
+    mode = getattr(asked, "mode", None)
+    if mode not in ("auto", "off"):
+        raise UsageError(f'prompt_cache={asked!r} is not one of True, False, "5m", "1h", nor a CacheConfig')
+    for name, instead in _ELSEWHERE.items():
+        if getattr(asked, name, None) is not None:
+            raise LMUnsupportedFeatureError(f"prompt_cache with {name}= is not supported: {instead}.", feature=name)
+    if mode == "off":
+        return _WORDS[False]
+    ttl = "1h" if getattr(asked, "retention", None) == "long" else None
+    return PromptCaching(True, ttl, history=getattr(asked, "prefix", None) == "history")
