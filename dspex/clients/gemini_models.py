@@ -1,0 +1,29 @@
+"""What is known of Gemini models by their names."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_NUMBERED = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
+
+
+@lru_cache(maxsize=256)
+def generation(model: str) -> tuple[int, int]:
+    """The generation of a Gemini model: (2, 5), say. One without a number (``gemini-flash-latest``) is the newest, and
+    what is not called Gemini (Gemma, ...) is (0, 0)."""
+    name = model.rsplit("/", 1)[-1].lower()
+    found = _NUMBERED.search(name)
+    if found is not None:
+        return int(found[1]), int(found[2] or 0)
+    return (99, 0) if name.startswith("gemini") else (0, 0)
+
+
+def takes_levels(model: str) -> bool:
+    """Whether the model is told a level of thinking, not a budget of tokens."""
+    return generation(model) >= (3, 0)
+
+
+def thinks(model: str) -> bool:
+    """Whether the model can be told how hard to think. Of one not called Gemini nobody knows, so it is told."""
+    return generation(model) >= (2, 5) or generation(model) == (0, 0)
