@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import ssl
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.request import getproxies
+from dataclasses import dataclass, field
 
 import aiohttp
 from yarl import URL
 
+from dspex.clients.connection_errors import explained
 from dspex.clients.loops import PerLoop
+from dspex.clients.proxies import proxy_for
 from dspex.clients.transport import (
     CONNECT_SECONDS,
     MAX_RESPONSE_BYTES,
@@ -26,21 +30,23 @@ from dspex.clients.transport import (
     RawResponse,
     within_limit,
 )
-from dspex.errors import LMError, LMTimeoutError, LMTransportError
+from dspex.errors import LMConfigurationError
 
 _KEEP_ALIVE_SECONDS = 30.0
 _DNS_SECONDS = 300
+_WAYS_KEPT = 1024
 
 
 class AiohttpTransport:
     """Hundreds of kept-alive connections a loop, with no limit of its own: the client's limiter is the limit.
 
-    ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` are respected when a proxy is set as the first call is made.
+    ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are respected as they are when an address is called
+    for the first time, and ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` as they are when an event loop makes its first call.
     """
 
     def __init__(self) -> None:
         self._pools = PerLoop(_Pool, _Pool.abandon)
-        self._urls: dict[str, URL] = {}
+        self._ways: dict[str, _Way] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
@@ -53,41 +59,22 @@ class AiohttpTransport:
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> RawResponse:
-        session = self._pools.get().session or await self._pools.get().open()
-        limit = self._timeout(timeout)
-        try:
-            async with session.request(
-                method, self._url(url), data=body, headers=headers, timeout=limit, allow_redirects=False
-            ) as response:
-                return RawResponse(response.status, response.headers, await _read(response, url))
-        # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.
-        except (aiohttp.ClientError, OSError) as error:
-            raise _explained(error, url, timeout) from None
+        async with self._open(method, url, headers, body, timeout) as response:
+            return RawResponse(response.status, response.headers, await _read(response, url))
 
     @asynccontextmanager
     async def stream(
         self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> AsyncIterator[OpenResponse]:
-        session = self._pools.get().session or await self._pools.get().open()
-        try:
-            async with session.post(
-                self._url(url), data=body, headers=headers, timeout=self._timeout(timeout), allow_redirects=False
-            ) as response:
-                pieces = within_limit(response.content.iter_any(), url)
-                yield OpenResponse(response.status, response.headers, pieces)
-        except (aiohttp.ClientError, OSError) as error:
-            raise _explained(error, url, timeout) from None
+        async with self._open("POST", url, headers, body, timeout) as response:
+            pieces = within_limit(response.content.iter_any(), url)
+            yield OpenResponse(response.status, response.headers, pieces)
 
     @asynccontextmanager
     async def download(self, url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[OpenResponse]:
         """Get a file, however long; inside the block it is read as it comes in."""
-        session = self._pools.get().session or await self._pools.get().open()
-        limit = self._timeout(timeout)
-        try:
-            async with session.get(self._url(url), headers=headers, timeout=limit, allow_redirects=False) as response:
-                yield OpenResponse(response.status, response.headers, response.content.iter_any())
-        except (aiohttp.ClientError, OSError) as error:
-            raise _explained(error, url, timeout) from None
+        async with self._open("GET", url, headers, None, timeout) as response:
+            yield OpenResponse(response.status, response.headers, response.content.iter_any())
 
     async def close(self) -> None:
         """Close the running loop's connections."""
@@ -95,8 +82,39 @@ class AiohttpTransport:
         if pool is not None:
             await pool.close()
 
-    def _url(self, url: str) -> URL:
-        return self._urls.get(url) or self._urls.setdefault(url, URL(url))
+    @asynccontextmanager
+    async def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask, and read the answer inside the block. What goes wrong has a name of ours."""
+        session = self._pools.get().session or await self._pools.get().open()
+        way, asked = self._way(url), False
+        try:
+            async with session.request(
+                method,
+                way.url,
+                data=body,
+                headers=way.headers(headers),
+                timeout=self._timeout(timeout),
+                allow_redirects=False,
+                proxy=way.proxy,
+                proxy_headers=way.proxy_headers,
+            ) as response:
+                asked = True
+                yield response
+        # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if asked and not isinstance(error, aiohttp.ClientError | OSError):
+                raise  # of the reader's own
+            raise explained(error, url, timeout, through=way.proxy) from None
+
+    def _way(self, url: str) -> _Way:
+        known = self._ways.get(url)
+        if known is None:
+            if len(self._ways) >= _WAYS_KEPT:
+                self._ways.clear()
+            known = self._ways[url] = _way_to(url)
+        return known
 
     def _timeout(self, seconds: float) -> aiohttp.ClientTimeout:
         known = self._timeouts.get(seconds)
@@ -104,6 +122,35 @@ class AiohttpTransport:
             known = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
             self._timeouts[seconds] = known
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """An address as aiohttp wants it, and the proxy to go through."""
+
+    url: URL
+    proxy: URL | None = None
+    proxy_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    """Who we are to the proxy."""
+
+    def headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """With those for the proxy, if it reads the request itself; aiohttp sends them when a tunnel is opened alone."""
+        if self.proxy_headers is None or self.url.scheme == "https":
+            return headers
+        return {**headers, **self.proxy_headers}
+
+
+def _way_to(url: str) -> _Way:
+    try:
+        proxy, target = proxy_for(url), URL(url)
+    except ValueError:
+        raise LMConfigurationError(f"{url} is not a URL that can be called") from None
+    if proxy is None:
+        return _Way(target)
+    if proxy.user is None:
+        return _Way(target, URL(proxy.url))
+    login = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return _Way(target, URL(proxy.url), {"Proxy-Authorization": f"Basic {login}"})
 
 
 class _Pool:
@@ -131,17 +178,35 @@ class _Pool:
 
 async def _session_life() -> AsyncGenerator[aiohttp.ClientSession, None]:
     """A session that lives until its loop shuts down its asynchronous generators, as `asyncio.run` does at its end."""
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_DNS_SECONDS, keepalive_timeout=_KEEP_ALIVE_SECONDS)
+    connector = aiohttp.TCPConnector(
+        limit=0, ttl_dns_cache=_DNS_SECONDS, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=_trusted()
+    )
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept-Encoding"),
-        trust_env=bool(set(getproxies()) - {"no"}),
     )
     try:
         yield session
     finally:
         await session.close()
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """Who signs the certificates that are trusted: those of the file or folder that the environment names, or else of
+    the system. aiohttp itself reads the environment when it is imported, which may be before it is set.
+
+    Raises:
+        LMConfigurationError: there is nothing of the kind in that place.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not file and not folder:
+        return True
+    try:
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    except OSError as error:
+        named = f"SSL_CERT_FILE={file}" if file else f"SSL_CERT_DIR={folder}"
+        raise LMConfigurationError(f"{named} holds no certificates that can be read ({error})") from None
 
 
 async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
@@ -150,14 +215,6 @@ async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
     if length is not None and length <= MAX_RESPONSE_BYTES and "Content-Encoding" not in response.headers:
         return await response.read()
     return b"".join([piece async for piece in within_limit(response.content.iter_any(), url)])
-
-
-def _explained(error: Exception, url: str, timeout: float) -> LMError:
-    if isinstance(error, TimeoutError):
-        return LMTimeoutError(f"{url} gave no whole answer within {timeout:g} s")
-    if isinstance(error, aiohttp.InvalidURL):
-        return LMTransportError(f"{url} is not a URL that can be called")
-    return LMTransportError(f"{url}: {type(error).__name__}: {error}")
 
 
 _default = AiohttpTransport()
