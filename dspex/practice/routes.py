@@ -34,6 +34,8 @@ Table = dict[str, dict[str, Endpoint[Any]]]
 """By path, by method."""
 
 _VERSION = re.compile(r"^((?:/v1(?:beta|alpha)?\d*)+)(?=/)")
+_GOOGLE = ("x-goog-api-key", "x-goog-api-client", "x-goog-upload-command")
+_UPLOAD = re.compile(r"^/upload/v1[a-z]*/")
 _FAMILIES: dict[str, Dialect] = {"openai": OPENAI, "anthropic": ANTHROPIC, "gemini": GEMINI}
 
 
@@ -46,7 +48,7 @@ class Routes:
         gemini = _gemini(service, now)
         generating = {path: methods for path, methods in gemini.items() if path.startswith("/models/{model}:")}
         self._families = {
-            "openai": _Finder({**openai, **{p: m for p, m in anthropic.items() if "/messages" in p}, **generating}),
+            "openai": _Finder({**generating, **openai, **{p: m for p, m in anthropic.items() if "/messages" in p}}),
             "anthropic": _Finder({**openai, **anthropic}),
             "gemini": _Finder(gemini),
         }
@@ -55,8 +57,8 @@ class Routes:
         """Whose path it is, and the path without its version."""
         match = _VERSION.match(path)
         version = match[1] if match else ""
-        if "beta" in version or "alpha" in version or path.startswith("/upload/"):
-            return "gemini", path[len(version) :]
+        if "beta" in version or "alpha" in version or any(name in headers for name in _GOOGLE):
+            return "gemini", _UPLOAD.sub("/upload/", path[len(version) :])
         return ("anthropic" if "anthropic-version" in headers else "openai"), path[len(version) :]
 
     def find(self, method: str, family: str, path: str) -> tuple[Endpoint[Any], Mapping[str, str]]:
@@ -166,8 +168,8 @@ def _gemini(service: Service, now: Callable[[], float]) -> Table:
         "/batches/{id}": {"GET": batches.get, "DELETE": batches.delete},
         "/models": {"GET": models},
         "/models/{model}": {"GET": model},
-        "/upload/v1beta/files": {"POST": kept.start},
-        "/upload/v1beta/files/{id}": {"POST": kept.upload, "PUT": kept.upload},
+        "/upload/files": {"POST": kept.start},
+        "/upload/files/{id}": {"POST": kept.upload, "PUT": kept.upload},
         "/files": {"GET": kept.list},
         "/files/{id}:download": {"GET": kept.download},
         "/files/{id}": {"GET": kept.get, "DELETE": kept.delete},

@@ -25,6 +25,7 @@ class Admitted(Generic[A]):
     endpoint: Endpoint[A]
     asked: A
     fate: Fate
+    method: str
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Service:
         attempt = self.stats.saw(endpoint.name, asked.digest, endpoint.paid)
         if endpoint.paid:
             self._limits.admit(asked.prompt_tokens)
-        return Admitted(endpoint, asked, self._faults.fate(asked.digest, attempt))
+        return Admitted(endpoint, asked, self._faults.fate(asked.digest, attempt), call.method)
 
     def answer(self, admitted: Admitted[A]) -> Answer:
         """Answer a request, unless its fate is to be refused.
@@ -71,9 +72,12 @@ class Service:
     def gave(self, admitted: Admitted[A], answer: Answer) -> None:
         """Note that the whole of `answer` was sent."""
         endpoint, asked = admitted.endpoint, admitted.asked
-        self.stats.gave(endpoint.name, asked.digest, endpoint.paid, asked.prompt_tokens, answer.completion_tokens)
-        if admitted.endpoint.paid:
+        digest = asked.digest if admitted.method == "POST" else None  # what only looks may look again
+        if endpoint.paid:
             self._limits.charge(answer.completion_tokens)
+            self.stats.gave(endpoint.name, digest, True, asked.prompt_tokens, answer.completion_tokens)
+        else:
+            self.stats.gave(endpoint.name, digest, False)
 
     def offline(self, endpoint: Endpoint[A], call: Call) -> tuple[int, bytes]:
         """Answer a line of a batch: status and body. No limits; what is injected is a server error."""

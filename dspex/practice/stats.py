@@ -64,9 +64,12 @@ class Stats(Counts):
         self._seen[digest] += 1
         return self._seen[digest] - 1
 
-    def gave(self, endpoint: str, digest: bytes, paid: bool, prompt_tokens: int, completion_tokens: int) -> None:
-        """Note a whole answer."""
-        self._answered.add(digest)
+    def gave(
+        self, endpoint: str, digest: bytes | None, paid: bool, prompt_tokens: int = 0, completion_tokens: int = 0
+    ) -> None:
+        """Note a whole answer; without a digest, one to a request that may come again."""
+        if digest is not None:
+            self._answered.add(digest)
         for counts in self._of(endpoint, paid):
             counts.answered += 1
             counts.prompt_tokens += prompt_tokens

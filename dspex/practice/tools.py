@@ -7,7 +7,7 @@ a call is demanded.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -73,19 +73,24 @@ class Toolbox:
         least = _ABOUT if self.demand is Demand.FREE else 0.0
         if (whole := _nearest(tools, query, least)) is None:
             return ()
-        chosen = list(_each_clause(tools, query)) if self.parallel else []
+        chosen = _each_clause(tools, query) if self.parallel else []
         if len(chosen) < 2:
             chosen = [(whole, query)]
         calls = [Call(tool.name, arguments(tool.parameters, text)) for tool, text in chosen]
         return tuple({(call.name, call.written): call for call in calls}.values())
 
 
-def _each_clause(tools: Sequence[Tool], query: str) -> Iterator[tuple[Tool, str]]:
-    clauses = [clause for clause in _CLAUSE.split(query) if clause.strip()]
-    for clause in clauses if len(clauses) > 1 else ():
-        tool = _nearest(tools, clause, _ABOUT)
+def _each_clause(tools: Sequence[Tool], query: str) -> Sequence[tuple[Tool, str]]:
+    """The tools that clauses of `query` are about, each with its part of `query`: up to the next one's."""
+    ends = [match.start() for match in _CLAUSE.finditer(query)] + [len(query)]
+    found: list[tuple[Tool, int]] = []
+    for start, end in zip([0, *ends], ends, strict=False):
+        clause = query[start:end]
+        tool = _nearest(tools, clause, _ABOUT) if clause.strip() else None
         if tool is not None:
-            yield tool, clause
+            found.append((tool, start))
+    nexts = [start for _, start in found[1:]] + [len(query)]
+    return [(tool, query[start:end]) for (tool, start), end in zip(found, nexts, strict=False)]
 
 
 def _nearest(tools: Sequence[Tool], query: str, least: float) -> Tool | None:
