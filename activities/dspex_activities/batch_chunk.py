@@ -13,6 +13,7 @@ from dspex.clients.batch.in_force import collecting
 from dspex.clients.batch.suspend import Suspension
 from dspex.clients.batch.target import KeyRing
 from dspex.clients.scope import Usage
+from dspex.errors import BudgetExceededError
 from dspex.evaluate.score import ExactSum
 from dspex.runner.examples import Step, evaluate_example
 from dspex.store.outcomes import Outcome
@@ -44,9 +45,14 @@ class CollectChunks:
         rows = _SuspendedRows(suspension, run, chunk.epoch, chunk.path, chunk.data, range(chunk.start, chunk.stop))
         progress.of(rows)
         step = Step(run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True)
-        with collecting(suspension):
-            await rows.work_through(chunk.candidate, evaluate_example, step)
-        return _result(chunk, rows, suspension, run.spec.failure_score, time.monotonic() - began)
+        spent = ""
+        try:
+            with collecting(suspension):
+                await rows.work_through(chunk.candidate, evaluate_example, step)
+        except BudgetExceededError as error:
+            spent = str(error)
+        result = _result(chunk, rows, suspension, run.spec.failure_score)
+        return result.model_copy(update={"seconds": round(time.monotonic() - began, 3), "out_of_budget": spent})
 
 
 class _SuspendedRows(Rows):
@@ -60,9 +66,7 @@ class _SuspendedRows(Rows):
         return self._suspension.run(jobs)
 
 
-def _result(
-    chunk: CollectChunk, rows: Rows, suspension: Suspension, failure_score: float, seconds: float
-) -> CollectChunkResult:
+def _result(chunk: CollectChunk, rows: Rows, suspension: Suspension, failure_score: float) -> CollectChunkResult:
     total, failed = ExactSum(), 0
     for outcome in rows.outcomes.values():
         failed += outcome.score is None
@@ -74,7 +78,7 @@ def _result(
         total=str(total),
         n_failed=failed,
         calls_from_ledger=rows.usage.calls_from_ledger,
-        seconds=round(seconds, 3),
+        seconds=0.0,
         waiting=suspension.suspended,
         own=suspension.own,
     )

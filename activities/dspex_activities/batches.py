@@ -71,4 +71,5 @@ async def _report(store: Store, task: BatchTask, tended: Tended) -> BatchReport:
         refused=sum(batch.refused for batch in made),
         moved=bool(tended.answered or tended.refused or tended.again),
         trouble=tended.trouble[:500],
+        lacking=tended.lacking,
     )

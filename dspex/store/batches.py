@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dspex.store.budgets import Most, Spent
     from dspex.store.database import Database
     from dspex.store.ledger import LedgerEntry
 
@@ -28,13 +29,15 @@ RequestStatus = Literal["waiting", "assigned", "refused", "answered"]
 class BatchRequest:
     """A call to be made by a batch.
 
-    `target` says where (`dspex.clients.batch.target`), `payer` is the run that pays, `predictor` who calls.
+    `target` says where (`dspex.clients.batch.target`), `payer` is the run that pays, `most` the most that it may have
+    to, `predictor` who calls.
     """
 
     key: str
     target: str
     body: bytes
     payer: str | None
+    most: Most
     predictor: str | None = None
 
 
@@ -84,6 +87,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Intended:
+    """A batch that was written down: how many `requests` are in it, and whose budget lacked the room for more."""
+
+    requests: int
+    lacking: Spent | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A request that the provider does not accept, in its own words."""
 
@@ -115,8 +126,9 @@ class Batches:
         """Up to `limit` of the owner's requests that wait to go to `target` and have had fewer than `attempts`."""
         return await self._read(lambda sql, connection: sql.waiting(connection, owner, target, attempts, limit))
 
-    async def intend(self, id: str, owner: str, target: str, keys: Sequence[str]) -> int:
-        """Write down the batch `id` of those of `keys` that still wait for one. Returns how many those are."""
+    async def intend(self, id: str, owner: str, target: str, keys: Sequence[str]) -> Intended:
+        """Write down the batch `id` of those of `keys` that still wait for one, and that their payers' budgets have
+        room for: it is set aside until they are answered."""
         return await self._write(lambda sql, connection: sql.intend(connection, id, owner, target, keys, time.time()))
 
     async def bodies(self, id: str, after: str, limit: int) -> list[tuple[str, bytes]]:

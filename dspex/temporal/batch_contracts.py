@@ -97,3 +97,5 @@ class BatchReport(BaseModel):
     refused: int = 0
     moved: bool = False
     trouble: str = ""
+    lacking: str = ""
+    """Why some calls are not submitted: the run's budget has no room for them, as things are."""

@@ -7,11 +7,11 @@ the provider is done, the rows are run again. In between nothing is held but thi
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
 
+from dspex.clients.budget import Budget
 from dspex.evaluate.score import ExactSum
 from dspex.temporal.batch_contracts import (
     CANCEL_BATCHES,
@@ -27,7 +27,9 @@ from dspex.temporal.batch_contracts import (
 )
 from dspex.temporal.contracts import (
     FINISH_RUN,
+    SET_BUDGET,
     SETUP_ERROR,
+    BudgetTask,
     EvaluateResult,
     FinishResult,
     FinishTask,
@@ -35,7 +37,7 @@ from dspex.temporal.contracts import (
     Progress,
 )
 from dspex_workflows.chunks import adapted, next_size
-from dspex_workflows.policies import CHUNK
+from dspex_workflows.policies import CHUNK, SHORT
 from dspex_workflows.preparation import inspect
 
 Chunk = asyncio.Task[CollectChunkResult]
@@ -59,18 +61,35 @@ class EvaluateByBatch:
         self.done = job.next_row - job.waiting
         self.running: list[Chunk] = []
         self.message = ""
+        self.spent = ""
+        self.fillings = 0
+        self.inspected = not job.standalone or not self._is_first()
 
     @workflow.query
     def progress(self) -> Progress:
         return Progress(
             run_id=self.job.run_id,
-            phase="waiting" if self.message else "evaluating",
-            message=self.message or f"{self.job.path}, wave {self.job.wave}",
+            phase="out of budget" if self.spent else "waiting" if self.message else "evaluating",
+            message=self.spent or self.message or f"{self.job.path}, wave {self.job.wave}",
             done=self.done,
             total=self.job.rows,
             best_score=self.total.percent(self.done) if self.done else None,
             n_failed=self.job.n_failed,
         )
+
+    @workflow.update
+    async def set_budget(self, budget: Budget) -> str:
+        """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
+        await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
+        spending = await workflow.execute_activity(
+            SET_BUDGET,
+            BudgetTask(run_id=self.job.run_id, budget=budget),
+            result_type=str,
+            summary=f"set the budget: {budget}",
+            **SHORT,
+        )
+        self.fillings += 1
+        return spending
 
     @workflow.run
     async def run(self, job: EvaluateByBatchJob) -> EvaluateResult:
@@ -82,33 +101,48 @@ class EvaluateByBatch:
             raise
 
     async def _evaluate(self) -> EvaluateResult:
-        if self.job.wave == 1 and not self.job.tending and not self.job.next_row:
+        if self._is_first():
             await self._inspect()
         while True:
+            fillings = self.fillings
             if not self.job.tending:
                 await self._run_rows()
-                if not self.job.waiting:
-                    return await self._result()
-                self.job.tending = True
+            if not self.job.waiting and not self.spent:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return await self._result()
             await self._tend()
-            if self.job.answered == self.job.answered_before:
+            if self.spent and not self.job.standalone:
+                return self._broken_off()
+            if self.spent:
+                await self._refilled(fillings)
+            elif self.job.answered == self.job.answered_before:
                 # Another run has taken the calls over, or will have them answered: give it the time.
                 await workflow.sleep(self.job.options.first_look, summary="another run asks the same")
             self._begin_wave()
 
+    async def _refilled(self, before: int) -> None:
+        """Wait until the budget has been set more often than `before`."""
+        await workflow.wait_condition(lambda: self.fillings > before)
+
+    def _is_first(self) -> bool:
+        """Whether nothing has been run yet."""
+        return self.job.wave == 1 and not self.job.tending and not self.job.next_row
+
     async def _inspect(self) -> None:
-        if self.job.standalone:
-            await inspect(InspectTask(run_id=self.job.run_id, spec=self.job.spec), self._say)
+        job = self.job
+        if job.standalone:
+            await inspect(InspectTask(run_id=job.run_id, spec=job.spec, budget=job.budget), self._say)
         await self._batches(INSPECT_BATCHES, "ask whether the provider has a batch API")
+        self.inspected = True
 
     # -- the rows of a wave
 
     async def _run_rows(self) -> None:
         """Run all rows as far as they come."""
         self._say("")
-        while self.running or self.job.next_row < self.job.rows:
+        while self.running or (self.job.next_row < self.job.rows and not self.spent):
             if _history_is_long() and not self.running:
-                self._continue_as_new()
+                await self._continue_as_new()
             while len(self.running) < self.job.chunking.in_flight and self._may_start():
                 self.running.append(self._start_next())
             done, _ = await workflow.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
@@ -118,7 +152,7 @@ class EvaluateByBatch:
         self._refuse_what_is_never_the_same()
 
     def _may_start(self) -> bool:
-        return self.job.next_row < self.job.rows and not _history_is_long()
+        return self.job.next_row < self.job.rows and not self.spent and not _history_is_long()
 
     def _start_next(self) -> Chunk:
         start = self.job.next_row
@@ -150,6 +184,7 @@ class EvaluateByBatch:
         return result
 
     def _add(self, result: CollectChunkResult) -> None:
+        self.spent = self.spent or result.out_of_budget
         self.total.merge(ExactSum.parse(result.total))
         self.done += result.stop - result.start - result.waiting
         self.job.waiting += result.waiting
@@ -170,17 +205,20 @@ class EvaluateByBatch:
         """Have the missing calls submitted, and wait until the provider is done with all of them."""
         job = self.job
         pause = job.options.first_look
-        job.answered_before = job.answered
+        if not job.tending:
+            job.tending, job.answered_before = True, job.answered
         while True:
             report = await self._batches(TEND_BATCHES, f"wave {job.wave}: submit, look, collect")
             job.answered = report.answered
-            if not report.under_way and not report.trouble:
+            if not report.under_way and (report.lacking or not report.trouble):
+                self.spent = self.spent or report.lacking
+                self._say("")
                 return
             if report.moved:
                 pause = job.options.first_look
             self._say(_how_it_goes(job.wave, report))
             if _history_is_long():
-                self._continue_as_new()
+                await self._continue_as_new()
             await workflow.sleep(pause, summary=f"the provider works on {report.requests} calls")
             pause = job.options.next_look(pause)
 
@@ -195,7 +233,7 @@ class EvaluateByBatch:
                 "n_failed": 0,
             }
         )
-        self.total, self.done = ExactSum(), 0
+        self.total, self.done, self.spent = ExactSum(), 0, ""
 
     async def _batches(self, activity: str, summary: str, *, submit: bool = True) -> BatchReport:
         task = BatchTask(
@@ -246,6 +284,16 @@ class EvaluateByBatch:
             result.bill = (await self._finish(result)).bill
         return result
 
+    def _broken_off(self) -> EvaluateResult:
+        job = self.job
+        return EvaluateResult(
+            path=job.path,
+            rows=job.rows,
+            score=0.0,
+            calls_from_ledger=max(0, job.calls_from_ledger - job.answered),
+            out_of_budget=self.spent,
+        )
+
     async def _finish(self, result: EvaluateResult) -> FinishResult:
         finish = FinishTask(
             run_id=self.job.run_id,
@@ -262,7 +310,8 @@ class EvaluateByBatch:
         )
         return finished
 
-    def _continue_as_new(self) -> Any:
+    async def _continue_as_new(self) -> None:
+        await workflow.wait_condition(workflow.all_handlers_finished)
         update = {"total": str(self.total), "chunk_rows": self.size}
         workflow.continue_as_new(self.job.model_copy(update=update))
 
@@ -272,8 +321,8 @@ class EvaluateByBatch:
         score = f" · score so far **{self.total.percent(self.done)}**" if self.done else ""
         failed = f" · {job.n_failed} failed" if job.n_failed else ""
         rows = f"{self.done} of {job.rows} rows{score}{failed}"
-        state = f"{message}\n\n{rows}" if message else f"wave {job.wave}: {rows}"
-        workflow.set_current_details(f"**{job.path}** of run `{job.run_id}`, by batch\n\n{state}")
+        state = f"**out of budget**: {self.spent}" if self.spent else message or f"wave {job.wave}"
+        workflow.set_current_details(f"**{job.path}** of run `{job.run_id}`, by batch\n\n{state}\n\n{rows}")
 
 
 def _how_it_goes(wave: int, report: BatchReport) -> str:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.clients.batch.desk import ATTEMPTS
 from dspex.clients.batch.target import KeyRing, Target, refuse_secret_of_this_process, target_of
-from dspex.clients.batch.wires import wire_of
-from dspex.clients.pipeline import CallLedger, Finished
+from dspex.clients.batch.wires import batch_wire_of, wire_of
+from dspex.clients.callers import calling_predictor
+from dspex.clients.most import most_of
+from dspex.clients.pipeline import Finished, claimed
 from dspex.clients.scope import CallScope, Usage
 from dspex.clients.transport import RawResponse
 from dspex.errors import LMError
 from dspex.store.batches import BatchRequest, Standing
-from dspex.store.ledger import Hit, LedgerEntry, Won
+from dspex.store.budgets import Most, Payer
+from dspex.store.ledger import LedgerEntry
 
 if TYPE_CHECKING:
     from dspex.clients.pipeline import Call
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
 
 _TOGETHER_SECONDS = 0.01
 """How long a request waits for others to be written down with."""
-
-_POLL_SECONDS = 0.25
 
 
 class Collected:
@@ -51,7 +52,10 @@ class Collected:
         self.keys.keep(target, call)
         if call.key is None or call.ledger is None:
             return await self._written_down(call, scope, target, f"uncached-{uuid.uuid4().hex}")
-        hit = await _claim(call.ledger, call.key)
+        payer = None
+        if scope is not None and scope.run_id is not None:
+            payer = Payer(scope.run_id, lambda: most_in_batch(call, target))
+        hit = await claimed(call.ledger, call.key, payer, call.model)
         if hit is not None:
             return Finished(hit.entry, paid=False)
         try:
@@ -105,7 +109,15 @@ class Collected:
 
 
 def _request(key: str, call: Call, scope: CallScope | None, target: Target) -> BatchRequest:
-    return BatchRequest(key, target.text(), call.body, scope.run_id if scope is not None else None)
+    run_id, predictor = (scope.run_id, calling_predictor(scope)) if scope is not None else (None, None)
+    most = Most(0, None) if run_id is None else most_in_batch(call, target)
+    return BatchRequest(key, target.text(), call.body, run_id, most, predictor)
+
+
+def most_in_batch(call: Call, target: Target) -> Most:
+    """The most that the call can come to at the price of batches."""
+    most = most_of(call)
+    return Most(most.tokens, None if most.usd is None else most.usd * batch_wire_of(target).price)
 
 
 def refusal(standing: Standing, target: Target) -> LMError:
@@ -120,17 +132,6 @@ def counted(entry: LedgerEntry, scope: CallScope | None) -> Finished:
     if scope is not None:
         scope.usage.add(Usage(1, 0, entry.prompt_tokens, entry.completion_tokens, entry.cost_usd or 0.0))
     return Finished(entry, paid=True)
-
-
-async def _claim(ledger: CallLedger, key: str) -> Hit | None:
-    """The recorded answer; or None, and nobody is calling just now."""
-    while True:
-        outcome = await ledger.claim(key)
-        if isinstance(outcome, Hit):
-            return outcome
-        if isinstance(outcome, Won):
-            return None
-        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _settle(future: asyncio.Future[Any], result: Any = None, error: BaseException | None = None) -> None:

@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dspex.clients.answer import tokens, usage_of
+from dspex.clients.answer import stopped_because, usage_of
 from dspex.clients.batch.http import Http
 from dspex.clients.batch.target import KeyRing, Target
 from dspex.clients.batch.wire import BatchWire, Line, Look
 from dspex.clients.batch.wires import batch_wire_of, wire_of
+from dspex.clients.budget import refusal
 from dspex.clients.pricing import cost_usd
+from dspex.clients.tokens import tokens_of
 from dspex.clients.transport import RawResponse
 from dspex.errors import (
     Blame,
@@ -68,6 +70,8 @@ class Tended:
     again: int = 0
     held: int = 0
     trouble: str = ""
+    lacking: str = ""
+    """Why some requests are not submitted: the run's budget has no room for them, as things are."""
 
     def __add__(self, other: Tended) -> Tended:
         return Tended(
@@ -79,6 +83,7 @@ class Tended:
             again=self.again + other.again,
             held=self.held + other.held,
             trouble=self.trouble or other.trouble,
+            lacking=self.lacking or other.lacking,
         )
 
 
@@ -132,10 +137,13 @@ class Desk:
         for batch in await self._batches.under_way(self._owner):
             sum_ += await _told(self._tend(batch), batch)
         while submit and (target := await self._batches.first_target(self._owner, self._attempts)) is not None:
-            new = await self._intend(target)
-            if new is None:
+            new, lacking = await self._intend(target)
+            if new is not None:
+                sum_ += await _told(self._tend(new), new)
+            if lacking:
+                sum_ += Tended(lacking=lacking)
+            if new is None or lacking:
                 break
-            sum_ += await _told(self._tend(new), new)
             if sum_.held:
                 break  # not now: the rest need not try either
         return sum_
@@ -162,8 +170,8 @@ class Desk:
 
     # -- submitting
 
-    async def _intend(self, target: str) -> Batch | None:
-        """Write one batch down: as many of the waiting requests as it may hold."""
+    async def _intend(self, target: str) -> tuple[Batch | None, str]:
+        """Write one batch down: as many of the waiting requests as it may hold. Also says what a budget lacks."""
         wire = batch_wire_of(Target.parse(target))
         keys: list[str] = []
         size = 0
@@ -173,7 +181,10 @@ class Desk:
                 break
             keys.append(one.key)
         id = uuid.uuid4().hex
-        return await self._batches.get(id) if await self._batches.intend(id, self._owner, target, keys) else None
+        intended = await self._batches.intend(id, self._owner, target, keys)
+        lacking = intended.lacking
+        why = str(refusal(lacking, Target.parse(target).model)) if lacking is not None else ""
+        return (await self._batches.get(id) if intended.requests else None), why
 
     async def _send(self, batch: Batch) -> None:
         """Submit a batch that is written down, unless that has been done.
@@ -356,17 +367,21 @@ def _read(line: Line, target: Target, share: float, seconds: float) -> LedgerEnt
             return None
         return Refused(line.key, line.status, line.body)
     usage = usage_of(reply)
-    prompt_tokens, completion_tokens = tokens(usage)
-    full = cost_usd(target.model, usage)
+    tokens = tokens_of(usage)
+    full = cost_usd(target.model, usage, target.price)
     return LedgerEntry(
         key=line.key,
         model=target.model,
         response=line.body,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
         cost_usd=None if full is None else full * share,
         latency_s=seconds,
         run_id=None,
+        cached_tokens=tokens.cached,
+        cache_write_tokens=tokens.cache_write,
+        reasoning_tokens=tokens.reasoning,
+        outcome=stopped_because(reply),
     )
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from dspex.clients.pricing import checked_price
 from dspex.clients.secrets import Secret, names_a_secret
 from dspex.clients.transport import FileTransport
 from dspex.errors import LMConfigurationError, LMNotConfiguredError
+from dspex.settings import read
 
 if TYPE_CHECKING:
     from dspex.clients.pipeline import Call
@@ -35,6 +37,8 @@ class Target:
     account: str
     key_variable: str | None = None
     query: str = ""
+    price: Mapping[str, float] | None = None
+    """The user's own price of the model, if there is one."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -71,8 +75,15 @@ def target_of(call: Call) -> Target:
         account=account_of(call.secret),
         key_variable=_variable_of(call.secret),
         query=mark + query,
+        price=_own_price(call),
         headers=more,
     )
+
+
+def _own_price(call: Call) -> dict[str, float] | None:
+    configured = read("prices")
+    own = call.price or (configured.get(call.model) if configured else None)
+    return None if own is None else checked_price(own, call.model)
 
 
 def account_of(secret: Secret | None) -> str:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dspex.clients.anthropic import ANTHROPIC
+from dspex.clients.batch.anthropic import AnthropicBatch
+from dspex.clients.batch.gemini import GeminiBatch
 from dspex.clients.batch.openai import OpenAIBatch
+from dspex.clients.gemini import GEMINI
 from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT
 from dspex.clients.responses_format import OPENAI_RESPONSES
 from dspex.errors import LMConfigurationError
@@ -15,12 +19,14 @@ if TYPE_CHECKING:
     from dspex.clients.pipeline import Call
     from dspex.clients.wire import Wire
 
-BATCH_WIRES: dict[str, BatchWire] = {wire.name: wire for wire in (OpenAIBatch(),)}
+BATCH_WIRES: dict[str, BatchWire] = {wire.name: wire for wire in (OpenAIBatch(), AnthropicBatch(), GeminiBatch())}
 
 _WIRES: dict[str, tuple[Wire, str]] = {
     "chat": (OPENAI_CHAT, "openai"),
     "text": (OPENAI_TEXT, "openai"),
     "responses": (OPENAI_RESPONSES, "openai"),
+    "anthropic": (ANTHROPIC, "anthropic"),
+    "gemini": (GEMINI, "gemini"),
 }
 """Wire formats by a name that the store keeps, and who takes batches of them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Double, Index, Integer, LargeBinary, String, Table, Text, text
+from sqlalchemy import BigInteger, Column, Connection, Double, Index, Integer, LargeBinary, String, Table, Text, text
 
 from dspex.store.sql.schema import metadata
 
@@ -40,6 +40,8 @@ requests = Table(
     Column("status", String, nullable=False),
     Column("batch", String, index=True),
     Column("attempts", Integer, nullable=False),
+    Column("most_tokens", BigInteger, nullable=False),
+    Column("most_usd", Double),
     Column("error_status", Integer),
     Column("error", LargeBinary),
 )

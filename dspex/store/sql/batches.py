@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Text, and_, case, delete, exists, false, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.batches import Batch, BatchRequest, Refused, Standing, Status, Waiting
+from dspex.store.batches import Batch, BatchRequest, Intended, Refused, Standing, Status, Waiting
+from dspex.store.budgets import Most, Payer, Spent
 from dspex.store.ledger import LedgerEntry
 from dspex.store.ledger_work import VOID_AFTER_S
 from dspex.store.sql.batch_tables import batches, requests, waits
+from dspex.store.sql.budgets import BudgetSql
 from dspex.store.sql.ledger import LedgerSql
 from dspex.store.sql.listed import Dialect, bind_list, listed
 from dspex.store.sql.schema import ledger
@@ -35,6 +37,8 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
             "body": new.excluded.body,
             "payer": new.excluded.payer,
             "predictor": new.excluded.predictor,
+            "most_tokens": new.excluded.most_tokens,
+            "most_usd": new.excluded.most_usd,
             "status": "waiting",
             "attempts": case((mine, _r.attempts), else_=0),
         },
@@ -51,6 +55,8 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
             "status": "waiting",
             "batch": None,
             "attempts": 0,
+            "most_tokens": one.most.tokens,
+            "most_usd": one.most.usd,
         }
         for one in sorted(wanted, key=lambda one: one.key)
     ]
@@ -93,17 +99,41 @@ def _waits(owner: str, attempts: int) -> Any:
     return and_(_r.owner == owner, _r.status == "waiting", _r.attempts < attempts)
 
 
-def intend(connection: Connection, id: str, owner: str, target: str, keys: Sequence[str], now: float) -> int:
+def intend(connection: Connection, id: str, owner: str, target: str, keys: Sequence[str], now: float) -> Intended:
+    lacking = _lacking(connection, id, keys)
+    afforded = [key for key in keys if key not in lacking]
     taken = connection.execute(
         update(requests)
         .where(_r.key.in_(_keys(connection)), _r.owner == owner, _r.target == target, _r.status == "waiting")
-        .values(status="assigned", batch=id),
-        {"keys": _bound(connection, keys)},
-    ).rowcount
-    if taken:
-        row = {"id": id, "owner": owner, "target": target, "status": "intent", "requests": taken, "created_at": now}
-        connection.execute(insert(batches).values(**row, done=0, answered=0, refused=0))
-    return taken
+        .values(status="assigned", batch=id)
+        .returning(_r.key),
+        {"keys": _bound(connection, afforded)},
+    ).scalars()
+    left = sorted(set(afforded) - set(took := sorted(taken)))
+    _ledger(connection).release(connection, _purse(id), left)
+    if took:
+        row = {"id": id, "owner": owner, "target": target, "status": "intent", "requests": len(took)}
+        connection.execute(insert(batches).values(**row, created_at=now, done=0, answered=0, refused=0))
+    return Intended(len(took), next(iter(lacking.values()), None))
+
+
+def _lacking(connection: Connection, id: str, keys: Sequence[str]) -> dict[str, Spent]:
+    """Set aside what the requests may come to. Returns those for which their payers have no room."""
+    statement = select(_r.key, _r.payer, _r.most_tokens, _r.most_usd)
+    asking = connection.execute(statement.where(_r.key.in_(_keys(connection))), {"keys": _bound(connection, keys)})
+    payers = {row.key: _payer(row) for row in asking if row.payer is not None}
+    # Nobody is waited for: what is under way is in other batches, and those are looked at anyhow.
+    refused = BudgetSql(_dialect(connection), false()).reserve(connection, _purse(id), payers)
+    return {key: no for key, no in refused.items() if isinstance(no, Spent)}
+
+
+def _payer(row: Row[Any, Any, Any, Any]) -> Payer:
+    return Payer(row.payer, lambda: Most(row.most_tokens, row.most_usd))
+
+
+def _purse(batch: str) -> str:
+    """Under which name room is set aside in budgets for a batch."""
+    return f"batch:{batch}"
 
 
 def bodies(connection: Connection, id: str, after: str, limit: int) -> list[tuple[str, bytes]]:
@@ -154,12 +184,13 @@ def settle(connection: Connection, id: str, entries: Sequence[LedgerEntry], refu
             if (payer := payers.get(entry.key)) is not None
         ]
         if new:
-            LedgerSql(_dialect(connection), VOID_AFTER_S).record(connection, new)
+            _ledger(connection).record(connection, new, _purse(id))
     marked = 0
     for one in sorted(refused, key=lambda one: one.key):
         statement = update(requests).where(_r.key == one.key, _r.batch == id)
         values = {"status": "refused", "batch": None, "error_status": one.status, "error": one.body}
         marked += connection.execute(statement.values(**values)).rowcount
+    _ledger(connection).release(connection, _purse(id), [one.key for one in refused])
     counts = {"answered": _b.answered + len(payers), "refused": _b.refused + marked}
     connection.execute(update(batches).where(_b.id == id).values(**counts))
     return len(payers)
@@ -169,10 +200,12 @@ def end(connection: Connection, id: str, status: Status, error: str | None, coun
     ended = update(batches).where(_b.id == id, _UNDER_WAY).values(status=status, error=error, done=_b.requests)
     if not connection.execute(ended).rowcount:
         return 0
-    left = update(requests).where(_r.batch == id, _r.status == "assigned")
     connection.execute(delete(waits).where(_w.batch == id))
     values = {"status": "waiting", "batch": None, "attempts": _r.attempts + int(counts)}
-    return connection.execute(left.values(**values)).rowcount
+    left = update(requests).where(_r.batch == id, _r.status == "assigned").values(**values).returning(_r.key)
+    again = sorted(connection.execute(left).scalars())
+    _ledger(connection).release(connection, _purse(id), again)
+    return len(again)
 
 
 def leave(connection: Connection, owner: str) -> None:
@@ -191,6 +224,10 @@ def update_batch(connection: Connection, id: str, **values: Any) -> None:
 def _listed(connection: Connection, which: Any) -> list[Batch]:
     statement = select(*_BATCH).where(which).order_by(_b.created_at, _b.id)
     return [Batch(*row) for row in connection.execute(statement)]
+
+
+def _ledger(connection: Connection) -> LedgerSql:
+    return LedgerSql(_dialect(connection), VOID_AFTER_S)
 
 
 def _dialect(connection: Connection) -> Dialect:

@@ -1,0 +1,127 @@
+"""Anthropic's message batches: the requests go with the batch, and what came of them is one file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dspex.clients.batch.wire import Line, Look
+from dspex.errors import LMUnexpectedError
+
+if TYPE_CHECKING:
+    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.target import Target
+    from dspex.clients.wire import Wire
+    from dspex.store.batches import Batch
+
+_PAGE = 100
+_CLOCKS_SECONDS = 120.0
+"""How far the provider's clock and ours may be apart."""
+
+_STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+class AnthropicBatch:
+    """See `dspex.clients.batch.wire.BatchWire`.
+
+    A batch cannot be marked as ours here. One whose creation was not answered is known again by its time and size, as
+    long as no other batch of ours goes by that name; should it be somebody else's after all, then its results are none
+    of our requests', and these are submitted anew.
+    """
+
+    name = "anthropic"
+    max_requests = 50_000
+    """Anthropic takes 100,000."""
+    max_bytes = 64 * 1024 * 1024
+    """Anthropic takes 256 MB; this is what a worker has in memory at once."""
+    create_seconds = 600.0
+    longest_seconds = 30 * 3600.0
+    price = 0.5
+
+    def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        return address.removesuffix(wire.path), wire.path
+
+    def line(self, target: Target, key: str, body: bytes) -> bytes:
+        return b'{"custom_id":"%b","params":%b}' % (key.encode(), body)
+
+    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        return None
+
+    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
+        body = b'{"requests":[%b]}' % b",".join(lines)
+        return _named(await http.send("POST", "/messages/batches", body, timeout=self.create_seconds))
+
+    async def find(self, http: Http, batch: Batch) -> list[str]:
+        page = await http.get(f"/messages/batches?limit={_PAGE}")
+        return [_named(one) for one in page.get("data") or [] if _may_be(one, batch)]
+
+    async def check(self, http: Http) -> None:
+        await http.get("/messages/batches?limit=1")
+
+    async def look(self, http: Http, batch: Batch) -> Look:
+        raw = await http.get(f"/messages/batches/{batch.provider_id}")
+        counts = raw.get("request_counts") or {}
+        done = sum(count for name, count in counts.items() if name != "processing")
+        return Look("ended" if raw.get("processing_status") == "ended" else "working", done, raw)
+
+    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+        # Not at `results_url`: the key is sent to the address that the user gave, and to no other.
+        async for line in http.lines(f"/messages/batches/{batch.provider_id}/results"):
+            yield read_line(line)
+
+    async def cancel(self, http: Http, batch: Batch) -> None:
+        await http.post(f"/messages/batches/{batch.provider_id}/cancel", again=True)
+
+    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
+        """There are no files. The batch itself stays where its owner sees it, and is deleted after 29 days."""
+
+
+def read_line(line: bytes) -> Line:
+    try:
+        data = orjson.loads(line)
+        key, result = data["custom_id"], data["result"]
+        kind = result["type"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as broken:
+        raise LMUnexpectedError(f"A line of the batch's results cannot be read: {line[:200]!r}") from broken
+    if kind == "succeeded":
+        return Line(key, 200, orjson.dumps(result["message"]))
+    if kind == "errored":
+        error = result.get("error") or {}
+        inner = error.get("error") or error
+        return Line(key, _STATUS.get(str(inner.get("type")), 500), orjson.dumps(error))
+    return Line(key, None, line)
+
+
+def _may_be(listed: dict[str, Any], batch: Batch) -> bool:
+    """Created when ours was asked for, or later, with as many requests."""
+    counts = listed.get("request_counts") or {}
+    created = _seconds(listed.get("created_at"))
+    late_enough = created is not None and created >= (batch.sent_at or 0.0) - _CLOCKS_SECONDS
+    return late_enough and sum(counts.values()) == batch.requests
+
+
+def _seconds(text: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None
+
+
+def _named(data: Any) -> str:
+    name = data.get("id") if isinstance(data, dict) else None
+    if not isinstance(name, str) or not name:
+        raise LMUnexpectedError(f"The answer has no id: {str(data)[:200]}")
+    return name

@@ -1,0 +1,134 @@
+"""Gemini's batches: the requests go with the batch, and what came of them stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+
+from dspex.clients.batch.wire import Line, Look, Progress
+from dspex.errors import LMUnexpectedError
+
+if TYPE_CHECKING:
+    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.target import Target
+    from dspex.clients.wire import Wire
+    from dspex.store.batches import Batch
+
+_PAGE = 100
+_PAGES = 5
+_PROGRESS: dict[str, Progress] = {
+    "SUCCEEDED": "ended",
+    "CANCELLED": "ended",
+    "EXPIRED": "ended",
+    "PARTIALLY_SUCCEEDED": "ended",
+    "FAILED": "failed",
+}
+_STATUS = {3: 400, 5: 404, 7: 403, 9: 400, 11: 400, 16: 401, 8: 429, 4: 504, 13: 500, 14: 503}
+"""HTTP statuses of gRPC's codes, of which a line's error may hold either."""
+_PASSING = {8, 14, 429, 503}
+
+
+class GeminiBatch:
+    """See `dspex.clients.batch.wire.BatchWire`. Ours are marked by their display name."""
+
+    name = "gemini"
+    max_requests = 2_000
+    """The answers come in one piece, too, which must not grow beyond what a call may answer."""
+    max_bytes = 12 * 1024 * 1024
+    """Gemini takes 20 MB in a request."""
+    create_seconds = 300.0
+    longest_seconds = 54 * 3600.0
+    """Gemini's batches expire after 48 hours."""
+    price = 0.5
+
+    def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        base, found, model = address.rpartition("/models/")
+        if not found:
+            raise LMUnexpectedError(f"{address} is not the address of a Gemini model")
+        return base, f"/models/{model.partition(':')[0]}"
+
+    def line(self, target: Target, key: str, body: bytes) -> bytes:
+        return b'{"request":%b,"metadata":{"key":"%b"}}' % (body, key.encode())
+
+    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        return None
+
+    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
+        body = b'{"batch":{"displayName":"%b","inputConfig":{"requests":{"requests":[%b]}}}}' % (
+            _mark(batch).encode(),
+            b",".join(lines),
+        )
+        path = f"{http.target.endpoint}:batchGenerateContent"
+        return _named(await http.send("POST", path, body, timeout=self.create_seconds))
+
+    async def find(self, http: Http, batch: Batch) -> list[str]:
+        token = ""
+        for _ in range(_PAGES):
+            page = await http.get(f"/batches?pageSize={_PAGE}{token}")
+            listed = page.get("operations") or []
+            found = [_named(one) for one in listed if _about(one).get("displayName") == _mark(batch)]
+            if found or not page.get("nextPageToken"):
+                return found
+            token = f"&pageToken={quote(page['nextPageToken'])}"
+        return []
+
+    async def check(self, http: Http) -> None:
+        await http.get("/batches?pageSize=1")
+
+    async def look(self, http: Http, batch: Batch) -> Look:
+        raw = await http.get(f"/{batch.provider_id}")
+        about = _about(raw)
+        stats = about.get("batchStats") or {}
+        done = int(stats.get("successfulRequestCount") or 0) + int(stats.get("failedRequestCount") or 0)
+        state = str(about.get("state")).removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
+        progress = _PROGRESS.get(state, "working")
+        if progress == "failed":
+            error = raw.get("error") or {}
+            words = str(error.get("message") or "it does not say why")
+            return Look(progress, done, raw, words, passing=error.get("code") in _PASSING)
+        return Look(progress, done, raw)
+
+    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+        output = look.raw.get("response") or _about(look.raw).get("output") or {}
+        inlined = output.get("inlinedResponses") or {}
+        for one in inlined.get("inlinedResponses") or []:
+            key = (one.get("metadata") or {}).get("key")
+            if isinstance(key, str):
+                yield read_result(key, one)
+
+    async def cancel(self, http: Http, batch: Batch) -> None:
+        await http.post(f"/{batch.provider_id}:cancel", again=True)
+
+    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
+        """There are no files. The batch itself stays where its owner sees it, until Gemini deletes it."""
+
+
+def read_result(key: str, one: dict[str, Any]) -> Line:
+    if isinstance(one.get("response"), dict):
+        return Line(key, 200, orjson.dumps(one["response"]))
+    error = one.get("error")
+    if not isinstance(error, dict):
+        return Line(key, None, b"")
+    code = error.get("code")
+    if not isinstance(code, int) or code == 1:  # cancelled
+        return Line(key, None, orjson.dumps(error))
+    status = _STATUS.get(code, code if code >= 400 else 500)
+    return Line(key, status, orjson.dumps({"error": {**error, "code": status}}))
+
+
+def _mark(batch: Batch) -> str:
+    return f"dspex-{batch.id}"
+
+
+def _about(operation: dict[str, Any]) -> dict[str, Any]:
+    return operation.get("metadata") or operation.get("batch") or {}
+
+
+def _named(data: Any) -> str:
+    name = data.get("name") if isinstance(data, dict) else None
+    if not isinstance(name, str) or not name.startswith("batches/"):
+        raise LMUnexpectedError(f"The answer is no batch: {str(data)[:200]}")
+    return name

@@ -1,0 +1,142 @@
+"""Each provider's batches, against the practice model: submitted, found again, collected, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dspex.clients.answer import usage_of
+from dspex.clients.batch.desk import Desk, Tended
+from dspex.clients.batch.target import Target
+from dspex.clients.batch.wires import batch_wire_of, wire_of
+from dspex.clients.pricing import cost_usd
+from dspex.errors import LMConfigurationError
+from dspex.practice import PracticeOptions, PracticeServer
+from dspex.store import Store
+from dspex.store.batches import BatchRequest
+from dspex.store.budgets import Most
+
+KINDS = ["openai", "anthropic", "gemini"]
+
+
+def target(kind: str, server: PracticeServer) -> Target:
+    v1, v1beta = server.url, server.url + "beta"
+    model = {"openai": "gpt-4o-mini", "anthropic": "claude-3-5-haiku-latest", "gemini": "gemini-2.5-flash"}[kind]
+    wire, base, endpoint = {
+        "openai": ("chat", v1, "/chat/completions"),
+        "anthropic": ("anthropic", v1, "/messages"),
+        "gemini": ("gemini", v1beta, f"/models/{model}"),
+    }[kind]
+    return Target(kind, wire, base, endpoint, f"{kind}/{model}", "")
+
+
+def request(to: Target, text: str) -> BatchRequest:
+    encoded = wire_of(to).encode(to.model.partition("/")[2], [{"role": "user", "content": text}], {"max_tokens": 50})
+    return BatchRequest(encoded.key(to.base), to.text(), encoded.body, "a run", Most(0, None))
+
+
+async def tend_until(desk: Desk, over: Callable[[Tended], Any]) -> Tended:
+    """Tend until `over`; what was collected on the way is added up."""
+    sum_ = Tended()
+    for _ in range(500):
+        sum_ += (now := await desk.tend())
+        if over(now):
+            return sum_
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"It never came to that: {sum_}")
+
+
+def ended(tended: Tended) -> bool:
+    return not tended.under_way
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_answers_of_a_batch_are_in_the_ledger_at_half_the_price(
+    kind: str, practice: PracticeServer, store: Store
+) -> None:
+    to = target(kind, practice)
+    wanted = [request(to, f"Say the word w{number}") for number in range(5)]
+    await store.batches.ask("me", wanted)
+    tended = await tend_until(Desk(store, "me"), ended)
+    assert (tended.answered, tended.refused, tended.again) == (5, 0, 0)
+    for one in wanted:
+        entry = await store.ledger.lookup(one.key)
+        assert entry is not None
+        reply = wire_of(to).decode(entry.response)
+        assert reply.choices[0].message.content
+        assert (entry.run_id, entry.model) == ("a run", to.model)
+        assert entry.prompt_tokens > 0
+        assert entry.cost_usd is not None
+    full = cost_usd(to.model, usage_of(reply))
+    assert full is not None
+    assert entry.cost_usd == pytest.approx(full / 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_batch_whose_creation_was_not_heard_of_is_found_again(
+    kind: str, practice: PracticeServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = target(kind, practice)
+    wire: Any = batch_wire_of(to)
+    create = type(wire).create
+    created = 0
+
+    async def and_die(self: Any, *args: Any) -> str:
+        nonlocal created
+        created += 1
+        await create(self, *args)
+        raise asyncio.CancelledError
+
+    await store.batches.ask("me", [request(to, f"w{number}") for number in range(3)])
+    monkeypatch.setattr(type(wire), "create", and_die)
+    with pytest.raises(asyncio.CancelledError):
+        await Desk(store, "me").tend()
+    (known,) = await store.batches.under_way("me")
+    assert (known.status, known.provider_id) == ("intent", None)
+    tended = await tend_until(Desk(store, "me"), ended)
+    assert (created, tended.answered) == (1, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_another_batch_is_not_taken_for_ours(kind: str, practice: PracticeServer, store: Store) -> None:
+    to = target(kind, practice)
+    await store.batches.ask("other", [request(to, f"w{number}") for number in range(3)])
+    await tend_until(Desk(store, "other"), ended)
+    mine = [request(to, f"v{number}") for number in range(3)]
+    await store.batches.ask("me", mine)
+    await store.batches.intend("mine", "me", to.text(), [one.key for one in mine])
+    assert await store.batches.sending("mine", unless_since=0.0)
+    tended = await tend_until(Desk(store, "me", uncertain_seconds=0.0), ended)
+    assert tended.answered == 3
+    ours = await store.batches.get("mine")
+    (others,) = await store.batches.of("other")
+    assert ours is not None
+    assert ours.provider_id != others.provider_id
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_cancelled_batch_keeps_what_it_had_done(kind: str, store: Store) -> None:
+    with PracticeServer(PracticeOptions(batch_seconds=3600.0)) as server:
+        to = target(kind, server)
+        await store.batches.ask("me", [request(to, f"w{number}") for number in range(3)])
+        desk = Desk(store, "me")
+        await tend_until(desk, lambda tended: tended.under_way and not tended.trouble)
+        await desk.cancel()
+        for _ in range(500):
+            tended = await desk.tend(submit=False)
+            if not tended.under_way:
+                break
+            await asyncio.sleep(0.01)
+        assert (tended.under_way, tended.answered, tended.again) == (0, 0, 3)
+        (batch,) = await store.batches.of("me")
+        assert batch.status == "done"
+
+
+async def test_a_server_without_batches_is_refused_by_name(store: Store, practice: PracticeServer) -> None:
+    to = target("openai", practice)
+    nowhere = Target(**{**{name: getattr(to, name) for name in Target.__slots__}, "base": f"{practice.url}/nothing"})
+    with pytest.raises(LMConfigurationError, match="has no batch API"):
+        await Desk(store, "me").check(nowhere)
