@@ -6,10 +6,12 @@ from pydantic import BaseModel
 
 
 class Polling(BaseModel):
-    """Seconds between two looks at a job."""
+    """How often to look: `first` and `longest` are the bounds of the seconds between two looks."""
 
     first: float = 1.0
     longest: float = 60.0
+    looks_a_history: int = 300
+    """After so many a durable run goes on in a new history: each look is a dozen events."""
 
     def wait(self, elapsed: float) -> float:
         """How long to wait after `elapsed` seconds: a twentieth of them, within the bounds."""

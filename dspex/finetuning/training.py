@@ -53,10 +53,7 @@ class Training:
             return await self._find(file_id)
 
         async with self._journal.alone():
-            known = await self._known() or await find()
-            if known is None and await self._may_have_been_asked():
-                await asyncio.sleep(self._lag)
-                known = await find()
+            known = await self._known() or await self._found(file_id)
             if known is not None:
                 await self._note(known, file_id)
                 return known
@@ -96,7 +93,8 @@ class Training:
         One that is over stays as it is.
         """
         if job_id is None:
-            job = await self._known() or await self._find(None)
+            async with self._journal.alone():  # somebody may just be creating it
+                job = await self._known() or await self._found(None)
             if job is None:
                 return None
             job_id = job.id
@@ -110,10 +108,14 @@ class Training:
         job = await self._api.job(entry.job_id) if entry is not None and entry.job_id else None
         return job if job is not None and entry is not None and self._of_use(job, entry.starter) else None
 
-    async def _may_have_been_asked(self) -> bool:
-        """Whether somebody was about to ask for the job, and did not live to write down what came of it."""
-        entry = await self._journal.read()
-        return entry is not None and entry.job_id is None
+    async def _found(self, file_id: str | None) -> Job | None:
+        """As `_find`, and twice if somebody was about to ask for the job and did not write down what came of it."""
+        found = await self._find(file_id)
+        entry = await self._journal.read() if found is None else None
+        if entry is None or entry.job_id is not None:
+            return found
+        await asyncio.sleep(self._lag)
+        return await self._find(file_id)
 
     async def _find(self, file_id: str | None) -> Job | None:
         """The order's job at the provider, by its mark: for what a crash left open."""

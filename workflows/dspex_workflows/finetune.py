@@ -85,7 +85,6 @@ class FinetuneModel:
                 self._task(),
                 result_type=JobState,
                 summary=f"create the job, or find it, for {job.file.id}",
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 **CHUNK,
             )
             self._check(self.state)
@@ -99,7 +98,6 @@ class FinetuneModel:
                 self._task(),
                 result_type=FileRef,
                 summary=f"check and upload {self.job.file.rows} examples, {self.job.file.size} bytes",
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 **CHUNK,
             )
         finally:
@@ -109,14 +107,16 @@ class FinetuneModel:
 
     async def _end(self) -> JobState:
         """Look, and wait, until the job is over."""
+        looks = 0
         while True:
             self.state = await self._look()
+            looks += 1
             self._show(self.state.status)
             if self.state.over:
                 return self.state
             elapsed = workflow.now().timestamp() - (self.job.began or 0.0)
             await asyncio.sleep(self.job.polling.wait(elapsed))
-            if workflow.info().is_continue_as_new_suggested():
+            if looks >= self.job.polling.looks_a_history or workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self.job)
 
     async def _look(self) -> JobState:

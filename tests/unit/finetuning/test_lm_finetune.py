@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
-from finetune_fakes import KEY, FakeOpenAI, examples, lm
+from finetune_provider import KEY, FakeOpenAI, examples, lm
 
 import dspex
 from dspex.clients.provider import Provider, TrainingJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from finetune_fakes import examples
+from finetune_provider import examples
 
 from dspex.errors import UsageError
 from dspex.finetuning.rows import rules_for

@@ -1,9 +1,12 @@
-"""OpenAI's Files and Fine-tuning API in memory, as a transport; and data to train on."""
+"""OpenAI's Files and Fine-tuning API in memory, as a transport or over HTTP; and data to train on."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,7 +31,8 @@ class FakeOpenAI:
     """A provider. Each look at a job takes it one of `stages` further.
 
     `lose_answer` holds requests (``"POST /files"``) that are done but whose answer is lost on the way, once each. At
-    `kill_after` the process that asked dies before it hears of the answer.
+    `kill_after` the process that asked dies before it hears of the answer. `done` hears of each request, when it is
+    done and before it is answered.
     """
 
     def __init__(self, stages: tuple[str, ...] = ("queued", "running", "succeeded"), page: int = 100) -> None:
@@ -42,6 +46,7 @@ class FakeOpenAI:
         self.lose_answer: set[str] = set()
         self.refuse: dict[str, Answer] = {}
         self.kill_after: str | None = None
+        self.done: Callable[[str], None] = lambda asked: None
         self.keeps_metadata = True
         self.error: dict[str, Any] = {"code": "invalid_training_file", "message": "The file is bad.", "param": None}
 
@@ -60,6 +65,7 @@ class FakeOpenAI:
             status, data = self.refuse.pop(self.asked[-1])
         else:
             status, data = self._answer(method, path, parse_qs(parts.query), headers, whole or b"")
+        self.done(f"{method} {path}")
         if self.asked[-1] == self.kill_after:
             self.kill_after = None
             raise KilledError
@@ -140,6 +146,38 @@ class FakeOpenAI:
         start = next((i + 1 for i, row in enumerate(rows) if row["id"] == after), 0)
         page = rows[start : start + self.page]
         return {"object": "list", "data": page, "has_more": start + self.page < len(rows)}
+
+
+@contextmanager
+def over_http(provider: FakeOpenAI) -> Iterator[str]:
+    """Serve `provider` from a thread; gives the base URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="finetune-provider", daemon=True)
+    thread.start()
+    serving = _serve(provider)
+    try:
+        yield asyncio.run_coroutine_threadsafe(anext(serving), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(serving.aclose(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _serve(provider: FakeOpenAI) -> AsyncIterator[str]:
+    from aiohttp import web
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        reply = await provider.request(request.method, str(request.url), request.headers, await request.read(), 60)
+        return web.Response(body=reply.body, status=reply.status, content_type="application/json")
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
 
 
 def examples(count: int = 12) -> list[dict[str, Any]]:
