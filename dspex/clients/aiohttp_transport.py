@@ -134,7 +134,7 @@ class _Way:
     """Who we are to the proxy."""
 
     def headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """With those for the proxy, if it reads the request itself; aiohttp sends them when a tunnel is opened alone."""
+        """With those for the proxy, where it reads the request itself; aiohttp sends them to open a tunnel only."""
         if self.proxy_headers is None or self.url.scheme == "https":
             return headers
         return {**headers, **self.proxy_headers}

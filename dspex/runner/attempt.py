@@ -44,7 +44,7 @@ class Patience:
     after the first.
     """
 
-    max_seconds: float = 600.0
+    max_seconds: float = 1200.0
     base: float = 1.0
     cap: float = 60.0
 
