@@ -34,6 +34,7 @@ _HOMES = {
         "ToolCalls",
         "Type",
     ),
+    "dspex.clients.batch.local": ("batch_api",),
     "dspex.clients.budget": ("Budget",),
     "dspex.clients": (
         "BaseLM",
@@ -216,6 +217,7 @@ __all__ = [
     "XMLAdapter",
     "__version__",
     "asyncify",
+    "batch_api",
     "configure",
     "configure_cache",
     "configure_dspy_loggers",
@@ -265,6 +267,7 @@ if TYPE_CHECKING:
         enable_litellm_logging,
         inspect_history,
     )
+    from dspex.clients.batch.local import batch_api
     from dspex.clients.budget import Budget
     from dspex.dsp.colbertv2 import ColBERTv2
     from dspex.errors import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ class EvaluateRequest:
     inputs: str | None = None
     run_id: str | None = None
     durable: bool = False
+    batch: bool = False
     as_json: bool = False
 
 
@@ -93,12 +95,15 @@ async def _score(
     from dspex.runner.local import LocalRunner
 
     record.begin()
-    with display() as shown, context(lm=prepared.lm):
+    async with AsyncExitStack() as stack:
+        shown = stack.enter_context(display())
+        stack.enter_context(context(lm=prepared.lm))
+        concurrency = await _batched(stack) if prepared.request.batch else prepared.request.lm.concurrency
         runner = LocalRunner(
             programs={"student": prepared.code.program},
             data={"val": examples},
             metric=prepared.code.metric,
-            concurrency=prepared.request.lm.concurrency,
+            concurrency=concurrency,
             run_id=record.run_id,
             on_outcome=Count(shown).outcome,
         )
@@ -116,6 +121,17 @@ async def _score(
     return summary, runner.failures
 
 
+async def _batched(stack: AsyncExitStack) -> int:
+    """Have calls made in batches; returns how many rows are in flight then."""
+    from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
+
+    await stack.enter_async_context(batches_checked())
+    note(
+        "by batch: at half the price, up to a day for each step of the program. The same command goes on after a crash"
+    )
+    return ROWS_AT_ONCE
+
+
 def _durably(prepared: _Prepared) -> tuple[Summary, Sequence[Failure]]:
     attachment = Attachment()
     return attached(_start_and_follow(prepared, attachment), attachment)
@@ -128,7 +144,12 @@ async def _start_and_follow(prepared: _Prepared, attachment: Attachment) -> tupl
     devset = await put_rows(client.store, prepared.data, prepared.columns)
     assert code.metric_name is not None
     run = await client.evaluate(
-        code.ref, devset=devset, metric=code.metric_name, lm=prepared.lm, id=prepared.request.run_id
+        code.ref,
+        devset=devset,
+        metric=code.metric_name,
+        lm=prepared.lm,
+        id=prepared.request.run_id,
+        batch=prepared.request.batch,
     )
     attachment.run_id = run.id
     note(f"run {run.id}")

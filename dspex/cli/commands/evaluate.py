@@ -24,6 +24,10 @@ def evaluate(
     durable: Annotated[
         bool, typer.Option("--durable", help="On the workers of a task queue, as a durable run.")
     ] = False,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Through the provider's batch API: at half the price, up to a day for each step."),
+    ] = False,
     as_json: options.AsJson = False,
     module: options.ModuleName = None,
     instructions: options.Instructions = None,
@@ -50,6 +54,7 @@ def evaluate(
             inputs=inputs,
             run_id=run_id,
             durable=durable,
+            batch=batch,
             as_json=as_json,
         )
     )

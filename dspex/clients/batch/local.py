@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dspex.clients.batch.check import check_batches
 from dspex.clients.batch.collect import Collected, counted, refusal
 from dspex.clients.batch.desk import Desk, Tended
 from dspex.clients.batch.in_force import collecting
@@ -66,6 +67,19 @@ def batch_api(*, patience: Patience = Patience(), uncertain_seconds: float | Non
             yield batches
         finally:
             batches.close()
+
+
+@asynccontextmanager
+async def batches_checked() -> AsyncIterator[LocalBatches]:
+    """As `batch_api`, when the LM in force is known to have one.
+
+    Raises:
+        LMConfigurationError: it has none; nothing was run.
+    """
+    if settings.lm is not None:
+        await check_batches(settings.lm, Store.open(settings.store))
+    with batch_api() as batches:
+        yield batches
 
 
 class LocalBatches:
