@@ -17,11 +17,10 @@ from dspex.bridge import on_engine_loop, run_sync
 from dspex.clients.abandonment import refuse_if_abandoned
 from dspex.clients.answer import Answer, stopped_because, usage_of
 from dspex.clients.most import most_of_request
-from dspex.clients.pricing import OwnPrice, cost_usd
+from dspex.clients.pricing import OwnPrice, cost_usd, users_price
 from dspex.clients.scope import CallScope, Usage, current_scope
 from dspex.clients.tokens import tokens_of
 from dspex.errors import Blame, blame
-from dspex.settings import read
 
 if TYPE_CHECKING:
     from dspex.clients.base_lm import BaseLM
@@ -152,9 +151,7 @@ def _entry(key: str, lm: BaseLM, reply: Any, price: OwnPrice | None, scope: Call
 
 def _own_price(lm: BaseLM) -> OwnPrice | None:
     """What the user says that the model costs. What its name costs elsewhere says nothing of a model of the user's."""
-    prices = read("prices") or {}
-    price: OwnPrice | None = getattr(lm, "price", None) or prices.get(lm.model)
-    return price
+    return users_price(lm.model, getattr(lm, "price", None))
 
 
 def _unpriced(most: Most) -> Most:

@@ -17,6 +17,7 @@ from dspex.clients.answer import usage_of
 from dspex.clients.ledger import ledger_in_force
 from dspex.clients.openai_embeddings import PATH, EmbeddingsWire
 from dspex.clients.pipeline import Call, CallLedger
+from dspex.clients.pricing import users_price
 from dspex.clients.providers import OPENAI, ModelName, parse_model, resolve
 from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.scope import current_scope
@@ -67,6 +68,7 @@ def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str
         transport=params.get("transport") or default_transport(),
         ledger=_ledger(cache, in_run, model, url, texts, params) if kept or in_run else None,
         sender=sender,
+        price=users_price(model),
     )
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from dspex.clients.aiohttp_transport import default_transport
 from dspex.clients.ledger import ledger_in_force
 from dspex.clients.pipeline import Call, CallLedger
+from dspex.clients.pricing import users_price
 from dspex.clients.providers import Endpoint, resolve, wire_for
 from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.scope import current_scope
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 
 Address = tuple[Endpoint, Secret | None, dict[str, str]]
 
-_BY_CALL = frozenset({"api_base", "base_url", "api_key", "api_key_env"})
+_BY_CALL = frozenset(
+    {"api_base", "base_url", "api_key", "api_key_env", "azure_ad_token", "azure_ad_token_provider"},
+)
 
 
-def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]) -> Call:
+def prepare(
+    lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any], nth: int = 0
+) -> Call:
     """The request of ``lm(prompt, messages, ...)``; `params` are the LM's and, over them, the call's own.
+
+    `nth` counts the answers of one request, where each is a call of its own.
 
     Raises:
         UsageError: there is nothing to ask.
@@ -46,7 +53,7 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
     endpoint, secret, headers = _where(lm, params)
     encoded = endpoint.wire.encode(lm._name.wire_name, messages, params)
     cache = chosen_cache()
-    key = _ledger_key(lm, encoded, endpoint.url, params, cache)
+    key = _ledger_key(lm, encoded, endpoint.url, params, cache, nth)
     extra = {**(params.get("headers") or {}), **(params.get("extra_headers") or {})}
     return Call(
         key=key,
@@ -62,9 +69,9 @@ def prepare(lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, p
         rpm=lm.rpm,
         tpm=lm.tpm,
         transport=lm.engine_transport or lm.transport or default_transport(),
-        ledger=None if key is None else _ledger(lm, endpoint.url, messages, params, cache),
-        price=lm.price,
-        sender=_sender(lm),
+        ledger=None if key is None else _ledger(lm, endpoint.url, messages, _numbered(params, nth), cache),
+        price=users_price(lm.model, lm.price),
+        sender=_sender(lm) if nth == 0 else None,
         messages=messages,
         params=params,
     )
@@ -102,7 +109,7 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
         tpm=lm.tpm,
         transport=default_transport(),
         ledger=None if key is None else _ledger(lm, url, messages, params, cache),
-        price=lm.price,
+        price=users_price(lm.model, lm.price),
         sender=litellm_sender(lm, messages, params),
         messages=messages,
         params=params,
@@ -111,7 +118,7 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
 
 def _sender(lm: LM) -> Any:
     """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
-    if settings.send_stream is None or lm.model_type == "responses":
+    if settings.send_stream is None:
         return None
     from dspex.clients.showing import send_shown, showing_in_force, shown
 
@@ -125,11 +132,11 @@ def _sender(lm: LM) -> Any:
     return shown(showing, send_shown_by_engine)
 
 
-def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cache: Any) -> str | None:
+def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cache: Any, nth: int = 0) -> str | None:
     """The content's own key; without cache, one for this place in the run; without a run either, none."""
     rollout = params.get("rollout_id")
     if params.get("cache", lm.cache) and not nothing_is_kept(cache):
-        return encoded.key(url, rollout)
+        return encoded.key(url, rollout, salt=f"answer {nth}" if nth else None)
     scope = current_scope()
     if scope is None or scope.run_id is None:
         return None
@@ -154,21 +161,35 @@ def _ledger(lm: LM, url: str, messages: Any, params: dict[str, Any], cache: Any)
 
 def _where(lm: LM, params: dict[str, Any]) -> Address:
     """The endpoint, the key and the headers. A call may bring its own; otherwise they are found once for an LM."""
-    if _BY_CALL.isdisjoint(params):
+    if _BY_CALL.isdisjoint(params) and params.get("api_version") == lm.kwargs.get("api_version"):
         if lm._address is None:
-            lm._address = _find(lm, lm.api_base, lm.api_key, lm.api_key_env)
+            lm._address = _find(lm, lm.api_base, lm.api_key, lm.api_key_env, params.get("api_version"))
         return lm._address
-    key = params.get("api_key")
+    key = params.get("api_key") or _azures_token(params)
     secret = Secret(key) if isinstance(key, str) else key or lm.api_key
     base = params.get("api_base") or params.get("base_url") or lm.api_base
-    return _find(lm, base, secret, params.get("api_key_env") or lm.api_key_env)
+    return _find(lm, base, secret, params.get("api_key_env") or lm.api_key_env, params.get("api_version"))
 
 
-def _find(lm: LM, api_base: str | None, secret: Secret | None, api_key_env: str | None) -> Address:
+def _azures_token(params: dict[str, Any]) -> Any:
+    """A token of Entra ID, which stands in the place of a key; a provider of tokens is asked for each call, and keeps
+    them while they are good."""
+    provider = params.get("azure_ad_token_provider")
+    return provider() if provider is not None else params.get("azure_ad_token")
+
+
+def _numbered(params: dict[str, Any], nth: int) -> dict[str, Any]:
+    """`params` by which a cache of the user's tells the answers of one request apart."""
+    return {**params, "answer": nth} if nth else params
+
+
+def _find(
+    lm: LM, api_base: str | None, secret: Secret | None, api_key_env: str | None, api_version: str | None
+) -> Address:
     if lm.engine_transport is not None:
         wire = wire_for(lm.model_type)
         return Endpoint(lm.engine_transport.url, lm.engine_transport.url, wire, None), None, {}
-    endpoint = resolve(lm._name, lm.model_type, api_base, api_key_env, key=secret is not None)
+    endpoint = resolve(lm._name, lm.model_type, api_base, api_key_env, secret is not None, api_version)
     if endpoint.key_variable is not None:
         secret = Secret(os.environ[endpoint.key_variable])
     return endpoint, secret, endpoint.wire.headers(secret.reveal() if secret is not None else None)

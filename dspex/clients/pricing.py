@@ -47,12 +47,19 @@ def price_of(model: str, own: OwnPrice | None = None) -> Price | None:
     Raises:
         UsageError: the configured price is none.
     """
-    if own is None:
-        configured = read("prices")
-        own = configured.get(model) if configured else None
+    own = users_price(model, own)
     if own is not None:
         return _own_price(tuple(sorted(checked_price(own, model).items())))
     return _known_price(model)
+
+
+def users_price(model: str, own: OwnPrice | None = None) -> OwnPrice | None:
+    """The price that the user has given to `model`: `own`, else the configured one. Settings are in force where they
+    are read, so this is asked where a call is made, and not in the store's thread."""
+    if own is not None:
+        return own
+    configured = read("prices")
+    return configured.get(model) if configured else None
 
 
 def checked_price(price: Any, model: str = "") -> dict[str, float]:

@@ -56,7 +56,7 @@ class OptimizeProgram:
             step=state.steps if state else 0,
             baseline_score=state.baseline.score if state and state.baseline else None,
             best_score=state.best_score if state else None,
-            evaluation=self.evaluation,
+            evaluation=None if self.spent else self.evaluation,
         )
 
     @workflow.update
