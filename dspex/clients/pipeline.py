@@ -354,7 +354,7 @@ async def _exchange(call: Call, gate: Gate, headers: Mapping[str, str]) -> tuple
         left = calls_left(response.headers, gate.tokens_a_call)
         if left is not None:
             gate.pace.told(left)
-        body = scrub_body(response.body, key)
+        body = scrub_body(response.body, *in_headers(call.headers))
         return body, call.wire.decode(body)
     except LMError as error:
         raise _told(error, call, key) from None

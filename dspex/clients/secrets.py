@@ -85,12 +85,12 @@ def scrub(text: str, *secrets: str | None) -> str:
     return _SCHEME.sub(rf"\1\2{_MASK}", text)
 
 
-def scrub_body(body: bytes, secret: str | None) -> bytes:
-    """An answer without the key that it was asked with, should it hold that: answers are kept."""
-    if secret is None or len(secret) < _SHORTEST_KEY:
-        return body
-    raw = secret.encode()
-    return body.replace(raw, _MASK.encode()) if raw in body else body
+def scrub_body(body: bytes, *secrets: str | None) -> bytes:
+    """An answer without the secrets that it was asked with, should it hold them: answers are kept."""
+    for secret in secrets:
+        if secret is not None and len(secret) >= _SHORTEST_KEY and (raw := secret.encode()) in body:
+            body = body.replace(raw, _MASK.encode())
+    return body
 
 
 def in_headers(headers: Mapping[str, str]) -> Iterable[str]:
