@@ -6,7 +6,7 @@ keeps its worker as long as nobody else needs it, and is otherwise put away as b
 thousands of sessions may wait at once, and sandboxed code may call on sandboxed code to any depth, with few processes.
 
 Monty's blocking interface is driven by threads, one a process, rather than its asynchronous one: that one's own threads
-may meet the end of the Python process halfway and abort it (seen in 8% of short scripts).
+may meet the end of the Python process halfway and abort it (seen in 4 of about 24 short scripts).
 """
 
 from __future__ import annotations
