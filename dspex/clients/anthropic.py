@@ -17,7 +17,7 @@ from dspex.clients.openai import excerpt
 from dspex.clients.params import sent_params
 from dspex.clients.request import Encoded, encode_params, in_order
 from dspex.clients.transport import RawResponse
-from dspex.clients.wire import ReadEvent
+from dspex.clients.wire import EventReader
 from dspex.errors import LMError, LMUnexpectedError
 
 VERSION = "2023-06-01"
@@ -52,8 +52,8 @@ class Anthropic:
     def stream_url(self, url: str) -> str:
         return url
 
-    def event_reader(self) -> ReadEvent:
-        return AnthropicEvents().read
+    def event_reader(self) -> EventReader:
+        return AnthropicEvents()
 
     def decode(self, body: bytes) -> Answer:
         """The answer in OpenAI's shape; a streamed one has been recorded in it."""

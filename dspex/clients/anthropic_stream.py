@@ -40,6 +40,9 @@ class AnthropicEvents:
                 return self._end(event)
         return []
 
+    def whole(self) -> None:
+        """It is told in pieces alone."""
+
     def _start(self, index: int, block: Mapping[str, Any]) -> list[Chunk]:
         self._blocks[index] = dict(block)
         if block.get("type") == "tool_use":

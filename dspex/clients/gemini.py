@@ -18,7 +18,7 @@ from dspex.clients.openai import excerpt
 from dspex.clients.params import sent_params
 from dspex.clients.request import Apart, Encoded, encode_params, in_order, take_apart
 from dspex.clients.transport import RawResponse
-from dspex.clients.wire import ReadEvent
+from dspex.clients.wire import EventReader
 from dspex.errors import LMError, LMUnexpectedError
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Gemini:
     def stream_url(self, url: str) -> str:
         return url.removesuffix(_WHOLE) + _STREAMED
 
-    def event_reader(self) -> ReadEvent:
-        return GeminiEvents().read
+    def event_reader(self) -> EventReader:
+        return GeminiEvents()
 
     def decode(self, body: bytes) -> Answer:
         """The answer in OpenAI's shape; a streamed one has been recorded in it."""

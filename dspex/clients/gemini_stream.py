@@ -31,6 +31,9 @@ class GeminiEvents:
             chunk["usage"] = usage_of(event["usageMetadata"])
         return [*({**head, "choices": [one]} for one in cited), chunk]
 
+    def whole(self) -> None:
+        """It is told in pieces alone."""
+
     def _choice(self, candidate: dict[str, Any], response_id: Any, cited: list[dict[str, Any]]) -> dict[str, Any]:
         """A candidate's piece; its citations, each a piece of its own, go into `cited`."""
         index = candidate.get("index") or 0

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Sender = Callable[["Call"], Awaitable[tuple[bytes, Any]]]
 
-_OURS = frozenset({"rollout_id", "cache", "num_retries", "api_key_env"})
+_OURS = frozenset({"rollout_id", "cache", "num_retries", "api_key_env", "prompt_cache"})
 _CLIENT_SETTINGS = frozenset(
     {"azure_ad_token_provider", "organization", "project", "extra_query", "http_client", "client", "stream_options"}
 )

@@ -15,11 +15,12 @@ from dspex.clients.capabilities import capabilities, is_reasoning_model
 from dspex.clients.custom import own_forward
 from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
 from dspex.clients.pricing import checked_price
+from dspex.clients.prompt_caching import as_plain
 from dspex.clients.providers import parse_model, wire_for
 from dspex.clients.secrets import Secret, public, refuse_secrets_in
 from dspex.clients.trainable import Trainable
 from dspex.clients.typed_request import ask_typed, is_request
-from dspex.errors import LMConfigurationError, LMUnsupportedFeatureError, UsageError
+from dspex.errors import LMConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from dspex.clients.engine_transport import EngineTransport
@@ -54,7 +55,9 @@ class LM(Trainable, BaseLM):
             the others), "lm15" (DSPy's word for never litellm), "litellm", or an engine object of the user's with
             ``complete(Request) -> Response`` in lm15's types; `async_engine` its asynchronous counterpart. With litellm
             `timeout` is litellm's own by default.
-        prompt_cache: DSPy's; refused.
+        prompt_cache: what of a prompt Anthropic is to cache: what is the same in every call, if it is long enough (by
+            default), always (True), or for an hour ("1h"); or nothing (False); or DSPy's ``CacheConfig``. Others cache
+            by themselves. See `dspex.clients.prompt_caching`.
         price: US dollars per million tokens, where they are not those that are known of the model: ``{"input": 0.15,
             "output": 0.6}``, with ``cached_input`` and ``cache_write`` where they differ from ``input``.
         transport: how to send (`dspex.clients.transport.Transport`). Default: a pool that all LMs share.
@@ -81,7 +84,7 @@ class LM(Trainable, BaseLM):
         use_developer_role: bool = False,
         engine: Any = "auto",
         async_engine: Any = None,
-        prompt_cache: None = None,
+        prompt_cache: Any = None,
         *,
         api_base: str | None = None,
         api_key: str | None = None,
@@ -96,9 +99,11 @@ class LM(Trainable, BaseLM):
     ) -> None:
         _check(model, num_retries, max_concurrency, timeout)
         _check_limits(rpm=rpm, tpm=tpm)
-        _check_engine(engine, async_engine, prompt_cache)
+        _check_engine(engine, async_engine)
         self._name = parse_model(model)
-        wire_for(model_type)
+        wire_for(model_type, self._name.provider if engine == "auto" else None)
+        if prompt_cache is not None:
+            kwargs["prompt_cache"] = as_plain(prompt_cache)
         api_base = api_base or kwargs.pop("base_url", None)
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, **kwargs)
         self.provider = provider or self.infer_provider()
@@ -138,7 +143,9 @@ class LM(Trainable, BaseLM):
         refuse_secrets_in(changes.get("api_base"))
         engine = changes.pop("engine", self.engine)
         async_engine = changes.pop("async_engine", self.async_engine if engine is self.engine else None)
-        _check_engine(engine, async_engine, changes.pop("prompt_cache", None))
+        _check_engine(engine, async_engine)
+        if "prompt_cache" in changes:
+            changes["prompt_cache"] = as_plain(changes["prompt_cache"])
         if "timeout" in changes:
             changes["own_timeout"] = changes["timeout"]
         new = super().copy(**changes)
@@ -265,6 +272,13 @@ class LM(Trainable, BaseLM):
         params = {**self.kwargs, **kwargs}
         if params.get("rollout_id") is not None:
             self._warn_of_vain_rollout(params)
+        if (params.get("n") or 1) != 1:
+            from dspex.clients.several import asks_one_by_one, several
+
+            if asks_one_by_one(self, params):
+                reply, calls = await several(self, prompt, messages, params)
+                self._check_truncation(reply)
+                return reply, _sum_of_known([call.entry.cost_usd for call in calls])
         reply, finished = await answer(prepare(self, prompt, messages, params))
         if finished.paid:
             self._check_truncation(reply)
@@ -309,6 +323,11 @@ class LM(Trainable, BaseLM):
             return
 
 
+def _sum_of_known(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
 def _check(model: str, num_retries: int, max_concurrency: int, timeout: float | None) -> None:
     if not isinstance(model, str):
         raise UsageError(f'An LM\'s model is its name, such as "openai/gpt-4o-mini", not {model!r}')
@@ -328,12 +347,7 @@ def _check_limits(**limits: float | None) -> None:
             raise UsageError(f"{name}={limit!r} is not a number a minute, above zero")
 
 
-def _check_engine(engine: Any, async_engine: Any, prompt_cache: Any) -> None:
-    if prompt_cache is not None:
-        raise LMUnsupportedFeatureError(
-            "prompt_cache= is not supported: pass the provider's own parameters for caching prompts, if it has any.",
-            features=["prompt_cache"],
-        )
+def _check_engine(engine: Any, async_engine: Any) -> None:
     if isinstance(engine, str) and engine not in _ENGINES:
         raise UsageError(
             f"engine={engine!r} is not one of {', '.join(map(repr, _ENGINES))}, nor an engine object. dspex speaks to "

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "dspy.clients.lm.LM"
 _OURS = {None, BUILTIN, "dspy.LM", "dspex.clients.lm.LM"}
-_ENGINES = ("engine", "async_engine", "prompt_cache")
+_ENGINES = ("engine", "async_engine")
 
 
 def load_lm(state: dict[str, Any], allow_custom_lm_class: bool) -> BaseLM:

@@ -10,6 +10,7 @@ words (`mode`, `retention`, `prefix`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +59,26 @@ def prompt_caching(asked: Any) -> PromptCaching:
         return AUTOMATIC
     if isinstance(asked, (bool, str)) and asked in _WORDS:
         return _WORDS[asked]
-    mode = getattr(asked, "mode", None)
-    if mode not in ("auto", "off"):
-        raise UsageError(f'prompt_cache={asked!r} is not one of True, False, "5m", "1h", nor a CacheConfig')
+    config = _config(asked)
     for name, instead in _ELSEWHERE.items():
-        if getattr(asked, name, None) is not None:
+        if config.get(name) is not None:
             raise LMUnsupportedFeatureError(f"prompt_cache with {name}= is not supported: {instead}.", feature=name)
-    if mode == "off":
+    if config["mode"] == "off":
         return _WORDS[False]
-    ttl = "1h" if getattr(asked, "retention", None) == "long" else None
-    return PromptCaching(True, ttl, history=getattr(asked, "prefix", None) == "history")
+    ttl = "1h" if config.get("retention") == "long" else None
+    return PromptCaching(True, ttl, history=config.get("prefix") == "history")
+
+
+def as_plain(asked: Any) -> Any:
+    """`asked`, checked, in a form that can be saved: a word, or a dict of what a ``CacheConfig`` says."""
+    prompt_caching(asked)
+    return asked if asked is None or isinstance(asked, (bool, str)) else _config(asked)
+
+
+def _config(asked: Any) -> dict[str, Any]:
+    names = ("mode", "retention", "prefix", *_ELSEWHERE)
+    read = asked.get if isinstance(asked, Mapping) else lambda name: getattr(asked, name, None)
+    config = {name: read(name) for name in names if read(name) is not None}
+    if config.get("mode") not in ("auto", "off"):
+        raise UsageError(f'prompt_cache={asked!r} is not one of True, False, "5m", "1h", nor a CacheConfig')
+    return config

@@ -1,65 +1,30 @@
 """Model names: which provider a name means, in which wire format, at which address, with which key.
 
-``"openai/gpt-4o-mini"`` is OpenAI's ``gpt-4o-mini``. With an explicit `api_base` any name is served there in OpenAI's
-format: ``"openai/meta-llama/Llama-3"`` asks that server for ``meta-llama/Llama-3``, and so does the bare
-``"meta-llama/Llama-3"``.
+``"openai/gpt-4o-mini"`` is OpenAI's ``gpt-4o-mini``, ``"anthropic/claude-..."`` is asked in Anthropic's format (see
+`provider_table`). With an explicit `api_base` a provider's format is spoken there. A name whose prefix is no provider's
+needs one, and is served there in OpenAI's format: ``"meta-llama/Llama-3"`` asks that server for ``meta-llama/Llama-3``,
+and so does ``"openai/meta-llama/Llama-3"``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
-from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT, Wire
-from dspex.clients.responses_format import OPENAI_RESPONSES
+from dspex.clients.provider_table import AZURE, OPENAI, OPENAI_WIRES, PROVIDERS, Provider
 from dspex.clients.secrets import refuse_secrets_in
 from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError, UsageError
 
+if TYPE_CHECKING:
+    from dspex.clients.wire import Wire
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Where a provider's models are found."""
+AZURES_VERSION = "2024-10-21"
+"""The version of Azure's API where none is asked for (`api_version`, ``AZURE_API_VERSION``): the last stable one."""
 
-    name: str
-    api_base: str
-    base_variables: tuple[str, ...]
-    key_variable: str
-
-
-OPENAI = Provider(
-    name="openai",
-    api_base="https://api.openai.com/v1",
-    base_variables=("OPENAI_API_BASE", "OPENAI_BASE_URL"),
-    key_variable="OPENAI_API_KEY",
-)
-PROVIDERS = {OPENAI.name: OPENAI}
-
-# Prefixes that name a server, not a part of the model's name, as DSPy's users write them for servers of their own.
-_SERVERS = frozenset(
-    {
-        "hosted_vllm",
-        "vllm",
-        "sglang",
-        "ollama",
-        "ollama_chat",
-        "lm_studio",
-        "llamafile",
-        "openai_like",
-        "custom_openai",
-        "litellm_proxy",
-        "together_ai",
-        "fireworks_ai",
-        "groq",
-        "deepseek",
-        "openrouter",
-        "mistral",
-        "xai",
-        "deepinfra",
-    }
-)
-_WIRES: Mapping[str, Wire] = {"chat": OPENAI_CHAT, "text": OPENAI_TEXT, "responses": OPENAI_RESPONSES}
+_VERSION = re.compile(r"/v\d[^/]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +57,41 @@ def parse_model(text: str) -> ModelName:
         raise UsageError(f'The model\'s name {text!r} is not whole: write "openai/gpt-4o-mini", say.')
     if not slash:
         return ModelName(text, OPENAI.name, text)
-    if prefix in PROVIDERS:
-        return ModelName(text, prefix, rest)
-    return ModelName(text, None, rest if prefix in _SERVERS else text)
+    provider = PROVIDERS.get(prefix)
+    if provider is None:
+        return ModelName(text, None, text)
+    return ModelName(text, prefix, rest if "/" in rest else provider.folder + rest)
 
 
-def wire_for(model_type: str) -> Wire:
+def wire_for(model_type: str, provider: str | None = OPENAI.name) -> Wire:
     """The wire format of a model type.
 
     Raises:
-        LMUnsupportedFeatureError: dspex does not speak it.
+        LMUnsupportedFeatureError: the provider, or dspex, does not speak it.
     """
+    wires = PROVIDERS[provider].wires if provider in PROVIDERS else OPENAI_WIRES
     try:
-        return _WIRES[model_type]
+        return wires[model_type]
     except KeyError:
-        known = ", ".join(sorted(_WIRES))
-        raise LMUnsupportedFeatureError(f"model_type={model_type!r} is not one of: {known}") from None
+        known = ", ".join(sorted(wires))
+        whose = "" if wires is OPENAI_WIRES else f" of {provider}"
+        raise LMUnsupportedFeatureError(f"model_type={model_type!r} is not one{whose}: {known}") from None
 
 
-def resolve(name: ModelName, model_type: str, api_base: str | None, api_key_env: str | None, key: bool) -> Endpoint:
+def takes_n(name: ModelName, model_type: str) -> bool:
+    """Whether one call may ask for several answers."""
+    provider = PROVIDERS.get(name.provider or "")
+    return model_type != "responses" and (provider is None or provider.takes_n)
+
+
+def resolve(
+    name: ModelName,
+    model_type: str,
+    api_base: str | None,
+    api_key_env: str | None,
+    key: bool,
+    api_version: str | None = None,
+) -> Endpoint:
     """Find where `name` is served. `key` says whether the caller brings a key.
 
     Raises:
@@ -119,28 +100,56 @@ def resolve(name: ModelName, model_type: str, api_base: str | None, api_key_env:
     """
     provider = PROVIDERS.get(name.provider or "")
     explicit = api_base or (_from_environment(provider.base_variables) if provider else None)
-    if provider is None and not explicit:
-        known = ", ".join(f"{prefix}/" for prefix in PROVIDERS)
-        raise LMConfigurationError(
-            f"{name.text!r}: the provider {name.text.partition('/')[0]!r} is unknown. Use one of {known}, or pass "
-            "api_base= with the address of a server that speaks OpenAI's format.",
-            model=name.text,
-        )
-    base = _checked(explicit or (provider or OPENAI).api_base)
-    wire = wire_for(model_type)
+    given = explicit or (provider.api_base if provider else None)
+    if given is None:
+        raise _nowhere(name, provider)
+    wire = wire_for(model_type, name.provider)
+    base, query = _checked(given), ""
+    if provider is AZURE:
+        base, query = _at_azure(base, name, model_type, api_version)
+    elif provider is not None and provider.version and not _VERSION.search(base):
+        base += provider.version
+    url = base + wire.path.replace("{model}", quote(name.wire_name, safe="/:@")) + query
     variable = None if key else _key_variable(name, provider or OPENAI, api_key_env, needed=not explicit)
-    return Endpoint(base, base + wire.path, wire, variable)
+    return Endpoint(base, url, wire, variable)
+
+
+def _at_azure(base: str, name: ModelName, model_type: str, api_version: str | None) -> tuple[str, str]:
+    """The address of a deployment, and the version to ask for. The newer API, below ``/openai/v1``, has neither."""
+    version = api_version or os.environ.get("AZURE_API_VERSION")
+    if base.endswith("/v1"):
+        return base, f"?api-version={version}" if api_version else ""
+    if model_type == "responses":
+        return f"{base.removesuffix('/openai')}/openai/v1", f"?api-version={version}" if api_version else ""
+    if "/deployments/" not in base:
+        base = f"{base.removesuffix('/openai')}/openai/deployments/{quote(name.wire_name, safe='')}"
+    return base, f"?api-version={version or AZURES_VERSION}"
+
+
+def _nowhere(name: ModelName, provider: Provider | None) -> LMConfigurationError:
+    if provider is not None:
+        variable = provider.base_variables[0]
+        return LMConfigurationError(
+            f"{name.text}: no address. Pass api_base=, or set the environment variable {variable}.", model=name.text
+        )
+    known = ", ".join(f"{prefix}/" for prefix in PROVIDERS)
+    return LMConfigurationError(
+        f"{name.text!r}: the provider {name.text.partition('/')[0]!r} is unknown. Use one of {known}, or pass "
+        "api_base= with the address of a server that speaks OpenAI's format.",
+        model=name.text,
+    )
 
 
 def _key_variable(name: ModelName, provider: Provider, api_key_env: str | None, needed: bool) -> str | None:
-    """The variable that holds the key: the one that was named, or the provider's if it is set, or none."""
-    variable = api_key_env or provider.key_variable
-    if os.environ.get(variable):
-        return variable
-    if api_key_env or needed:
+    """The variable that holds the key: the one that was named, or one of the provider's if it is set, or none."""
+    variables = (api_key_env,) if api_key_env else provider.key_variables
+    found = next((variable for variable in variables if os.environ.get(variable)), None)
+    if found is not None:
+        return found
+    if api_key_env or (needed and provider.needs_key):
         raise LMNotConfiguredError(
-            f"{name.text}: no API key. Set the environment variable {variable}, or pass api_key_env= with the name of "
-            "the variable that holds it.",
+            f"{name.text}: no API key. Set the environment variable {variables[0]}, or pass api_key_env= with the "
+            "name of the variable that holds it.",
             model=name.text,
         )
     return None

@@ -19,7 +19,7 @@ _CITED = ("cited_text", "text", "supported_text", "document_title", "title", "ur
 _OPTIONAL = ("temperature", "top_p", "n", "logprobs", "reasoning", "tool_choice")
 
 
-class _Responses(OpenAIFormat):
+class ResponsesFormat(OpenAIFormat):
     path = "/responses"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
@@ -41,7 +41,7 @@ class _Responses(OpenAIFormat):
         return Answer(data)
 
 
-OPENAI_RESPONSES = _Responses()
+OPENAI_RESPONSES = ResponsesFormat()
 
 
 def as_responses_request(request: Mapping[str, Any]) -> dict[str, Any]:

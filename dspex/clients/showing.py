@@ -113,20 +113,21 @@ async def _receive(call: Call, showing: Showing, response: OpenResponse) -> tupl
             raise call.wire.error(RawResponse(response.status, response.headers, body))
         return body, call.wire.decode(body)  # a server that does not stream
     assembly = Assembly()
-    read = call.wire.event_reader() if isinstance(call.wire, ForeignStream) else _as_it_is
+    reader = call.wire.event_reader() if isinstance(call.wire, ForeignStream) else _Chunks()
     done = False
     async for data in _events(response.pieces):
         if data == b"[DONE]":
             done = True
             await _drain(response.pieces)
             break
-        for chunk in read(_event(call, data)):
+        for chunk in reader.read(_event(call, data)):
             assembly.add(with_usual_keys(chunk))
             if chunk.get("choices"):
                 await showing.show(StreamChunk(chunk), has_substance(chunk))
-    if not (done or assembly.is_finished()):
+    whole = reader.whole()
+    if whole is None and not (done or assembly.is_finished()):
         raise LMTransportError(f"{call.url}: the stream ended before the answer did")
-    body = orjson.dumps(assembly.completion())
+    body = orjson.dumps(whole or assembly.completion())
     return body, call.wire.decode(body)
 
 
@@ -147,8 +148,14 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield data
 
 
-def _as_it_is(chunk: dict[str, Any]) -> list[dict[str, Any]]:
-    return [chunk]
+class _Chunks:
+    """The events of OpenAI's chat completions are chunks themselves."""
+
+    def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        return [event]
+
+    def whole(self) -> None:
+        """It is told in pieces alone."""
 
 
 def _event(call: Call, data: bytes) -> dict[str, Any]:

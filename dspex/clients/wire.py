@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -40,8 +40,20 @@ class Wire(Protocol):
         ...
 
 
-ReadEvent = Callable[[dict[str, Any]], list[dict[str, Any]]]
-"""What an event of a stream says, as chunks in OpenAI's shape. It remembers what it must of the events before."""
+class EventReader(Protocol):
+    """Reads the events of one stream, in order."""
+
+    def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """What an event says, as chunks in OpenAI's shape.
+
+        Raises:
+            LMError: it says that there will be no answer.
+        """
+        ...
+
+    def whole(self) -> dict[str, Any] | None:
+        """The whole answer, if the stream has told it; else it is what the chunks are the pieces of."""
+        ...
 
 
 @runtime_checkable
@@ -52,6 +64,4 @@ class ForeignStream(Protocol):
         """Where the streamed form of what is asked at `url` is had."""
         ...
 
-    def event_reader(self) -> ReadEvent:
-        """A reader of one stream's events."""
-        ...
+    def event_reader(self) -> EventReader: ...

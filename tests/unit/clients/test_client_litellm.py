@@ -173,14 +173,14 @@ async def test_stream_is_acompletion_whose_chunks_are_passed_on() -> None:
 
 
 async def test_prefix_that_is_not_ours_goes_to_litellm_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    lm = LM("groq/llama3", cache=False)
+    lm = LM("cohere/command-r", cache=False)
     with mock.patch("litellm.acompletion", new_callable=mock.AsyncMock, return_value=reply()):
         assert await lm.acall("hi") == ["Paris"]
     with pytest.raises(LMConfigurationError, match="to litellm too"):
         await LM("nobodys/model").acall("hi")
     monkeypatch.setattr("dspex.clients.litellm_engine.is_installed", lambda: False)
     with pytest.raises(LMConfigurationError, match="api_base="):
-        await LM("groq/llama3").acall("hi")
+        await LM("cohere/command-r").acall("hi")
 
 
 async def test_litellm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
