@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Literal
 
 import dspex
@@ -51,6 +52,17 @@ class Fragile(dspex.Module):
         if "pear" in text:
             raise ValueError(f"cannot digest: {text}")
         return self.sort(text=text)
+
+
+class Restless(dspex.Module):
+    """Asks something else each time it is run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sort = dspex.Predict(Sort)
+
+    def forward(self, text: str) -> Any:
+        return self.sort(text=f"{text} (at {time.time_ns()})")
 
 
 def right_kind(example: Any, prediction: Any, trace: Any = None) -> bool:
