@@ -13,6 +13,8 @@ from dspex.practice.faults import Harm
 _PAGE = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in to the network.</body></html>"
 _BLANKS = b" " * 4096
 """What JSON allows any number of."""
+_LOOK = 0.1
+"""Seconds between looks at whether a caller that waits for a byte is still there."""
 _PAUSE = 0.005
 """Seconds between the pieces of a body without an end, so that its reader and the server live."""
 
@@ -72,12 +74,21 @@ async def _drip(
     request: web.BaseRequest, response: web.StreamResponse, body: bytes, seconds: float
 ) -> web.StreamResponse:
     for i in range(len(body)):
+        await _sleep(request, seconds)
         if gone(request):
             return response
         await response.write(body[i : i + 1])
-        await asyncio.sleep(seconds)
     await response.write_eof()
     return response
+
+
+async def _sleep(request: web.BaseRequest, seconds: float) -> None:
+    """Sleep, but not on after the caller has left."""
+    left = seconds
+    while left > _LOOK and not gone(request):
+        await asyncio.sleep(_LOOK)
+        left -= _LOOK
+    await asyncio.sleep(min(left, _LOOK))
 
 
 async def _without_end(
@@ -101,4 +112,4 @@ def _endless(pieces: Iterable[bytes], repeat: bytes) -> tuple[bytes, bytes]:
     place = next((i for i, piece in enumerate(found) if repeat and repeat in piece), -1)
     if place < 0:
         return b"".join(found)[:-1], _BLANKS
-    return b"".join(found[: place + 1]), found[place]
+    return b"".join(found[: place + 1]), found[place] * (len(_BLANKS) // len(found[place]) + 1)

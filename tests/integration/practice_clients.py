@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import anthropic
 import openai
 from google import genai
-from google.genai import types
+from google.genai import errors, types
 
 from dspex.practice import PracticeServer
 
@@ -54,6 +54,16 @@ def gemini_at(server: PracticeServer, key: str = KEY, **options: Any) -> genai.C
 def root(server: PracticeServer) -> str:
     """The address without a version."""
     return server.url.removesuffix("/v1")
+
+
+def patient(call: Callable[[], T]) -> T:
+    """What `call` gives when it is not refused any more; at once tried again, as no provider would like it."""
+    for _ in range(100):
+        try:
+            return call()
+        except (openai.APIStatusError, anthropic.APIStatusError, errors.APIError):
+            continue
+    raise AssertionError("refused a hundred times")
 
 
 def until(look: Callable[[], T], ended: Callable[[T], bool]) -> T:

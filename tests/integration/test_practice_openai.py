@@ -135,7 +135,7 @@ def test_sampled_answers_differ_among_the_plausible_ones_and_repeat(client: open
     seeds = {chat(client, temperature=1.5, seed=seed).choices[0].message.content for seed in range(8)}
     assert len(seeds) > 1
     cold = {chat(client, temperature=0, seed=seed).choices[0].message.content for seed in range(3)}
-    assert cold == {"What colour has the bus?"} or len(cold) == 1
+    assert len(cold) == 1
 
 
 def test_a_parsed_answer_is_of_its_class(client: openai.OpenAI) -> None:
@@ -152,19 +152,12 @@ def test_json_is_json(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_model_that_reasons_shows_and_counts_its_thoughts(client: openai.OpenAI, stream: bool) -> None:
-    given = chat(
-        client,
-        model="practice-reasoner",
-        stream=stream,
-        **({"stream_options": {"include_usage": True}} if stream else {}),
-    )
+    options: Any = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    given = chat(client, model="practice-reasoner", **options)
     if stream:
         chunks = list(given)
-        thoughts = "".join(
-            getattr(chunk.choices[0].delta, "reasoning_content", "")
-            for chunk in chunks
-            if chunk.choices and getattr(chunk.choices[0].delta, "reasoning_content", None)
-        )
+        deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+        thoughts = "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas)
         usage = chunks[-1].usage
     else:
         thoughts, usage = given.choices[0].message.reasoning_content, given.usage
@@ -280,7 +273,6 @@ def test_an_unknown_response_is_not_gone_on_from(client: openai.OpenAI) -> None:
 def test_near_texts_have_near_vectors(client: openai.OpenAI) -> None:
     texts = ["refund my card", "a card refund please", "the weather in Paris"]
     found = [each.embedding for each in client.embeddings.create(model="any", input=texts, dimensions=64).data]
-    assert math.sumprod(found[0], found[1]) > math.sumprod(found[0], found[2]) if hasattr(math, "sumprod") else True
     assert sum(a * b for a, b in zip(found[0], found[1], strict=True)) > sum(
         a * b for a, b in zip(found[0], found[2], strict=True)
     )
