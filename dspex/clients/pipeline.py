@@ -21,7 +21,7 @@ from dspex.clients.limiter import Gate
 from dspex.clients.loops import PerLoop
 from dspex.clients.most import most_of
 from dspex.clients.openai import Wire
-from dspex.clients.pricing import OwnPrice, cost_usd
+from dspex.clients.pricing import OwnPrice, tokens_usd
 from dspex.clients.quota import calls_left
 from dspex.clients.retry import with_retries
 from dspex.clients.scope import CallScope, Usage, current_scope
@@ -281,7 +281,7 @@ async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | N
     _traffic.get().gate(call).used(tokens.prompt + tokens.completion)
     cost = reported_cost(reply) if call.sender is not None and call.price is None else None
     if cost is None:
-        cost = cost_usd(call.model, usage, call.price)
+        cost = tokens_usd(call.model, tokens, call.price) if usage else None
     if scope is not None:
         scope.usage.add(Usage(1, 0, tokens.prompt, tokens.completion, cost or 0.0))
     entry = LedgerEntry(

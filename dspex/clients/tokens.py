@@ -25,6 +25,8 @@ class Tokens:
 
 def tokens_of(usage: Mapping[str, Any]) -> Tokens:
     """The tokens in a usage of OpenAI's (either API), Anthropic's or Gemini's shape; 0 where nothing is reported."""
+    if len(usage) == 3 and "total_tokens" in usage and type(usage.get("prompt_tokens")) is int:
+        return Tokens(prompt=usage["prompt_tokens"], completion=_first(usage, "completion_tokens"))  # most servers'
     if "promptTokenCount" in usage or "totalTokenCount" in usage:
         return _of_gemini(usage)
     details = _details(usage, "prompt_tokens_details", "input_tokens_details")
