@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from dspex.clients.model_families import abilities
+from dspex.clients.provider_table import PROVIDERS
 
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _PLAIN = frozenset(
@@ -24,6 +27,9 @@ _PLAIN = frozenset(
         "user",
     }
 )
+_ANTHROPICS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stream", "stop"})
+_GEMINIS = _ANTHROPICS | {"logprobs", "top_logprobs", "response_format"}
+_OPENAIS = frozenset({"openai", "azure", "custom_openai", "litellm_proxy", "openai_like"})
 _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 
@@ -52,7 +58,10 @@ class Capabilities:
 
 @lru_cache(maxsize=256)
 def capabilities(model: str) -> Capabilities:
-    """What the model called `model` can do."""
+    """What the model called `model` can do. A name without a prefix, and OpenAI's or Azure's, is one of OpenAI's."""
+    provider, slash, name = model.partition("/")
+    if slash and provider in PROVIDERS and provider not in _OPENAIS:
+        return _of_family(provider, name)
     family = _DATE.sub("", _last(model))
     if is_reasoning_model(model):
         old = family.startswith("o1-mini")
@@ -62,6 +71,31 @@ def capabilities(model: str) -> Capabilities:
     if family.startswith(("gpt-4o", "gpt-4.1")):
         return Capabilities(function_calling=True, response_schema=not model.endswith("gpt-4o-2024-05-13"))
     return Capabilities(function_calling=family.startswith(("gpt-4", "gpt-3.5-turbo")))
+
+
+def _of_family(provider: str, name: str) -> Capabilities:
+    """What a provider's model can do by the rules for its family."""
+    can = abilities(provider, name)
+    if not can and name.startswith("openai/"):  # at OpenRouter, say
+        return capabilities(name)
+    found = Capabilities("functions" in can, "reasoning" in can, "schema" in can)
+    if provider == "anthropic":
+        return replace(found, known=_foreign(_ANTHROPICS, found, {"tools", "tool_choice", "parallel_tool_calls"}))
+    if provider == "gemini":
+        return replace(found, known=_foreign(_GEMINIS, found, {"tools", "tool_choice"}))
+    return found
+
+
+def _foreign(plain: frozenset[str], found: Capabilities, tools: set[str]) -> frozenset[str]:
+    """The parameters in OpenAI's names of an API that is not OpenAI's."""
+    params = set(plain)
+    if found.function_calling:
+        params |= tools
+    if found.response_schema:
+        params.add("response_format")
+    if found.reasoning:
+        params.add("reasoning_effort")
+    return frozenset(params)
 
 
 def is_reasoning_model(model: str) -> bool:

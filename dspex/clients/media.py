@@ -40,7 +40,8 @@ def media_of(part: Mapping[str, Any]) -> Media | None:
         return _found(image.get("url") if isinstance(image, dict) else image)
     if kind == "input_audio":
         audio = part.get("input_audio") or {}
-        return Media(_AUDIO.get(audio.get("format"), f"audio/{audio.get('format')}"), data=audio.get("data"))
+        sound = str(audio.get("format"))
+        return Media(_AUDIO.get(sound, f"audio/{sound}"), data=audio.get("data"))
     if kind == "file":
         return _file(part.get("file") or {})
     return None

@@ -77,8 +77,8 @@ def as_plain(asked: Any) -> Any:
 
 def _config(asked: Any) -> dict[str, Any]:
     names = ("mode", "retention", "prefix", *_ELSEWHERE)
-    read = asked.get if isinstance(asked, Mapping) else lambda name: getattr(asked, name, None)
-    config = {name: read(name) for name in names if read(name) is not None}
+    said = {name: asked.get(name) if isinstance(asked, Mapping) else getattr(asked, name, None) for name in names}
+    config = {name: value for name, value in said.items() if value is not None}
     if config.get("mode") not in ("auto", "off"):
         raise UsageError(f'prompt_cache={asked!r} is not one of True, False, "5m", "1h", nor a CacheConfig')
     return config

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from dspex.clients.provider_table import AZURE, OPENAI, OPENAI_WIRES, PROVIDERS, Provider
+from dspex.clients.provider_table import AZURE, OPENAI_WIRES, PROVIDERS, Provider
+from dspex.clients.provider_table import OPENAI as OPENAI
 from dspex.clients.secrets import refuse_secrets_in
 from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError, UsageError
 
@@ -69,7 +70,7 @@ def wire_for(model_type: str, provider: str | None = OPENAI.name) -> Wire:
     Raises:
         LMUnsupportedFeatureError: the provider, or dspex, does not speak it.
     """
-    wires = PROVIDERS[provider].wires if provider in PROVIDERS else OPENAI_WIRES
+    wires = PROVIDERS[provider].wires if provider is not None and provider in PROVIDERS else OPENAI_WIRES
     try:
         return wires[model_type]
     except KeyError:

@@ -92,7 +92,7 @@ def seal_params(head: bytes, digest: _Hash, params: Mapping[str, Any]) -> Encode
 _WITH_SCHEMAS = frozenset({"response_format", "tools", "text"})
 
 
-def in_order(value: Mapping[str, Any]) -> bytes:
+def in_order(value: Any) -> bytes:
     """`value` as JSON with its keys in their own order."""
     try:
         return orjson.dumps(value)
