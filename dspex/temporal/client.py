@@ -176,7 +176,6 @@ class Client:
 
         One that has used up its `budget` waits for a bigger one (`Run.set_budget`).
 
-
         With `batch` the LM's calls are made through the provider's batch API: at half the price, within a day for
         each call of a row that needs the answer of another. Cancelling the run cancels its batches.
 
@@ -185,8 +184,6 @@ class Client:
         """
         from dspex.runner.candidate import Candidate
 
-        if batch and budget is not None:
-            raise UsageError("A budget does not hold for batches: what is submitted is paid. Leave one of them out.")
         spec = empty_spec(program_ref(program), lm)
         spec.run_id = checked_run_id(id) if id else new_run_id(spec.student.label, "evaluate")
         spec.metric = optional_metric(metric)

@@ -193,3 +193,38 @@ async def _is(thing: Any) -> bool:
 async def _waits(run: Run) -> Any:
     progress = await run.progress()
     return progress if "the provider has answered" in progress.message else None
+
+
+async def test_budget_cuts_the_batch_and_a_bigger_one_lets_the_run_go_on(
+    provider: Provider, client: Client, worker: Worker
+) -> None:
+    async with worker():
+        run = await client.evaluate(
+            task.program, devset=task.examples(10), metric=right_kind, batch=SOON, budget=dspex.Budget(calls=4)
+        )
+        await until(lambda: _spent(run), "the budget is spent")
+        assert sum(provider.requests.values()) == 4
+        await run.set_budget(calls=10)
+        result = await run.result()
+    assert (result.score, result.lm_calls) == (100.0, 10)
+    assert max(provider.requests.values()) == 1
+
+
+async def test_budget_in_dollars_is_for_the_price_of_batches(
+    provider: Provider, client: Client, worker: Worker
+) -> None:
+    lm = dspex.LM("openai/gpt-4o-mini", api_base=provider.url, api_key_env=task.KEY_VARIABLE, max_tokens=1000)
+    batch_price = 4 * (1000 * 0.15e-6 + 100 * 0.60e-6) / 2
+    async with worker():
+        run = await client.evaluate(
+            task.program, devset=task.examples(4), metric=right_kind, lm=lm, batch=SOON, budget=dspex.Budget(usd=0.0025)
+        )
+        result = await run.result()
+    spending = await client.store.budgets.get(run.id)
+    assert spending is not None
+    assert spending.used_usd == pytest.approx(batch_price)
+    assert result.cost_usd == pytest.approx(batch_price)
+
+
+async def _spent(run: Run) -> bool:
+    return (await run.progress()).phase == "out of budget"
