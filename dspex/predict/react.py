@@ -123,8 +123,8 @@ class ReAct(Module):
         oldest = list(trajectory)[:_KEYS_A_CALL]
         if len(trajectory) <= _KEYS_A_CALL:
             raise ContextWindowExceededError(
-                "The prompt exceeds the model's context window, and its trajectory cannot be truncated because it "
-                "only has one tool call. Let the tools return less, or use a model with a longer context."
+                "The trajectory is too long so your prompt exceeded the context window, but the trajectory cannot be "
+                "truncated because it only has one tool call. Let the tools return less, or use another model."
             )
         for key in oldest:
             trajectory.pop(key)
