@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -22,10 +23,16 @@ from dspex.temporal.finetune_contracts import (
     FinetuneTask,
     JobState,
 )
-from dspex_workflows.policies import CHUNK, RETRY
+from dspex_workflows.policies import CHUNK, HEARTBEAT_TIMEOUT, RETRY
 
 _SOON = timedelta(seconds=3)
-_LOOK_TIMEOUT = timedelta(minutes=5)
+
+# However long the provider is away: the job goes on there.
+_LOOK: dict[str, Any] = {
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    "start_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": RETRY,
+}
 
 
 @workflow.defn(name=FINETUNE)
@@ -124,9 +131,8 @@ class FinetuneModel:
             LOOK_AT_FINETUNE_JOB,
             self._task(),
             result_type=JobState,
-            start_to_close_timeout=_LOOK_TIMEOUT,
-            retry_policy=RETRY,
             summary=f"look at {self.job.job_id}",
+            **_LOOK,
         )
         self._check(state)
         return state
@@ -138,9 +144,8 @@ class FinetuneModel:
             CANCEL_FINETUNE_JOB,
             self._task(),
             result_type=JobState,
-            start_to_close_timeout=_LOOK_TIMEOUT,
-            retry_policy=RETRY,
             summary="cancel the provider's job",
+            **_LOOK,
         )
         self._show(self.state.status or "cancelled")
         return self.state
