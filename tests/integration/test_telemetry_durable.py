@@ -64,7 +64,8 @@ async def worker_process(address: str, queue: str, **environment: str) -> AsyncI
         yield
     finally:
         process.terminate()
-        await process.communicate()
+        _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
 
 
 async def test_one_trace_from_the_clients_call_to_the_requests_of_a_worker_process(
@@ -88,7 +89,9 @@ async def test_one_trace_from_the_clients_call_to_the_requests_of_a_worker_proce
     assert task.MARK not in str(collected.bodies)
     trace_id = f"{heard.named('optimize')[0].get_span_context().trace_id:032x}"  # type: ignore[union-attr]
     assert {asked.headers["traceparent"].split("-")[1] for asked in model.requests} == {trace_id}
-    tokens = collected.metrics()["gen_ai.client.token.usage"]["histogram"]["dataPoints"]
+    metrics = collected.metrics()
+    assert "gen_ai.client.token.usage" in metrics, (metrics.keys(), [path for path, _ in collected.bodies])
+    tokens = metrics["gen_ai.client.token.usage"]["histogram"]["dataPoints"]
     assert {point["sum"] for point in tokens} == {7 * len(model.requests), 3 * len(model.requests)}
 
 
@@ -143,6 +146,10 @@ async def test_history_of_a_traced_run_replays_with_and_without_tracing(
     ids = [span.get_span_context().span_id for span in heard.spans]  # type: ignore[union-attr]
     assert len(ids) == len(set(ids))
     assert len(heard.named("RunWorkflow:OptimizeProgram")) == 1
+    steps = [span.name for span in heard.spans if span.name.startswith("step: ")]
+    assert steps[0] == "step: baseline"
+    assert set(steps[1:-1]) == {"step: optimizing"}
+    assert steps[-1] == "step: final"
     assert len({span.get_span_context().trace_id for span in heard.spans}) == 1  # type: ignore[union-attr]
 
 

@@ -25,6 +25,7 @@ from dspex.temporal.contracts import (
     OptimizeResult,
     Progress,
 )
+from dspex.temporal.marks import mark
 from dspex_workflows.policies import CHUNK, SHORT
 from dspex_workflows.preparation import inspect
 from dspex_workflows.temporal_runner import TemporalRunner
@@ -128,6 +129,7 @@ class OptimizeProgram:
 
     async def _next(self, state: RunState, runner: TemporalRunner) -> RunState:
         """The next step, unless the run is stopped before it is done."""
+        mark(f"step: {state.phase}", step=state.steps, optimizer=self.job.optimizer.name, note=state.note or None)
         step = asyncio.create_task(advance(state, self.optimizer, runner))
         await workflow.wait_condition(lambda: step.done() or self.stopping)
         if step.done():

@@ -1,0 +1,20 @@
+"""Marks in the trace of a durable run, made by its workflow. Here, and not in `tracing`, so that nothing is loaded for
+runs that nobody traces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+
+_TRACED = "__temporal_opentelemetry_completed_span"
+"""What Temporal's tracing interceptor gives to workflows."""
+
+
+def mark(name: str, **attributes: Any) -> None:
+    """Put a span without length into the run's trace, if the run is traced; never a second time by a replay."""
+    if _TRACED in workflow.extern_functions():
+        from temporalio.contrib.opentelemetry.workflow import completed_span
+
+        told = {f"dspex.{key}": value for key, value in attributes.items() if value is not None}
+        completed_span(name, attributes=told)
