@@ -297,7 +297,7 @@ def _own() -> None:
     elif config_owner_async_task is not task and not _in_notebook():
         raise ConfigureRefusedError(
             "dspy.configure(...) can only be called from the same async task that called it first. "
-            "Please use `dspy.context(...)` in other async tasks instead: it overrides settings for the code inside alone."
+            "Please use `dspy.context(...)` in other async tasks instead: it overrides settings for the code inside."
         )
 
 

@@ -11,7 +11,7 @@ from dspex.bridge import wait_for
 from dspex.clients.abandonment import refuse_if_abandoned
 from dspex.clients.answer import field
 from dspex.clients.base_lm import CLASS_KEY, BaseLM, Message
-from dspex.clients.capabilities import capabilities, is_reasoning_model
+from dspex.clients.capabilities import Capabilities, capabilities, is_reasoning_model
 from dspex.clients.custom import own_forward
 from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
 from dspex.clients.pricing import checked_price
@@ -302,8 +302,7 @@ class LM(Trainable, BaseLM):
         if vain and not self._warned_zero_temp_rollout:
             self._warned_zero_temp_rollout = True
             warnings.warn(
-                "rollout_id has no effect when temperature=0, where the model answers the same: set temperature>0 to "
-                "be answered anew.",
+                "rollout_id has no effect when temperature=0; set temperature>0 to bypass the cache.",
                 stacklevel=3,
             )
 

@@ -104,8 +104,8 @@ class Predict(Module, Predictor):
     def _refuse_positional(self) -> None:
         names = list(self.signature.input_fields)
         raise UsageError(
-            "Positional arguments are not allowed when calling `dspy.Predict`, must use keyword arguments that match your "
-            f"signature input fields: '{', '.join(names)}'. For example: "
+            "Positional arguments are not allowed when calling `dspy.Predict`, must use keyword arguments that match "
+            f"your signature input fields: '{', '.join(names)}'. For example: "
             f"`predict({', '.join(f'{name}=...' for name in names)})`."
         )
 

@@ -46,7 +46,7 @@ def read(predictor: Any, state: Any, where: str, allow_unsafe_lm_state: bool) ->
         raise _misfit(where, "its state is not an object", state)
     if "extended_signature" in state:
         raise TooOldError(
-            f"predictor {where}: Loading extended_signature is no longer supported in DSPy 2.6+, nor here: save it anew."
+            f"predictor {where}: Loading extended_signature is no longer supported in DSPy 2.6+: save it anew."
         )
     return {
         "traces": _list(state, "traces", where),

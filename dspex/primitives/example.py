@@ -119,8 +119,8 @@ class Example:
     def _known_input_keys(self) -> frozenset[str]:
         if self._input_keys is None:
             raise UsageError(
-                "Inputs have not been set for this example. Use `example.with_inputs()` to set them: which of its fields "
-                f"({', '.join(self.keys()) or 'none'}) are they?"
+                "Inputs have not been set for this example. Use `example.with_inputs()` to set them: which of its "
+                f"fields ({', '.join(self.keys()) or 'none'}) are they?"
             )
         return self._input_keys
 

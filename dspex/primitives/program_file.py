@@ -181,8 +181,8 @@ def read_program(
     """
     if not allow_pickle:
         raise UsageError(
-            f"{os.fspath(path)}: Loading with pickle is not allowed. Please set `allow_pickle=True` if you are sure you "
-            "trust the source of the model: it can run any code."
+            f"{os.fspath(path)}: Loading with pickle is not allowed. Please set `allow_pickle=True` if you are sure "
+            "you trust the source of the model: it can run any code."
         )
     folder = Path(path)
     if not folder.exists():

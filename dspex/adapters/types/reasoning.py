@@ -105,7 +105,7 @@ class Reasoning(Type):
         if hasattr(str, name):
             return getattr(self.content, name)
         raise AttributeError(
-            f"`{type(self).__name__}` object has no attribute '{name}'. If you are using `dspy.ChainOfThought`, note that "
-            "the 'reasoning' field is a `dspy.Reasoning` object (not a plain string): use str(reasoning) or "
+            f"`{type(self).__name__}` object has no attribute '{name}'. If you are using `dspy.ChainOfThought`, note "
+            "that the 'reasoning' field is a `dspy.Reasoning` object (not a plain string): use str(reasoning) or "
             "reasoning.content to get one."
         )

@@ -183,14 +183,14 @@ def _without_definitions(schema: dict[str, Any]) -> dict[str, Any]:
 def _why_not_to_wait(tool: str | None) -> str | None:
     if not settings.allow_tool_async_sync_conversion:
         return (
-            "You are calling `__call__` on an async tool, please use `acall` instead or enable async-to-sync conversion "
-            "with `dspy.configure(allow_tool_async_sync_conversion=True)` or `with dspy.context(...)`. "
+            "You are calling `__call__` on an async tool, please use `acall` instead or enable async-to-sync "
+            "conversion with `dspy.configure(allow_tool_async_sync_conversion=True)` or `with dspy.context(...)`. "
             f"The tool is {tool!r}."
         )
     if not in_sync_code() and _event_loop_runs_here():
         return (
-            "You are calling `__call__` on an async tool from within a running event loop, which cannot be converted to "
-            "a sync call, even with `allow_tool_async_sync_conversion` enabled. Please use `await tool.acall(...)` "
+            "You are calling `__call__` on an async tool from within a running event loop, which cannot be converted "
+            "to a sync call, even with `allow_tool_async_sync_conversion` enabled. Please use `await tool.acall(...)` "
             f"instead. The tool is {tool!r}."
         )
     return None
