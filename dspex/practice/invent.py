@@ -40,7 +40,8 @@ def invent(field: OutputField, given: Given, vary: Vary = STEADY) -> Any:
         asked = {stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)}
         return any(stem(word) in asked for word in words(given.query))
     if fits("", schema):
-        return _quote(given, vary)
+        quoted = _quote(given, vary)
+        return quoted if fits(quoted, schema) else fill(schema, lambda: quoted)
     said = iter([word for word in words(given.query) if carries_meaning(word)])
     return fill(field.schema, lambda: next(said, field.name))
 
