@@ -63,9 +63,19 @@ class OpenAIFormat:
             raise error_inside(data["error"], body)
         if not _is_answer(data):
             raise LMUnexpectedError(f"The answer holds no completion: {excerpt(body)}")
+        for choice in data["choices"]:
+            message = choice.get("message")
+            if message and message.get("reasoning") and not message.get("reasoning_content"):
+                message["reasoning_content"] = message["reasoning"]  # as vLLM, OpenRouter, Groq and others call it
         return Answer(data)
 
     def error(self, response: RawResponse) -> LMError:
+        told = self._meaning(response)
+        told.provider_code = _words(response.body)[1] or None
+        told.request_id = response.headers.get("x-request-id")
+        return told
+
+    def _meaning(self, response: RawResponse) -> LMError:
         words, code = _words(response.body)
         message = f"{response.status}: {words}"
         status = response.status
