@@ -6,7 +6,6 @@ goes on. A predictor says the same only once: the next ten thousand calls with t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -19,7 +18,8 @@ from dspex.predict.type_check import Check, check_for, name_of
 from dspex.settings import read
 from dspex.signatures.field import TYPE_UNDEFINED
 
-logger = logging.getLogger("dspex.predict.predict")
+Warn = Callable[..., None]
+"""The `warning` of the predictor's logger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class InputPlan:
 _plans: WeakKeyDictionary[Any, InputPlan] = WeakKeyDictionary()
 
 
-def complete_inputs(signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
-    """Add defaults to `inputs`, and warn of what does not fit; `warned` holds what was warned of already."""
+def complete_inputs(signature: Any, inputs: dict[str, Any], warned: set[Any], warn: Warn) -> None:
+    """Add defaults to `inputs`, and `warn` of what does not fit; `warned` holds what was warned of already."""
     plan = _plans.get(signature)
     if plan is None:
         plan = _plans[signature] = _plan(signature)
@@ -44,9 +44,9 @@ def complete_inputs(signature: Any, inputs: dict[str, Any], warned: set[Any]) ->
         for name, default in plan.defaults:
             if name not in inputs:
                 inputs[name] = default()
-        _warn_of_fields(plan, signature, inputs, warned)
+        _warn_of_fields(plan, signature, inputs, warned, warn)
     if plan.checks and read("warn_on_type_mismatch"):
-        _warn_of_types(plan, signature, inputs, warned)
+        _warn_of_types(plan, signature, inputs, warned, warn)
 
 
 def _plan(signature: Any) -> InputPlan:
@@ -78,11 +78,11 @@ def _allows_none(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, UnionType) and any(_allows_none(arg) for arg in get_args(annotation))
 
 
-def _warn_of_fields(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
+def _warn_of_fields(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any], warn: Warn) -> None:
     extra = tuple(name for name in inputs if name not in plan.names)
     if extra and ("extra", extra) not in warned:
         warned.add(("extra", extra))
-        logger.warning(
+        warn(
             "Input contains fields not in signature. These fields will be ignored: %s. Expected fields: %s. "
             "The predictor is: %s.",
             list(extra), list(signature.input_fields), signature.signature,
@@ -90,20 +90,20 @@ def _warn_of_fields(plan: InputPlan, signature: Any, inputs: dict[str, Any], war
     missing = tuple(name for name in plan.required if name not in inputs)
     if missing and missing not in warned:
         warned.add(missing)
-        logger.warning(
+        warn(
             "Not all input fields were provided to module. Present: %s. Missing: %s. The predictor is: %s. "
             "Its prompt lacks what is missing.",
             [name for name in signature.input_fields if name in inputs], list(missing), signature.signature,
         )  # fmt: skip
 
 
-def _warn_of_types(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any]) -> None:
+def _warn_of_types(plan: InputPlan, signature: Any, inputs: dict[str, Any], warned: set[Any], warn: Warn) -> None:
     for name, check, annotation in plan.checks:
         value = inputs.get(name)
         if value is None or check(value) or (name, type(value)) in warned:
             continue
         warned.add((name, type(value)))
-        logger.warning(
+        warn(
             "Type mismatch for field '%s': expected %s based on given Signature, "
             "but the provided value is incompatible: %.200s. The predictor is: %s.",
             name, name_of(annotation), value, signature.signature,

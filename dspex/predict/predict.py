@@ -22,7 +22,7 @@ from dspex.signatures import ensure_signature
 __all__ = ["Predict", "serialize_object"]
 
 logger = logging.getLogger(__name__)
-"""Where predictors warn: of inputs (`dspex.predict.inputs`) and of states (`dspex.predict.state`)."""
+"""Where predictors warn: of inputs, and of states (`dspex.predict.state`)."""
 
 
 class Predict(Module, Predictor):
@@ -91,7 +91,7 @@ class Predict(Module, Predictor):
         if "prediction" in inputs and _is_predicted_output(inputs["prediction"]):
             config["prediction"] = inputs.pop("prediction")
         _keep_samples_apart(config, lm)
-        complete_inputs(signature, inputs, self._warned)
+        complete_inputs(signature, inputs, self._warned, logger.warning)
         return _Call(read("adapter") or _default_adapter(), lm, config, signature, demos, inputs, keep_trace)
 
     def _finish(self, call: _Call, completions: list[dict[str, Any]]) -> Prediction:

@@ -1,6 +1,6 @@
 """DSPy's path to callbacks (`dspex.callback`)."""
 
-from dspex.callback import ACTIVE_CALL_ID, BaseCallback
+from dspex.callback import ACTIVE_CALL_ID, BaseCallback, logger
 from dspex.callback_methods import with_callbacks
 
-__all__ = ["ACTIVE_CALL_ID", "BaseCallback", "with_callbacks"]
+__all__ = ["ACTIVE_CALL_ID", "BaseCallback", "logger", "with_callbacks"]

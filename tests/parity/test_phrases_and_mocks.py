@@ -214,3 +214,12 @@ def test_litellm_says_what_its_models_can(library: Any, answer: bool) -> None:
     ):
         assert (lm.supports_function_calling, lm.supports_reasoning, lm.supports_response_schema) == (answer,) * 3
         assert lm.supported_params == {"tools", "response_format"}
+
+
+@LIBRARIES
+@pytest.mark.parametrize("given", [{"q": "x"}, {}, {"q": 1, "more": 2}], ids=["type", "missing", "extra"])
+def test_a_mock_in_the_place_of_the_logger_hears_of_inputs(library: Any, given: dict[str, Any]) -> None:
+    home = importlib.import_module(f"{library.__name__}.predict.predict")
+    with mock.patch.object(home, "logger") as logger, library.context(lm=dummy(library, {"answer": "x"})):
+        library.Predict("q: int -> answer")(**given)
+    assert logger.warning.call_count == 1
