@@ -224,9 +224,9 @@ def _block(part: Mapping[str, Any], text: str, place: str, tokens: int | None = 
 def _keep(control: Any, place: str) -> float:
     if control is None:
         return 0.0
-    if not isinstance(control, dict) or control.get("type") != "ephemeral" or control.get("ttl", "5m") not in _KEEP:
-        raise BadRequestError("Input should be of type ephemeral, for 5m or 1h", f"{place}.cache_control")
-    return _KEEP[control.get("ttl", "5m")]
+    if not isinstance(control, dict) or control.get("type") != "ephemeral":
+        raise BadRequestError("Input should be of type ephemeral", f"{place}.cache_control")
+    return _KEEP[read.one_of(control, "ttl", _KEEP, "5m", f"{place}.cache_control.")]
 
 
 def _marked(body: Mapping[str, Any], blocks: list[Block]) -> list[Block]:

@@ -23,13 +23,12 @@ def read_toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, list[dict[str, Any]]
             raise BadRequestError("Input should be a schema of type object", f"tools.{i}.input_schema")
     tools = tuple(read_function(each, f"tools.{i}", "input_schema") for i, each in enumerate(offered))
     choice = read.mapping(body, "tool_choice") or {"type": "auto"}
-    if choice.get("type") not in _DEMANDS:
-        raise BadRequestError(f"Input tag should be one of {', '.join(_DEMANDS)}", "tool_choice.type")
-    allowed = (read.text(choice, "name", "tool_choice."),) if choice["type"] == "tool" else ()
+    kind = read.one_of(choice, "type", _DEMANDS, place="tool_choice.")
+    allowed = (read.text(choice, "name", "tool_choice."),) if kind == "tool" else ()
     if allowed and allowed[0] not in [tool.name for tool in tools]:
         raise BadRequestError(f"Tool '{allowed[0]}' not found in provided tools", "tool_choice.tool.name")
     parallel = not read.flag(choice, "disable_parallel_tool_use")
-    return Toolbox(tools, _DEMANDS[choice["type"]], allowed, parallel), offered
+    return Toolbox(tools, _DEMANDS[kind], allowed, parallel), offered
 
 
 def check_results(messages: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -77,6 +77,14 @@ def flag(body: Body, name: str, default: bool = False) -> bool:
         return default
     if not isinstance(value, bool):
         raise BadRequestError(f"{name} must be true or false.", name)
+    return value
+
+
+def one_of(body: Body, name: str, allowed: Collection[str], default: str | None = None, place: str = "") -> str:
+    """One of some words; `default`, if it is not there."""
+    value = body.get(name, default)
+    if not isinstance(value, str) or value not in allowed:
+        raise BadRequestError(f"{place}{name} must be one of {', '.join(allowed)}.", f"{place}{name}")
     return value
 
 

@@ -68,11 +68,11 @@ def check_results(messages: Sequence[Mapping[str, Any]]) -> None:
     open_calls: set[str] = set()
     for i, message in enumerate(messages):
         if message.get("role") == "tool":
-            answered = message.get("tool_call_id")
+            answered = str(message.get("tool_call_id"))
             if answered not in open_calls:
                 text = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
                 raise BadRequestError(f"Invalid parameter: {text}", f"messages[{i}].role")
-            open_calls.discard(str(answered))
+            open_calls.discard(answered)
         elif open_calls:
             text = "An assistant message with 'tool_calls' must be followed by tool messages for each 'tool_call_id'."
             raise BadRequestError(f"{text} Missing: {', '.join(sorted(open_calls))}", f"messages[{i}].role")

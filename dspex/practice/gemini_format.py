@@ -206,9 +206,7 @@ def _turns(content: Any, place: str) -> tuple[list[Turn], int]:
     parts = content.get("parts") if isinstance(content, dict) else None
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise BadRequestError(f"{place}.parts must be an array of parts.", f"{place}.parts")
-    role = content.get("role") or "user"
-    if role not in _ROLES:
-        raise BadRequestError("Please use a valid role: user, model.", f"{place}.role")
+    role = read.one_of(content, "role", _ROLES, "user", f"{place}.")
     parts = [camel(part) for part in parts if not part.get("thought")]
     turns = [Turn("tool", _result(part["functionResponse"])) for part in parts if "functionResponse" in part]
     text = "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str))

@@ -36,9 +36,7 @@ def read_toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, int]:
         written += declared
     config = camel(read.mapping(body, "toolConfig") or {})
     calling = camel(read.mapping(config, "functionCallingConfig") or {})
-    mode = calling.get("mode", "AUTO")
-    if mode not in _MODES:
-        raise BadRequestError(f"mode must be one of {', '.join(_MODES)}.", "toolConfig.functionCallingConfig.mode")
+    mode = read.one_of(calling, "mode", _MODES, "AUTO", "toolConfig.functionCallingConfig.")
     allowed = read.strings(calling, "allowedFunctionNames", len(tools))
     if unknown := [name for name in allowed if name not in [tool.name for tool in tools]]:
         raise BadRequestError(f"{unknown[0]!r} is not declared.", "toolConfig.functionCallingConfig")

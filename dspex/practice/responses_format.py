@@ -205,7 +205,7 @@ def _turns(given: Any, *, answered: bool) -> tuple[list[Turn], int]:
         raise BadRequestError("input must be a string or a non-empty array of items.", "input")
     turns = []
     pictures = 0
-    called: set[Any] = set()
+    called: set[str] = set()
     for i, item in enumerate(given):
         kind = item.get("type", "message")
         if kind == "message":
@@ -213,10 +213,10 @@ def _turns(given: Any, *, answered: bool) -> tuple[list[Turn], int]:
             turns.append(turn)
             pictures += seen
         elif kind == "function_call":
-            called.add(item.get("call_id"))
+            called.add(str(item.get("call_id")))
             turns.append(Turn("call", f"{read.text(item, 'name')} {read.text(item, 'arguments')}"))
         elif kind == "function_call_output":
-            if item.get("call_id") not in called and not answered:
+            if str(item.get("call_id")) not in called and not answered:
                 message = f"No tool call found for function call output with call_id {item.get('call_id')}."
                 raise BadRequestError(message, "input")
             turns.append(Turn("tool", _text(item.get("output"), f"input[{i}].output")[0]))

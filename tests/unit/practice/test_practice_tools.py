@@ -15,11 +15,10 @@ from dspex.practice.values import fits
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = Tool("get_weather", "The current weather of a city.", CITY)
-SEARCH = Tool(
-    "search_wiki",
-    "Search Wikipedia.",
-    {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
-)
+TEXT = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+SEARCH = Tool("search_wiki", "Search Wikipedia.", TEXT)
+WORDS = {"type": "string"}
+PERSON = {"type": "object", "properties": {"name": WORDS}, "required": ["name"]}
 
 
 def called(question: str, *tools: Tool, **options: Any) -> list[tuple[str, Any]]:
@@ -45,7 +44,7 @@ def test_a_question_calls_the_tool_it_is_about(question: str, calls: list[tuple[
 
 
 def test_fields_of_a_prompt_are_the_question() -> None:
-    prompt = "[[ ## question ## ]]\nWhat is the weather in Paris?\n\nRespond with the corresponding output fields, starting …"
+    prompt = "[[ ## question ## ]]\nWhat is the weather in Paris?\n\nRespond with the corresponding output fields, …"
     assert called(prompt) == [("get_weather", {"city": "Paris"})]
 
 
@@ -60,21 +59,13 @@ def test_after_its_results_a_question_is_answered_unless_a_call_is_demanded() ->
 @pytest.mark.parametrize(
     ("parameters", "question", "wanted"),
     [
-        (
-            {"to": {"type": "string"}, "mail": {"type": "string"}},
-            "Write to Ann at ann@x.org",
-            {"to": "Ann", "mail": "ann@x.org"},
-        ),
-        ({"date": {"type": "string"}}, "Book a table for 2025-03-01", {"date": "2025-03-01"}),
-        ({"title": {"type": "string"}}, 'Find the book "Emma" by Austen', {"title": "Emma"}),
+        ({"to": WORDS, "mail": WORDS}, "Write to Ann at ann@x.org", {"to": "Ann", "mail": "ann@x.org"}),
+        ({"date": WORDS}, "Book a table for 2025-03-01", {"date": "2025-03-01"}),
+        ({"title": WORDS}, 'Find the book "Emma" by Austen', {"title": "Emma"}),
         ({"n": {"type": "integer", "maximum": 5}}, "Take 12 of them", {"n": 5}),
         ({"unit": {"enum": ["celsius", "fahrenheit"]}}, "in fahrenheit please", {"unit": "fahrenheit"}),
-        ({"tags": {"type": "array", "items": {"type": "string"}}}, "Blue boats", {"tags": ["blue"]}),
-        (
-            {"who": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}},
-            "Ask for Bob",
-            {"who": {"name": "Bob"}},
-        ),
+        ({"tags": {"type": "array", "items": WORDS}}, "Blue boats", {"tags": ["blue"]}),
+        ({"who": PERSON}, "Ask for Bob", {"who": {"name": "Bob"}}),
     ],
 )
 def test_arguments_are_found_in_the_question(parameters: Any, question: str, wanted: Any) -> None:
