@@ -1,7 +1,7 @@
-"""Record the histories that `test_kept_histories` replays: ``python tests/replay/record.py VERSION``.
+"""Record the histories that `test_kept_histories` replays: ``python tests/replay/record.py VERSION [NAME...]``.
 
-Run it once for each released version, and keep what it writes: runs outlive deployments, so every workflow that any
-version started must replay with the code of today.
+With names, only those are written: for a workflow that is new. Run it once for each released version, and keep what it
+writes: runs outlive deployments, so every workflow that any version started must replay with the code of today.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ HISTORIES = Path(__file__).parent / "histories"
 sys.path.insert(0, str(TESTS))
 
 
-async def record(version: str, folder: Path) -> None:
+async def record(version: str, names: list[str], folder: Path) -> None:
     from durable import task
     from durable.task import right_kind
 
     import dspex
-    from dspex.practice import PracticeServer
+    from dspex.practice import PracticeOptions, PracticeServer
     from dspex.runner.imports import Imports
+    from dspex.temporal.batch_contracts import BatchOptions
     from dspex.temporal.client import Client
     from dspex.temporal.contracts import Chunking
     from dspex.temporal.server import EmbeddedServer, free_port
@@ -35,7 +36,7 @@ async def record(version: str, folder: Path) -> None:
     server.start()
     await server.ready()
     try:
-        with PracticeServer() as model:
+        with PracticeServer(PracticeOptions(batch_seconds=0.5)) as model:
             dspex.configure(lm=dspex.LM("openai/practice", api_base=model.url))
             client = await Client.connect(server.address)
             async with make_worker(client.temporal, Imports(["durable.task"]), store=client.store):
@@ -49,11 +50,19 @@ async def record(version: str, folder: Path) -> None:
                     task.program, devset=task.examples(400), metric=right_kind, chunking=chunks
                 )
                 await evaluated.result()
+                soon = BatchOptions(first_look=0.2, longest_look=0.5, settle=0.1)
+                batched = await client.evaluate(
+                    task.TwoSteps(), devset=task.examples(40), metric=right_kind, batch=soon
+                )
+                await batched.result()
             for workflow_id, name in (
                 (run.id, "optimize-bootstrap"),
                 (f"{run.id}/final", "evaluate-child"),
                 (evaluated.id, "evaluate-alone"),
+                (batched.id, "evaluate-by-batch"),
             ):
+                if names and name not in names:
+                    continue
                 history = await client.temporal.get_workflow_handle(workflow_id).fetch_history()
                 kept = HISTORIES / f"{version}-{name}.json.gz"
                 kept.write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
@@ -64,6 +73,6 @@ async def record(version: str, folder: Path) -> None:
 if __name__ == "__main__":
     HISTORIES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
-        asyncio.run(record(sys.argv[1], Path(made)))
+        asyncio.run(record(sys.argv[1], sys.argv[2:], Path(made)))
     sys.stdout.flush()
     os._exit(0)
