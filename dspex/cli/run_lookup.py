@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from dspex.cli.place import Place
     from dspex.store import RunRecord
     from dspex.temporal.client import Client
+    from dspex.temporal.finetune_run import FinetuneRun
     from dspex.temporal.run import Run
 
 
-async def find_run(place: Place, run_id: str) -> tuple[Client, Run] | RunRecord:
+async def find_run(place: Place, run_id: str) -> tuple[Client, Run | FinetuneRun] | RunRecord:
     """The durable run of this id, or the record of the local one.
 
     Raises:
@@ -33,7 +34,7 @@ async def find_run(place: Place, run_id: str) -> tuple[Client, Run] | RunRecord:
         return record
 
 
-async def find_durable(place: Place, run_id: str) -> tuple[Client, Run]:
+async def find_durable(place: Place, run_id: str) -> tuple[Client, Run | FinetuneRun]:
     """The durable run of this id.
 
     Raises:

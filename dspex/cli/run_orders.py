@@ -19,6 +19,7 @@ _SAID = {
     "resume": "goes on",
     "cancel": "cancelled",
 }
+_OF_TRAINING = "the provider is told to end its job"
 
 
 def order(place: Place, run_id: str, what: Order) -> None:
@@ -29,11 +30,12 @@ def order(place: Place, run_id: str, what: Order) -> None:
     """
     from dspex.bridge import wait_for
 
-    wait_for(_order(place, run_id, what))
-    note(f"run {run_id}: {_SAID[what].format(id=run_id)}")
+    note(f"run {run_id}: {wait_for(_order(place, run_id, what)).format(id=run_id)}")
 
 
-async def _order(place: Place, run_id: str, what: Order) -> None:
+async def _order(place: Place, run_id: str, what: Order) -> str:
+    from dspex.temporal.finetune_run import FinetuneRun
+
     found = await find_run(place, run_id)
     if not isinstance(found, tuple):
         raise UsageError(f"{run_id!r} is a local run: it ends with its process. Ctrl-C interrupts it.")
@@ -42,3 +44,4 @@ async def _order(place: Place, run_id: str, what: Order) -> None:
     if status is not None and status.name != "RUNNING":
         raise UsageError(f"The run {run_id!r} is over: it is {status.name.lower().replace('_', ' ')}.")
     await getattr(run, what)()
+    return _OF_TRAINING if isinstance(run, FinetuneRun) else _SAID[what]

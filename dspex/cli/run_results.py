@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dspex.cli.ending import note
+from dspex.cli.finetunes import FinetuneSummary, follow_finetune, summary_of, summary_of_record
 from dspex.cli.following import Attachment, attached, follow
 from dspex.cli.output_file import check_output, write_output
 from dspex.cli.run_lookup import find_run, status_of_record
-from dspex.cli.summary import Summary, failure_lines, of_durable, show
+from dspex.cli.summary import Summary, failure_lines, of_durable
 from dspex.errors import UsageError
 from dspex.runner.saved import document_bytes
 
@@ -28,8 +29,8 @@ def watch_run(place: Place, run_id: str, *, as_json: bool) -> None:
     """
     attachment = Attachment()
     summary, _ = attached(_watch(place, run_id, attachment), attachment)
-    show(summary, as_json=as_json)
-    if not as_json:
+    _show(summary, as_json=as_json)
+    if not as_json and isinstance(summary, Summary):
         note(f"The program: dspex runs result {run_id} --out program.json")
 
 
@@ -45,22 +46,31 @@ def show_result(place: Place, run_id: str, out: Path | None, *, as_json: bool) -
     attachment = Attachment()
     summary, document = attached(_result(place, run_id, attachment), attachment)
     if out is not None:
-        if document is None:
-            raise UsageError(f"The run {run_id!r} was an evaluation: it made no program to write.")
+        if document is None or not isinstance(summary, Summary):
+            what = "an evaluation" if isinstance(summary, Summary) else "a fine-tuning"
+            raise UsageError(f"The run {run_id!r} was {what}: it made no program to write.")
         write_output(out, document_bytes(document), run_id)
         summary = replace(summary, program_path=str(out))
-    show(summary, as_json=as_json)
+    _show(summary, as_json=as_json)
 
 
-Found = tuple[Summary, dict[str, Any] | None]
+def _show(summary: Summary | FinetuneSummary, *, as_json: bool) -> None:
+    print(summary.json() if as_json else "\n".join(summary.lines()), flush=True)
+
+
+Found = tuple[Summary | FinetuneSummary, dict[str, Any] | None]
 
 
 async def _watch(place: Place, run_id: str, attachment: Attachment) -> Found:
+    from dspex.temporal.run import Run
+
     found = await find_run(place, run_id)
     if not isinstance(found, tuple):
         return await _of_record(place.open_store(), found)
     client, run = found
     attachment.run_id = run.id
+    if not isinstance(run, Run):
+        return await follow_finetune(client, run), None
     result = await follow(client, run)
     if result.n_failed:
         for line in failure_lines(await run.failures()):
@@ -69,6 +79,8 @@ async def _watch(place: Place, run_id: str, attachment: Attachment) -> Found:
 
 
 async def _result(place: Place, run_id: str, attachment: Attachment) -> Found:
+    from dspex.temporal.run import Run
+
     found = await find_run(place, run_id)
     if not isinstance(found, tuple):
         return await _of_record(place.open_store(), found)
@@ -77,6 +89,8 @@ async def _result(place: Place, run_id: str, attachment: Attachment) -> Found:
     status = await run.status()
     if status is not None and status.name == "RUNNING":
         note(f"run {run_id} is under way; waiting for its end")
+    if not isinstance(run, Run):
+        return await summary_of(run), None
     result = await run.result()
     return of_durable(result, None), result.document
 
@@ -84,6 +98,8 @@ async def _result(place: Place, run_id: str, attachment: Attachment) -> Found:
 async def _of_record(store: Store, record: RunRecord) -> Found:
     from dspex.temporal.run import RunFailedError
 
+    if record.optimizer == "finetune":
+        return summary_of_record(record), None
     status, result = status_of_record(record), dict(record.result or {})
     if status == "running":
         raise UsageError(f"{record.run_id!r} is a local run and under way: its own process shows how it does.")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dspex.cli.ending import note
+from dspex.cli.finetunes import facts_of_finetune
 from dspex.cli.run_lookup import find_run, status_of_record
 from dspex.cli.summary import failure_lines
 
@@ -73,9 +74,12 @@ def show_run(place: Place, run_id: str, *, as_json: bool) -> None:
 async def _rows(place: Place, limit: int) -> list[RunRow]:
     from dspex.temporal.connection import TemporalNotReachableError
 
-    rows = [_row_of_record(record) for record in await place.open_store().runs.list(limit)]
+    records = await place.open_store().runs.list(limit)
+    rows = [_row_of_record(record) for record in records]
     try:
-        rows += await _durable_rows(place, limit)
+        durable = await _durable_rows(place, limit)
+        # What the store has written down of a durable run is the same run.
+        rows = [_row_of_record(record) for record in records if record.workflow_id is None] + durable
     except TemporalNotReachableError as error:
         note(f"local runs only: {str(error).partition('. ')[0]}.")
     return sorted(rows, key=lambda row: row.started, reverse=True)[:limit]
@@ -115,10 +119,14 @@ def _row_of_record(record: RunRecord) -> RunRow:
 
 
 async def _facts(place: Place, run_id: str) -> tuple[dict[str, Any], list[Failure]]:
+    from dspex.temporal.run import Run
+
     found = await find_run(place, run_id)
     if not isinstance(found, tuple):
         return _facts_of_record(found), []
     _, run = found
+    if not isinstance(run, Run):
+        return await facts_of_finetune(run), []
     status = await run.status()
     running = status is not None and status.name == "RUNNING"
     facts = await _facts_of_run(run, status.name.lower() if status else "")

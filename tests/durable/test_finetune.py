@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from typing import Any
 
@@ -257,3 +261,28 @@ def test_the_same_call_is_durable_where_a_server_is_configured(
     assert trained.model == again.model
     assert trained.model.startswith("ft:")
     assert (len(provider.files), len(provider.jobs)) == (1, 1)
+
+
+async def test_command_line_lists_shows_and_follows_it(
+    provider: FakeOpenAI, lm: dspex.LM, client: Client, worker: Worker, temporal_server: EmbeddedServer
+) -> None:
+    async with worker():
+        run = await start(client, lm, "tuned-on-the-side", train_kwargs={"usd_per_million_tokens": 1000})
+        watched, _ = await _dspex(temporal_server, "runs", "watch", run.id, "--json")
+    summary = json.loads(watched)
+    assert (summary["run_id"], summary["job_id"]) == (run.id, provider.jobs[0]["id"])
+    assert (summary["examples"], summary["trained_tokens"], summary["cost_usd"]) == (12, 4321, 4.321)
+    shown, _ = await _dspex(temporal_server, "runs", "show", run.id)
+    assert summary["model"] in shown
+    listed = json.loads((await _dspex(temporal_server, "runs", "list", "--json"))[0])["runs"]
+    assert [row["run_id"] for row in listed if row["optimizer"] == "finetune" and run.id in row["run_id"]] == [run.id]
+    _, said = await _dspex(temporal_server, "runs", "result", run.id, "--out", "program.json")
+    assert "was a fine-tuning: it made no program to write" in said
+
+
+async def _dspex(server: EmbeddedServer, *arguments: str) -> tuple[str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "dspex", *arguments, "--temporal", server.address, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    return out.decode(), err.decode()
