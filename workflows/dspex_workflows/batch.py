@@ -81,7 +81,7 @@ class EvaluateByBatch:
     async def set_budget(self, budget: Budget) -> str:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
-        spending = await workflow.execute_activity(
+        spending: str = await workflow.execute_activity(
             SET_BUDGET,
             BudgetTask(run_id=self.job.run_id, budget=budget),
             result_type=str,
