@@ -168,3 +168,12 @@ def _words(body: bytes) -> tuple[str, str]:
 def excerpt(body: bytes) -> str:
     text = body[:500].decode(errors="replace").strip()
     return text if text else "(empty)"
+
+
+def __getattr__(name: str) -> Any:
+    """DSPy has its provider for fine-tuning at this path."""
+    if name in ("OpenAIProvider", "TrainingJobOpenAI"):
+        from dspex.finetuning import provider
+
+        return getattr(provider, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

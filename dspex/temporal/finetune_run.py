@@ -38,6 +38,9 @@ class FinetuneRun:
         """Temporal's word for the run's state."""
         return (await patiently(self._handle.describe, tries=FOR_EVER)).status
 
+    async def is_under_way(self) -> bool:
+        return await self.status() is WorkflowExecutionStatus.RUNNING
+
     async def progress(self) -> FinetuneProgress:
         """How it does. Answered by a worker: without one, the message says so."""
         try:
@@ -52,7 +55,7 @@ class FinetuneRun:
     async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[FinetuneProgress]:
         """Progress, whenever it has changed, until the run ends. Goes on when the server restarts."""
         last: FinetuneProgress | None = None
-        while await self.status() is WorkflowExecutionStatus.RUNNING:
+        while await self.is_under_way():
             progress = await self.progress()
             if progress != last:
                 yield progress
@@ -99,3 +102,14 @@ class FinetuneRun:
     async def resume(self) -> NoReturn:
         """Not to be had; see `pause`."""
         await self.pause()
+
+    async def set_budget(self, **given: float | None) -> NoReturn:
+        """Not to be had.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            f"The run {self.id!r} is a fine-tuning: the provider bills its job as a whole. What it may cost is decided "
+            "by its data and train_kwargs; `stop` ends it."
+        )

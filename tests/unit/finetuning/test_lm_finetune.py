@@ -7,12 +7,13 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
-from finetune_provider import KEY, FakeOpenAI, examples, lm
+from finetune_provider import KEY, FakeOpenAI, examples, lm, over_http
 
 import dspex
 from dspex.clients.provider import Provider, TrainingJob
+from dspex.clients.transport import HttpxTransport
 from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
-from dspex.errors import LMProviderError, LMUnsupportedFeatureError, UsageError
+from dspex.errors import LMConfigurationError, LMProviderError, LMUnsupportedFeatureError, UsageError
 from dspex.finetuning.opening import Request
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider, TrainingJobOpenAI
@@ -139,6 +140,35 @@ def test_other_models_have_none_and_may_be_given_one(store: Store) -> None:
     options: dict[str, Any] = {"provider": OpenAIProvider(), "transport": FakeOpenAI(), "num_retries": 0}
     named = dspex.LM("hosted_vllm/llama", api_base="http://127.0.0.1:9/v1", **options)
     assert named.finetune(examples(), "chat").result(timeout=30).model.startswith("ft:")
+
+
+def test_provider_is_at_dspys_path() -> None:
+    from dspex.clients.openai import OpenAIProvider as AtItsPath
+
+    assert AtItsPath is OpenAIProvider
+
+
+async def test_users_own_httpx_client_uploads_and_asks(store: Store) -> None:
+    import httpx
+
+    provider = FakeOpenAI()
+    with over_http(provider) as url:
+        async with httpx.AsyncClient(headers={"X-Through": "my-proxy"}) as client:
+            asked = Request(lm(provider, transport=HttpxTransport(client), api_base=url), "gpt-4o-mini", "chat", {})
+            model = await LocalUndertaking(asked, examples()).run()
+    assert model.startswith("ft:")
+    assert provider.contents["file-1"].count(b"\n") == 12
+    assert all(headers["X-Through"] == "my-proxy" for headers in provider.headers)
+
+
+def test_transport_that_can_only_post_is_refused_before_anything_is_uploaded(store: Store) -> None:
+    class PostsOnly:
+        async def post(self, *arguments: Any) -> Any:
+            raise AssertionError("nothing is posted")
+
+    result = lm(FakeOpenAI(), transport=PostsOnly()).finetune(examples(), "chat").result(timeout=30)
+    assert isinstance(result, LMConfigurationError)
+    assert "a PostsOnly, can only post" in str(result)
 
 
 class OwnJob(TrainingJob):
