@@ -7,6 +7,7 @@ import typer
 from dspex.cli.commands.dev import dev
 from dspex.cli.commands.doctor import doctor
 from dspex.cli.commands.evaluate import evaluate
+from dspex.cli.commands.ledger import ledger
 from dspex.cli.commands.migrate import migrate
 from dspex.cli.commands.optimize import optimize
 from dspex.cli.commands.practice_lm import practice_lm
@@ -24,6 +25,7 @@ app = typer.Typer(
 for command in (dev, worker, optimize, evaluate):
     app.command()(command)
 app.add_typer(runs, name="runs")
+app.add_typer(ledger, name="ledger")
 app.command("practice-lm")(practice_lm)
 app.command()(doctor)
 app.command()(migrate)

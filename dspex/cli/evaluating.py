@@ -18,12 +18,14 @@ from dspex.cli.local_record import LocalRecord
 from dspex.cli.place import Place
 from dspex.cli.progress import display
 from dspex.cli.summary import Summary, of_durable, of_local, show
+from dspex.clients.budget import refuse_unpriced
 from dspex.errors import UsageError
 from dspex.runner.run_id import checked_run_id, new_run_id
 from dspex.settings import configure, context
 
 if TYPE_CHECKING:
     from dspex.clients import LM
+    from dspex.clients.budget import Budget
     from dspex.datafiles import DataFile
     from dspex.primitives import Example
     from dspex.store.outcomes import Failure
@@ -42,6 +44,7 @@ class EvaluateRequest:
     durable: bool = False
     batch: bool = False
     as_json: bool = False
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ def evaluate(request: EvaluateRequest) -> None:
     """
     if request.run_id is not None:
         checked_run_id(request.run_id)
+    if request.batch and request.budget is not None:
+        raise UsageError("A budget does not hold for batches: what is submitted is paid. Leave one of them out.")
     code = find_code(request.code)
     if code.metric is None:
         raise UsageError("No metric. Name one: --metric exact_match, or contains, f1, package.module:function.")
@@ -95,6 +100,10 @@ async def _score(
     from dspex.runner.local import LocalRunner
 
     record.begin()
+    budget = prepared.request.budget
+    if budget is not None:
+        refuse_unpriced(prepared.lm, budget)
+        await record.store.budgets.set(record.run_id, **budget.given)
     async with AsyncExitStack() as stack:
         shown = stack.enter_context(display())
         stack.enter_context(context(lm=prepared.lm))
@@ -150,6 +159,7 @@ async def _start_and_follow(prepared: _Prepared, attachment: Attachment) -> tupl
         lm=prepared.lm,
         id=prepared.request.run_id,
         batch=prepared.request.batch,
+        budget=prepared.request.budget,
     )
     attachment.run_id = run.id
     note(f"run {run.id}")

@@ -21,6 +21,7 @@ class LMOptions:
     max_tokens: int | None = None
     temperature: float | None = None
     concurrency: int = 64
+    price: str | None = None
 
 
 def make_lm(options: LMOptions) -> LM:
@@ -43,4 +44,16 @@ def make_lm(options: LMOptions) -> LM:
         max_tokens=options.max_tokens,
         temperature=options.temperature,
         max_concurrency=options.concurrency,
+        price=_price(options.price),
     )
+
+
+def _price(text: str | None) -> dict[str, float] | None:
+    """``input=0.15,output=0.60`` as a price."""
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    try:
+        return {name.strip(): float(rate) for name, _, rate in pairs}
+    except ValueError:
+        raise UsageError(f"--price {text}: write input=0.15,output=0.60, in US dollars per million tokens.") from None

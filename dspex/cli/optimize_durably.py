@@ -63,6 +63,7 @@ async def _start(client: Client, prepared: Prepared, attachment: Attachment) -> 
         metric=prepared.code.metric_name,
         lm=prepared.lm,
         id=request.run_id,
+        budget=request.budget,
     )
     attachment.run_id = run.id
     note(f"run {run.id}{before}")

@@ -65,6 +65,7 @@ async def _optimize(
             teacher=_teacher(prepared),
             metric=prepared.code.metric,
             run_id=record.run_id,
+            budget=prepared.request.budget,
             watcher=Watcher(on_outcome=Count(shown).outcome, on_step=stepped),
         )
 
@@ -92,6 +93,7 @@ async def _keep(prepared: Prepared, record: LocalRecord, result: LocalResult) ->
         n_failed=result.n_failed,
         calls_from_ledger=result.usage.calls_from_ledger,
         path=prepared.out,
+        stopped=result.stopped,
     )
     await record.complete(summary, sha)
     return summary, content

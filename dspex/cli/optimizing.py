@@ -17,6 +17,7 @@ from dspex.runner.run_id import checked_run_id
 
 if TYPE_CHECKING:
     from dspex.clients import LM
+    from dspex.clients.budget import Budget
     from dspex.datafiles import DataFile
     from dspex.teleprompt.optimizer import Optimizer
 
@@ -39,6 +40,8 @@ class OptimizeRequest:
     local: bool = False
     detach: bool = False
     as_json: bool = False
+    budget: Budget | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,11 @@ def optimize(request: OptimizeRequest) -> None:
         Ended: interrupted.
     """
     prepared = prepare(request)
-    if request.local:
+    if request.dry_run:
+        from dspex.cli.dry_run import tell_costs
+
+        tell_costs(prepared)
+    elif request.local:
         from dspex.cli.optimize_here import optimize_in_this_process
 
         optimize_in_this_process(prepared)
@@ -84,7 +91,7 @@ def prepare(request: OptimizeRequest) -> Prepared:
     if request.run_id is not None:
         checked_run_id(request.run_id)
     out = request.out or DEFAULT
-    if not request.detach:
+    if not (request.detach or request.dry_run):
         check_output(out)
     code = find_code(request.code)
     optimizer = _optimizer(request, code)

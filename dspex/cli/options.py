@@ -30,6 +30,24 @@ ApiKeyEnv = Annotated[
 ]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="The most tokens of an answer.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", min=0.0, help="Sampling temperature.")]
+Price = Annotated[
+    str | None,
+    typer.Option(
+        "--price",
+        metavar="PRICE",
+        help="The model's price in US dollars per million tokens: input=0.15,output=0.60[,cached_input=0.075]"
+        "[,cache_write=...]. Default: what is known of it.",
+    ),
+]
+BudgetUsd = Annotated[
+    float | None, typer.Option("--budget-usd", min=0.0, metavar="USD", help="The most that the run may cost.")
+]
+BudgetTokens = Annotated[
+    int | None, typer.Option("--budget-tokens", min=0, metavar="N", help="The most tokens that the run may use.")
+]
+BudgetCalls = Annotated[
+    int | None, typer.Option("--budget-calls", min=0, metavar="N", help="The most LM calls that the run may pay for.")
+]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Examples, and LM calls, in flight at once.")]
 Inputs = Annotated[
     str | None,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from dspex.cli.ending import note
 from dspex.cli.finetunes import facts_of_finetune
 from dspex.cli.run_lookup import find_run, status_of_record
-from dspex.cli.summary import failure_lines
+from dspex.cli.summary import bill_lines, failure_lines
 
 if TYPE_CHECKING:
     from dspex.cli.place import Place
-    from dspex.store import RunRecord
+    from dspex.store import Bill, RunRecord
     from dspex.store.outcomes import Failure
     from dspex.temporal.contracts import Progress
     from dspex.temporal.run import Run
@@ -65,7 +65,10 @@ def show_run(place: Place, run_id: str, *, as_json: bool) -> None:
         return
     widest = max(map(len, facts))
     for name, value in facts.items():
-        if value not in (None, ""):
+        if name == "bill":
+            for line in bill_lines(value):
+                print(f"{'':{widest}}  {line}")
+        elif value not in (None, "") and not (name == "stopped" and not value):
             print(f"{name:{widest}}  {value}")
     for line in failure_lines(failures):
         print(line)
@@ -122,16 +125,19 @@ async def _facts(place: Place, run_id: str) -> tuple[dict[str, Any], list[Failur
     from dspex.temporal.run import Run
 
     found = await find_run(place, run_id)
+    store = place.open_store()
+    spending = await store.budgets.get(run_id)
+    budget = {} if spending is None else {"budget": str(spending)}
     if not isinstance(found, tuple):
-        return _facts_of_record(found), []
+        return {**_facts_of_record(found), **budget, **_facts_of_bill(await store.ledger.bill(run_id))}, []
     _, run = found
     if not isinstance(run, Run):
-        return await facts_of_finetune(run), []
+        return {**await facts_of_finetune(run), **budget}, []
     status = await run.status()
     running = status is not None and status.name == "RUNNING"
     facts = await _facts_of_run(run, status.name.lower() if status else "")
     facts |= _facts_of_progress(await run.progress()) if running else await _facts_of_result(run)
-    return facts, await run.failures()
+    return {**facts, **budget, **_facts_of_bill(await run.bill())}, await run.failures()
 
 
 async def _facts_of_run(run: Run, status: str) -> dict[str, Any]:
@@ -169,6 +175,17 @@ async def _facts_of_result(run: Run) -> dict[str, Any]:
         return {"error": str(error)}
     summary = asdict(of_durable(result, None))
     return {name: summary[name] for name in summary if name not in ("run_id", "program_path")}
+
+
+def _facts_of_bill(bill: Bill) -> dict[str, Any]:
+    """What the run has cost up to now."""
+    tokens = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")
+    return {
+        "lm_calls": bill.calls,
+        **{name: getattr(bill, name) for name in tokens},
+        "cost_usd": None if bill.calls and bill.unpriced == bill.calls else bill.cost_usd,
+        "bill": [asdict(line) for line in bill.lines],
+    }
 
 
 def _facts_of_record(record: RunRecord) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dspex.store.outcomes import Failure, Outcome, Outcomes
 from dspex.store.programs import Programs
 from dspex.store.runs import RunRecord, Runs
 from dspex.store.store import Store
+from dspex.store.upkeep import Kept, LedgerStats, ModelStats, Selection, Upkeep
 
 __all__ = [
     "Bill",
@@ -23,8 +24,11 @@ __all__ = [
     "Failure",
     "Held",
     "Hit",
+    "Kept",
     "Ledger",
     "LedgerEntry",
+    "LedgerStats",
+    "ModelStats",
     "Most",
     "Outcome",
     "Outcomes",
@@ -32,9 +36,11 @@ __all__ = [
     "Programs",
     "RunRecord",
     "Runs",
+    "Selection",
     "Spending",
     "Spent",
     "Store",
+    "Upkeep",
     "Won",
     "to_jsonable",
 ]

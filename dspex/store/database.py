@@ -53,6 +53,19 @@ class Database:
         """Do `work`, which only reads, without a transaction."""
         return self._attempt(work, reading=True)
 
+    def vacuum(self) -> None:
+        """Give unused room back to the disk."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import DBAPIError
+
+        from dspex.store.sql.engine import explain, reader
+
+        try:
+            with reader(self._made_engine()).connect() as connection:
+                connection.execute(text("VACUUM"))
+        except DBAPIError as error:
+            raise explain(error, self.url) from error
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

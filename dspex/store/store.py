@@ -18,6 +18,7 @@ from dspex.store.ledger import Ledger
 from dspex.store.outcomes import Outcomes
 from dspex.store.programs import Programs
 from dspex.store.runs import Runs
+from dspex.store.upkeep import Upkeep
 
 _lock = threading.Lock()
 _open: dict[str, Store] = {}
@@ -43,6 +44,7 @@ class Store:
         self.runs = Runs(self._database)
         self.batches = Batches(self._database)
         self.budgets = Budgets(self._database)
+        self.upkeep = Upkeep(self._database)
         _all.add(self)
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from dspex.errors import DSPyError, UsageError
 from dspex.runner.candidate import Candidate, Demo, PredictorName, RowDemo, TraceDemo
+from dspex.runner.demand import Demand, Demands
 from dspex.runner.protocol import Runner, Task, Traced, TraceRequest
 from dspex.teleprompt.labeled import labeled_demos
 from dspex.teleprompt.optimizer import Optimizer, OptimizerState
@@ -133,6 +134,18 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
             room = max(0, min(self.max_labeled_demos - len(bootstrapped), len(rest)))
             demos[name] = [*bootstrapped, *(RowDemo(index=index) for index in rng.sample(rest, room))]
         return Candidate(fresh=True, demos=demos, compiled=True)
+
+    def demands(self, task: Task) -> Demands:
+        tried = Demand(
+            "bootstrap",
+            "train",
+            rows=task.train_rows if self.max_bootstrapped_demos else 0,
+            base="student" if task.teacher is None else "teacher",
+            rounds=self.max_rounds,
+            demos=min(self.max_labeled_demos, task.train_rows),
+        )
+        traces = min(self.max_bootstrapped_demos, task.train_rows)
+        return Demands([tried], demos=max(0, min(self.max_labeled_demos, task.train_rows) - traces), traces=traces)
 
     def _teacher(self, task: Task) -> Candidate:
         base = "student" if task.teacher is None else "teacher"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dspex.errors import UsageError
 from dspex.runner.candidate import Candidate, Demo, PredictorName, RowDemo
+from dspex.runner.demand import Demands
 from dspex.runner.protocol import Runner, Task
 from dspex.teleprompt.optimizer import Optimizer, OptimizerState
 
@@ -49,6 +50,9 @@ class LabeledFewShot(Optimizer[LabeledState]):
 
     def best(self, state: LabeledState) -> Candidate:
         return state.candidate
+
+    def demands(self, task: Task) -> Demands:
+        return Demands(demos=min(self.k, task.train_rows))
 
     def compile(  # type: ignore[override]  # DSPy takes `sample` here
         self,

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from dspex.errors import UsageError
 from dspex.runner.candidate import Candidate
+from dspex.runner.demand import Demands
 from dspex.runner.protocol import Runner, Task
 from dspex.teleprompt.teleprompt import Teleprompter
 
 if TYPE_CHECKING:
     from dspex.clients.budget import Budget
     from dspex.primitives import Example, Module
+    from dspex.runner.estimate import Estimate
 
 
 class OptimizerState(BaseModel):
@@ -58,6 +61,35 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
     @abstractmethod
     def best(self, state: S) -> Candidate:
         """The best candidate so far."""
+
+    def demands(self, task: Task) -> Demands:
+        """What a run asks for at most, in numbers: what its cost is estimated from.
+
+        Raises:
+            UsageError: this optimizer cannot say.
+        """
+        raise UsageError(f"What {type(self).__name__} will ask for is not known before it runs. Give it a budget.")
+
+    def estimate(
+        self,
+        student: Module,
+        *,
+        trainset: Sequence[Example],
+        teacher: Module | None = None,
+        valset: Sequence[Example] | None = None,
+        score: bool = False,
+    ) -> Estimate:
+        """What `compile` with these arguments would cost at most. Makes no LM call: prompts are only rendered.
+
+        With `score` the program is also scored on the `valset` before and after, as ``dspex optimize`` does.
+
+        Raises:
+            UsageError: bad input, or this optimizer cannot say what it will ask for.
+        """
+        from dspex.bridge import wait_for
+        from dspex.runner.estimate import estimate
+
+        return wait_for(estimate(self, student, trainset=trainset, teacher=teacher, valset=valset, score=score))
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments as JSON values, without the metric and other code, which travel by name."""

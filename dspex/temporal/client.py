@@ -263,9 +263,11 @@ class Client:
         handle = self.temporal.get_workflow_handle(id, run_id=None, result_type=typed)
         return Run(handle, self.store, spec)
 
-    async def runs(self, limit: int = 50) -> AsyncIterator[Any]:
-        """The runs that the server knows, the latest first, as Temporal's workflow executions."""
-        async for execution in self.temporal.list_workflows(_QUERY, limit=limit):
+    async def runs(self, limit: int | None = 50, *, running: bool = False) -> AsyncIterator[Any]:
+        """The runs that the server knows, the latest first, as Temporal's workflow executions; all of them without a
+        `limit`, and only those under way if `running`."""
+        query = f"{_QUERY} AND ExecutionStatus = 'Running'" if running else _QUERY
+        async for execution in self.temporal.list_workflows(query, limit=limit):
             yield execution
 
     async def polled(self) -> bool:

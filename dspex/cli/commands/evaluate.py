@@ -19,6 +19,10 @@ def evaluate(
     api_key_env: options.ApiKeyEnv = None,
     max_tokens: options.MaxTokens = None,
     temperature: options.Temperature = None,
+    price: options.Price = None,
+    budget_usd: options.BudgetUsd = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_calls: options.BudgetCalls = None,
     inputs: options.Inputs = None,
     run_id: options.RunId = None,
     durable: Annotated[
@@ -39,6 +43,7 @@ def evaluate(
     store: options.StoreUrl = None,
 ) -> None:
     """Score a program on rows of data. In this process, without a server, unless --durable."""
+    from dspex.cli.budgets import budget_of
     from dspex.cli.code import CodeOptions
     from dspex.cli.evaluating import EvaluateRequest
     from dspex.cli.evaluating import evaluate as run
@@ -48,7 +53,7 @@ def evaluate(
     run(
         EvaluateRequest(
             code=CodeOptions(target, metric, None, module, instructions, imports or ()),
-            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency),
+            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
             place=Place(temporal, namespace, task_queue, store),
             data=data,
             inputs=inputs,
@@ -56,5 +61,6 @@ def evaluate(
             durable=durable,
             batch=batch,
             as_json=as_json,
+            budget=budget_of(budget_usd, budget_tokens, budget_calls),
         )
     )

@@ -21,6 +21,10 @@ def optimize(
     api_key_env: options.ApiKeyEnv = None,
     max_tokens: options.MaxTokens = None,
     temperature: options.Temperature = None,
+    price: options.Price = None,
+    budget_usd: options.BudgetUsd = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_calls: options.BudgetCalls = None,
     inputs: options.Inputs = None,
     arguments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An argument of the optimizer.")
@@ -33,6 +37,9 @@ def optimize(
     local: Annotated[bool, typer.Option("--local", help="In this process, without a Temporal server.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run, print its id, leave it to the workers.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the run would cost at most. Nothing is run or paid for.")
     ] = False,
     as_json: options.AsJson = False,
     module: options.ModuleName = None,
@@ -51,6 +58,7 @@ def optimize(
 
     dspex optimize "text -> intent" --train train.jsonl --val test.jsonl --metric exact_match --lm openai/gpt-4o-mini
     """
+    from dspex.cli.budgets import budget_of
     from dspex.cli.code import CodeOptions
     from dspex.cli.language_model import LMOptions
     from dspex.cli.optimizing import OptimizeRequest
@@ -60,7 +68,7 @@ def optimize(
     run(
         OptimizeRequest(
             code=CodeOptions(target, metric, teacher, module, instructions, imports or ()),
-            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency),
+            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
             place=Place(temporal, namespace, task_queue, store),
             optimizer=optimizer,
             train=train,
@@ -72,6 +80,8 @@ def optimize(
             out=out,
             local=local,
             detach=detach,
+            dry_run=dry_run,
             as_json=as_json,
+            budget=budget_of(budget_usd, budget_tokens, budget_calls),
         )
     )

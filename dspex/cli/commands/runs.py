@@ -118,6 +118,24 @@ def resume(
 
 
 @runs.command()
+def budget(
+    run_id: Id,
+    usd: Annotated[float | None, typer.Option("--usd", min=0.0, help="The most that it may cost, in all.")] = None,
+    tokens: Annotated[int | None, typer.Option("--tokens", min=0, help="The most tokens, in all.")] = None,
+    calls: Annotated[int | None, typer.Option("--calls", min=0, help="The most LM calls, in all.")] = None,
+    as_json: options.AsJson = False,
+    temporal: options.Temporal = None,
+    namespace: options.Namespace = None,
+    store: options.StoreUrl = None,
+) -> None:
+    """What a run may spend and has spent; with options, change it. A run that waits because it has spent it goes on."""
+    from dspex.cli.budgets import budget_of, show_budget
+    from dspex.cli.place import Place
+
+    show_budget(Place(temporal, namespace, None, store), run_id, budget_of(usd, tokens, calls), as_json=as_json)
+
+
+@runs.command()
 def cancel(
     run_id: Id,
     temporal: options.Temporal = None,
