@@ -21,6 +21,7 @@ from dspex.clients.wire import EventReader
 from dspex.errors import LMError, LMUnexpectedError
 
 VERSION = "2023-06-01"
+"""Of the API. The one of 2026-10-21 takes no `temperature` from any model; this one takes it for those that have it."""
 
 
 class Anthropic:

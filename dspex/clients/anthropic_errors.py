@@ -46,7 +46,7 @@ _BY_STATUS: dict[int, type[LMError]] = {
     413: ContextWindowExceededError,
     429: LMRateLimitError,
 }
-_NO_CREDIT = re.compile(r"credit balance is too low|usage limits", re.I)
+_NO_CREDIT = re.compile(r"credit balance is too low|usage limits|spend limit", re.I)
 
 
 def error_of(response: RawResponse) -> LMError:
