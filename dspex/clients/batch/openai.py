@@ -1,6 +1,6 @@
-"""OpenAI's batches: a file of requests, a batch over it, files of what came of it. Groq's and Azure's are the same.
+"""OpenAI's batches: a file of requests, a batch over it, files of what came of it. Groq's are the same.
 
-Together's differ in a few names, which are read here too.
+Together's and Azure's differ in a few names.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class OpenAIBatch:
     """See `dspex.clients.batch.wire.BatchWire`."""
 
     name = "openai"
+    prefix = "/v1"
+    """What paths begin with where a batch names them."""
     max_requests = 50_000
     max_bytes = 64 * 1024 * 1024
     """OpenAI takes 200 MB; this is what a worker has in memory at once."""
@@ -50,7 +52,7 @@ class OpenAIBatch:
         return address.removesuffix(wire.path), wire.path
 
     def line(self, target: Target, key: str, body: bytes) -> bytes:
-        url = f"/v1{target.endpoint}"
+        url = f"{self.prefix}{target.endpoint}"
         return b'{"custom_id":"%b","method":"POST","url":"%b","body":%b}\n' % (key.encode(), url.encode(), body)
 
     async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
@@ -65,7 +67,7 @@ class OpenAIBatch:
     async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
         asked = {
             "input_file_id": batch.input_id,
-            "endpoint": f"/v1{http.target.endpoint}",
+            "endpoint": f"{self.prefix}{http.target.endpoint}",
             "completion_window": "24h",
             "metadata": {MARK: batch.id},
         }
@@ -110,6 +112,17 @@ class OpenAIBatch:
             if file:
                 with suppress(LMError):  # not everyone lets files be deleted; they expire
                     await http.delete(f"/files/{file}")
+
+
+class AzureBatch(OpenAIBatch):
+    """OpenAI's, with other paths: batches are not a deployment's, which is named as the requests' model."""
+
+    name = "azure"
+    prefix = ""
+
+    def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        base, endpoint = super().place(address, wire)
+        return base.partition("/deployments/")[0], endpoint
 
 
 def read_line(line: bytes) -> Line:

@@ -50,7 +50,8 @@ class Target:
         return cls(**orjson.loads(text))
 
     def url(self, path: str) -> str:
-        return f"{self.base}{path}{self.query}"
+        query = self.query.replace("?", "&", 1) if "?" in path else self.query
+        return f"{self.base}{path}{query}"
 
 
 def target_of(call: Call) -> Target:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from dspex.clients.anthropic import ANTHROPIC
 from dspex.clients.batch.anthropic import AnthropicBatch
 from dspex.clients.batch.gemini import GeminiBatch
-from dspex.clients.batch.openai import OpenAIBatch
+from dspex.clients.batch.openai import AzureBatch, OpenAIBatch
+from dspex.clients.dialects import AZURE_CHAT, AZURE_RESPONSES
 from dspex.clients.gemini import GEMINI
 from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT
 from dspex.clients.responses_format import OPENAI_RESPONSES
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from dspex.clients.pipeline import Call
     from dspex.clients.wire import Wire
 
-BATCH_WIRES: dict[str, BatchWire] = {wire.name: wire for wire in (OpenAIBatch(), AnthropicBatch(), GeminiBatch())}
+BATCH_WIRES: dict[str, BatchWire] = {
+    wire.name: wire for wire in (OpenAIBatch(), AzureBatch(), AnthropicBatch(), GeminiBatch())
+}
 
 _WIRES: dict[str, tuple[Wire, str]] = {
     "chat": (OPENAI_CHAT, "openai"),
     "text": (OPENAI_TEXT, "openai"),
     "responses": (OPENAI_RESPONSES, "openai"),
+    "azure chat": (AZURE_CHAT, "azure"),
+    "azure responses": (AZURE_RESPONSES, "azure"),
     "anthropic": (ANTHROPIC, "anthropic"),
     "gemini": (GEMINI, "gemini"),
 }

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+import dspex
 from dspex.clients.answer import usage_of
 from dspex.clients.batch.desk import Desk, Tended
-from dspex.clients.batch.target import Target
+from dspex.clients.batch.target import Target, target_of
 from dspex.clients.batch.wires import batch_wire_of, wire_of
+from dspex.clients.prepare import prepare
 from dspex.clients.pricing import cost_usd
 from dspex.errors import LMConfigurationError
 from dspex.practice import PracticeOptions, PracticeServer
@@ -140,3 +142,44 @@ async def test_a_server_without_batches_is_refused_by_name(store: Store, practic
     nowhere = Target(**{**{name: getattr(to, name) for name in Target.__slots__}, "base": f"{practice.url}/nothing"})
     with pytest.raises(LMConfigurationError, match="has no batch API"):
         await Desk(store, "me").check(nowhere)
+
+
+@pytest.mark.parametrize(
+    ("model", "base", "place"),
+    [
+        (
+            "openai/gpt-4o",
+            "https://api.openai.com/v1",
+            ("https://api.openai.com/v1/batches?limit=1", "/chat/completions"),
+        ),
+        ("groq/llama", None, ("https://api.groq.com/openai/v1/batches?limit=1", "/chat/completions")),
+        (
+            "azure/mine",
+            "https://me.openai.azure.com",
+            ("https://me.openai.azure.com/openai/batches?limit=1&api-version=2024-10-21", "/chat/completions"),
+        ),
+        (
+            "azure/mine",
+            "https://me.openai.azure.com/openai/v1",
+            ("https://me.openai.azure.com/openai/v1/batches?limit=1", "/chat/completions"),
+        ),
+        ("anthropic/claude", None, ("https://api.anthropic.com/v1/batches?limit=1", "/messages")),
+        (
+            "gemini/gemini-2.5-flash",
+            None,
+            ("https://generativelanguage.googleapis.com/v1beta/batches?limit=1", "/models/gemini-2.5-flash"),
+        ),
+    ],
+)
+def test_batches_are_where_the_provider_has_them(model: str, base: str | None, place: tuple[str, str]) -> None:
+    lm = dspex.LM(model, api_base=base, api_key="sk-not-a-key-at-all")
+    to = target_of(prepare(lm, "hi", None, lm.kwargs))
+    assert (to.url("/batches?limit=1"), to.endpoint) == place
+    assert to == Target.parse(to.text())
+
+
+@pytest.mark.parametrize("model", ["mistral/mistral-small", "deepseek/deepseek-chat", "ollama/llama3"])
+def test_providers_without_batches_are_refused_by_name(model: str) -> None:
+    lm = dspex.LM(model, api_key="sk-not-a-key-at-all")
+    with pytest.raises(LMConfigurationError, match=f"{model}.*batch API"):
+        target_of(prepare(lm, "hi", None, lm.kwargs))
