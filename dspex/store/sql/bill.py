@@ -50,4 +50,4 @@ def _line(model: str, predictor: str, sums: list[Any]) -> BillLine:
 
 def _typed(sums: list[Any]) -> Iterator[tuple[str, Any]]:
     for name, value in zip(FIGURES, sums, strict=True):
-        yield name, float(value) if name in ("cost_usd", "latency_s") else int(value)
+        yield name, round(float(value), 10) if name in ("cost_usd", "latency_s") else int(value)

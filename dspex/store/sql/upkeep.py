@@ -70,7 +70,7 @@ def entries(connection: Connection, selection: Selection, after: str, most: int)
 
 def runs_since(connection: Connection, since: float) -> set[str]:
     c = ledger.c
-    statement = select(c.run_id.distinct()).where(c.run_id.is_not(None), c.created_at >= since)
+    statement = select(c.run_id).where(c.run_id.is_not(None), c.created_at >= since).distinct()
     return set(connection.execute(statement).scalars())
 
 
