@@ -25,8 +25,10 @@ help:
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python -m examples.support_intents.demo
 
+# What starts servers and kills processes runs alone; the rest, on all cores.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/unit tests/parity tests/tutorials tests/replay $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/integration tests/durable tests/chaos $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/python -m ruff check $(PACKAGES)
