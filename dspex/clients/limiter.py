@@ -33,7 +33,9 @@ class Gate:
         self._alarm: asyncio.TimerHandle | None = None
 
     async def enter(self, limit: int, again: bool = False, per_second: float | None = None) -> int:
-        """Wait for one of `limit` places, and for one's turn if there are to be no more than `per_second` calls. If the call is refused, say so with the number returned. Then `leave`.
+        """Wait for one of `limit` places, and for one's turn if there are to be no more than `per_second` calls.
+
+        If the call is refused, say so with the number returned. Then `leave`.
 
         Raises:
             LMRateLimitError: the endpoint asked for a rest longer than `PATIENCE_SECONDS`.
