@@ -13,7 +13,7 @@ import os
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -59,8 +59,14 @@ class AiohttpTransport:
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> RawResponse:
-        async with self._open(method, url, headers, body, timeout) as response:
-            return RawResponse(response.status, response.headers, await _read(response, url))
+        session = self._pools.get().session or await self._pools.get().open()
+        way = self._way(url)
+        try:
+            async with self._asked(session, method, way, headers, body, timeout) as response:
+                return RawResponse(response.status, response.headers, await _read(response, url))
+        # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise explained(error, url, timeout, through=way.proxy) from None
 
     @asynccontextmanager
     async def stream(
@@ -86,27 +92,37 @@ class AiohttpTransport:
     async def _open(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, and read the answer inside the block. What goes wrong has a name of ours."""
+        """Ask, and read the answer inside the block. What goes wrong has a name of ours, as in `request`."""
         session = self._pools.get().session or await self._pools.get().open()
         way, asked = self._way(url), False
         try:
-            async with session.request(
-                method,
-                way.url,
-                data=body,
-                headers=way.headers(headers),
-                timeout=self._timeout(timeout),
-                allow_redirects=False,
-                proxy=way.proxy,
-                proxy_headers=way.proxy_headers,
-            ) as response:
+            async with self._asked(session, method, way, headers, body, timeout) as response:
                 asked = True
                 yield response
-        # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if asked and not isinstance(error, aiohttp.ClientError | OSError):
                 raise  # of the reader's own
             raise explained(error, url, timeout, through=way.proxy) from None
+
+    def _asked(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        way: _Way,
+        headers: Mapping[str, str],
+        body: Body | None,
+        timeout: float,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return session.request(
+            method,
+            way.url,
+            data=body,
+            headers=way.headers(headers),
+            timeout=self._timeout(timeout),
+            allow_redirects=False,
+            proxy=way.proxy,
+            proxy_headers=way.proxy_headers,
+        )
 
     def _way(self, url: str) -> _Way:
         known = self._ways.get(url)
