@@ -17,7 +17,7 @@ import orjson
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.runner.demand import Demand, Demands
 from dspex.runner.materialize import facts
-from dspex.runner.meter import asked
+from dspex.runner.meter import Asked, Meter, asked
 from dspex.runner.protocol import Task
 from dspex.settings import settings
 from dspex.store.jsonable import to_jsonable
@@ -130,13 +130,12 @@ class _Prompts:
             turns = times.get(path, 1)
             for example in examples[:rows]:
                 requests, unknown = await self._requests(path, predictor, lm, example)
-                more = demos + unknown
-                for number, (meter, body) in enumerate(requests):
-                    told = more + (turns - 1) * meter.longest(body)  # what it said in its earlier turns
-                    most = meter.most(body, told)
+                for each in requests:
+                    completion = each.meter.longest(each.body)
+                    said = (turns - 1) * completion  # in its earlier turns
+                    most = each.meter.most(each.body, demos + unknown + each.more + said)
                     count = turns * demand.rounds
-                    completion = meter.longest(body)
-                    sums[0] += count if number == 0 else 0
+                    sums[0] += count if each.usual else 0
                     sums[1] += count
                     sums[2] += count * (most.tokens - completion)
                     sums[3] += count * completion
@@ -153,7 +152,7 @@ class _Prompts:
             raise LMNotConfiguredError("No LM to reckon with. Set one: dspex.configure(lm=...), or --lm.")
         return lm
 
-    async def _requests(self, path: str, predictor: Any, lm: Any, example: Example) -> tuple[Any, int]:
+    async def _requests(self, path: str, predictor: Any, lm: Any, example: Example) -> tuple[list[Asked], int]:
         """The requests about one example, and the tokens of inputs that other predictors will bring."""
         given = {name: example[name] for name in predictor.signature.input_fields if name in example}
         missing = [name for name in predictor.signature.input_fields if name not in given]
@@ -164,12 +163,10 @@ class _Prompts:
                 f"What the predictor {path} costs cannot be estimated: its prompt cannot be rendered for an example "
                 f"alone ({type(error).__name__}: {error})."
             ) from error
-        return requests, len(missing) * requests[0][0].longest() if requests else 0
+        return requests, len(missing) * requests[0].meter.longest() if requests else 0
 
     def _demos(self, demand: Demand, predictor: Any, lm: Any, row_bytes: int) -> int:
         """The most tokens of the demos that the step may put into the predictor's prompt."""
-        from dspex.runner.meter import Meter
-
         fields = len(predictor.signature.input_fields) + len(predictor.signature.output_fields)
         shown = row_bytes + fields * _AROUND_A_FIELD
         return demand.demos * shown + demand.traces * (shown + Meter(lm).longest())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from dspex.clients.base_lm import BaseLM
@@ -14,11 +15,13 @@ from dspex.errors import AdapterParseError
 from dspex.settings import context, settings
 from dspex.store.budgets import Most
 
+_UNREADABLE = "?"
+
 
 class Meter(BaseLM):
     """Stands for `lm`: says that it can do what that can, and collects the bodies of requests in `bodies`.
 
-    Its answer is empty, which no adapter can read. So an adapter that asks again for what it cannot read does so here.
+    Its answer is one that no adapter can read. So an adapter that asks again for what it cannot read does so here.
     """
 
     blocking = False
@@ -33,7 +36,10 @@ class Meter(BaseLM):
         asked = messages or [{"role": "user", "content": prompt}]
         sent = {name: value for name, value in {**self.kwargs, **kwargs}.items() if value is not None}
         self.bodies.append(encode_messages(asked)[0] + encode_params(sent))
-        return {"choices": [{"message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}], "usage": {}}
+        return {
+            "choices": [{"message": {"role": "assistant", "content": _UNREADABLE}, "finish_reason": "stop"}],
+            "usage": {},
+        }
 
     @property
     def supports_function_calling(self) -> bool:
@@ -64,10 +70,21 @@ class Meter(BaseLM):
         return longest_answer(self.model, body or encode_params(self.kwargs))
 
 
-async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[tuple[Meter, bytes]]:
-    """The requests that a call of `predictor` would make at most, in order; the first is the usual one."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request. It is `usual` if it is also made when every answer can be read the first time; `more` tokens that are
+    not known yet will be in it."""
+
+    meter: Meter
+    body: bytes
+    usual: bool
+    more: int = 0
+
+
+async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[Asked]:
+    """The requests that a call of `predictor` would make at most."""
     meter = Meter(lm)
-    meters = [meter]
+    reader: Meter | None = None
     with ExitStack() as stack:
         quiet: dict[str, Any] = {
             "callbacks": [],
@@ -81,10 +98,13 @@ async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[t
         second = getattr(adapter, "extraction_model", None)
         if second is not None:  # the LM that reads the first one's answers
             reader = Meter(second)
-            meters.append(reader)
             copied = copy.copy(adapter)
             copied.extraction_model = reader
             stack.enter_context(context(adapter=copied))
         stack.enter_context(suppress(AdapterParseError))  # as it must be: nothing was answered
         await predictor.acall(**inputs, lm=meter)
-    return [(each, body) for each in meters for body in each.bodies]
+    requests = [Asked(meter, body, usual=number == 0) for number, body in enumerate(meter.bodies)]
+    if reader is not None:
+        more = meter.longest()  # of the answer that it reads
+        requests += [Asked(reader, body, number == 0, more) for number, body in enumerate(reader.bodies)]
+    return requests
