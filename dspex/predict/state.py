@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from dspex.errors import UsageError
 from dspex.primitives.example import Example
+from dspex.primitives.program_state import MissingStateError
 
 logger = logging.getLogger("dspex.predict.predict")
 
@@ -103,7 +104,9 @@ def _demos(state: Mapping[str, Any], where: str) -> list[Any]:
 
 
 def _signature(signature: Any, state: Mapping[str, Any], where: str) -> Any:
-    saved = state.get("signature")
+    if "signature" not in state:
+        raise MissingStateError(f"predictor {where}: its state holds no `signature`. It holds: {', '.join(state)}.")
+    saved = state["signature"]
     if not isinstance(saved, Mapping) or not isinstance(saved.get("instructions"), str):
         raise _misfit(where, "`signature` does not hold `instructions`", saved)
     fields = saved.get("fields")

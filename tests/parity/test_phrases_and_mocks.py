@@ -223,3 +223,9 @@ def test_a_mock_in_the_place_of_the_logger_hears_of_inputs(library: Any, given: 
     with mock.patch.object(home, "logger") as logger, library.context(lm=dummy(library, {"answer": "x"})):
         library.Predict("q: int -> answer")(**given)
     assert logger.warning.call_count == 1
+
+
+@LIBRARIES
+def test_a_state_without_signature_is_a_key_error(library: Any) -> None:
+    with pytest.raises(KeyError, match="signature"):
+        library.Predict("q -> a").load_state({"demos": [], "lm": None})

@@ -121,7 +121,7 @@ def _with(state: Any, value: Any, *path: Any) -> None:
     [
         (lambda state: _without(state, "steps[0]"), r"predictor steps\[0\].*It holds: gen.predict"),
         (lambda state: _with(state, 3, "steps[0]"), r"steps\[0\]: its state is not an object"),
-        (lambda state: _without(state, "steps[0]", "signature"), r"steps\[0\]: `signature` does not hold"),
+        (lambda state: _without(state, "steps[0]", "signature"), r"steps\[0\]: its state holds no `signature`"),
         (lambda state: _with(state, "x", "steps[0]", "signature", "fields"), r"steps\[0\]: `signature.fields`"),
         (lambda state: _without(state, "steps[0]", "signature", "fields", 1), r"steps\[0\].*not saved: field b"),
         (lambda state: _with(state, {}, "steps[0]", "demos"), r"steps\[0\]: `demos` is not a list"),
