@@ -31,7 +31,7 @@ _DSPYS_OWN = (
 @lru_cache(maxsize=1)
 def public_names() -> dict[str, list[str]]:
     """The public names that each public module of DSPy defines, or lists in its ``__all__``."""
-    found = {"dspy": _names(dspy, own=False)}
+    found = {"dspy": sorted({*_names(dspy, own=False), "cache"})}  # which is made when it is first read
     for module in pkgutil.walk_packages(dspy.__path__, "dspy."):
         if module.name.startswith(_DSPYS_OWN):
             continue
