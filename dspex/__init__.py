@@ -77,6 +77,7 @@ _HOMES = {
         "PythonInterpreter",
         "SandboxSerializable",
         "track_usage",
+        "resolve_interpreter_factory",
     ),
     "dspex.primitives.asyncify": ("asyncify",),
     "dspex.primitives.syncify": ("syncify",),
@@ -234,6 +235,7 @@ __all__ = [
     "load_settings",
     "majority",
     "make_signature",
+    "resolve_interpreter_factory",
     "settings",
     "streamify",
     "syncify",
@@ -324,6 +326,7 @@ if TYPE_CHECKING:
         Prediction,
         PythonInterpreter,
         SandboxSerializable,
+        resolve_interpreter_factory,
         track_usage,
     )
     from dspex.primitives.asyncify import asyncify

@@ -4,14 +4,17 @@ from dspex.adapters.base import Adapter
 from dspex.adapters.chat_adapter import ChatAdapter
 from dspex.adapters.json_adapter import JSONAdapter
 from dspex.adapters.two_step_adapter import TwoStepAdapter
-from dspex.adapters.types import Code, History, Reasoning, Tool, ToolCallResults, ToolCalls, Type
+from dspex.adapters.types import Audio, Code, File, History, Image, Reasoning, Tool, ToolCallResults, ToolCalls, Type
 from dspex.adapters.xml_adapter import XMLAdapter
 
 __all__ = [
     "Adapter",
+    "Audio",
     "ChatAdapter",
     "Code",
+    "File",
     "History",
+    "Image",
     "JSONAdapter",
     "Reasoning",
     "Tool",
