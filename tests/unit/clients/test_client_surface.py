@@ -190,7 +190,7 @@ def test_provider_trains_and_launches() -> None:
 
 
 def test_provider_that_cannot_train_says_so() -> None:
-    lm = LM("openai/base")
+    lm = LM("hosted_vllm/base", api_base="http://127.0.0.1:9/v1")
     assert type(lm.provider) is Provider
     with pytest.raises(LMUnsupportedFeatureError, match="does not support fine-tuning"):
         lm.finetune([], None)
