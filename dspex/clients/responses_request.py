@@ -61,8 +61,11 @@ def _input(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _exact_item(item: dict[str, Any]) -> dict[str, Any]:
     """An input item without what this API does not know, and with what it wants."""
     item.pop("name" if "role" in item else "", None)
-    if isinstance(item.get("content"), list):
-        item["content"] = [_exact_part(part) for part in item["content"]]
+    content = item.get("content")
+    if isinstance(content, list):
+        item["content"] = [_exact_part(part) for part in content]
+        if item.get("role") == "assistant" and all(part.get("type") == "output_text" for part in content):
+            item["content"] = "".join(part["text"] for part in content)  # a list would need the ids of that answer
     return item
 
 
