@@ -13,8 +13,8 @@ import orjson
 
 from dspex.clients.openai import OPENAI_CHAT, excerpt
 from dspex.clients.retry import with_retries
-from dspex.clients.secrets import scrub
-from dspex.clients.transport import Body, RequestingTransport
+from dspex.clients.secrets import in_headers, scrub, scrub_body
+from dspex.clients.transport import Body, RawResponse, RequestingTransport
 from dspex.errors import LMError, LMUnexpectedError, LMUnsupportedModelError
 from dspex.finetuning.job import Job, job_of
 from dspex.finetuning.training_file import TrainingFile
@@ -24,7 +24,8 @@ TRIES_AGAIN = 3
 _TIMEOUT = 60.0
 _UPLOAD_TIMEOUT = 3600.0
 _PURPOSE = "fine-tune"
-_PAGE = 100
+_FILES_A_PAGE = 1000
+_JOBS_A_PAGE = 100
 _MOST_PAGES = 20
 
 
@@ -42,12 +43,12 @@ class FineTuningApi:
         self.base_url = base_url
         self.tries_again = tries_again
         self._headers = headers
-        self._key = key
+        self._secrets = (key, *in_headers(headers))
         self._transport = transport
 
     async def find_file(self, name: str, size: int) -> str | None:
         """The id of an uploaded training file of this name and size, if there is one."""
-        async for file in self._pages(f"/files?purpose={_PURPOSE}"):
+        async for file in self._pages(f"/files?purpose={_PURPOSE}&limit={_FILES_A_PAGE}"):
             if (file.get("filename"), file.get("bytes")) == (name, size) and file.get("status") != "error":
                 return str(file["id"])
         return None
@@ -74,7 +75,7 @@ class FineTuningApi:
 
     async def jobs(self) -> AsyncIterator[Job]:
         """The jobs there are, the latest first."""
-        async for data in self._pages("/fine_tuning/jobs?"):
+        async for data in self._pages(f"/fine_tuning/jobs?limit={_JOBS_A_PAGE}"):
             yield job_of(data)
 
     async def create_job(self, request: Mapping[str, Any]) -> Job:
@@ -105,7 +106,7 @@ class FineTuningApi:
     async def _pages(self, path: str) -> AsyncIterator[dict[str, Any]]:
         after = ""
         for _ in range(_MOST_PAGES):
-            page = await self._read(f"{path}&limit={_PAGE}{after}")
+            page = await self._read(path + after)
             found = page.get("data") if isinstance(page, dict) else None
             if not isinstance(found, list):
                 raise LMUnexpectedError(f"The answer is no list: {str(page)[:300]}")
@@ -129,16 +130,19 @@ class FineTuningApi:
         url = self.base_url + path
         try:
             response = await self._transport.request(method, url, {**self._headers, **(headers or {})}, body, timeout)
+            body_told = scrub_body(response.body, *self._secrets)  # a job's errors and events are kept, and shown
             if response.status not in (200, 201):
-                raise OPENAI_CHAT.error(response)
-            return _json(response.body)
+                raise OPENAI_CHAT.error(RawResponse(response.status, response.headers, body_told))
+            return _json(body_told)
         except LMError as error:
             raise self._told(error, url) from None
 
     def _told(self, error: LMError, url: str) -> LMError:
         """`error` with the address in its message, and without the key if the provider echoed it."""
         where = "" if url in error.message else f"{url}: "
-        told = type(error)(scrub(where + error.message, self._key), status=error.status, retry_after=error.retry_after)
+        told = type(error)(
+            scrub(where + error.message, *self._secrets), status=error.status, retry_after=error.retry_after
+        )
         told.provider_code = error.provider_code
         return told
 

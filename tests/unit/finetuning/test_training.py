@@ -126,6 +126,14 @@ async def test_failure_is_told_in_the_providers_own_words(store: Store) -> None:
     assert str(error) == "The fine-tuning job 'ftjob-1' failed: The file is bad. (invalid_training_file)"
 
 
+async def test_key_that_the_provider_quotes_in_a_jobs_error_is_not_kept(store: Store) -> None:
+    provider = FakeOpenAI(("failed",))
+    provider.error = {"code": None, "message": f"The key {KEY} may not train.", "param": None}
+    training, job = await order(provider, store)
+    assert str(failure(await training.look(job.id))).endswith("failed: The key *** may not train.")
+    assert KEY not in str(await store.runs.list())
+
+
 async def test_end_is_written_down_as_a_run(store: Store) -> None:
     provider = FakeOpenAI(("succeeded",))
     training, job = await order(provider, store, usd_per_million_tokens=1000)
