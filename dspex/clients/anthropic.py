@@ -32,13 +32,13 @@ class Anthropic:
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
         head, apart, tools_called = prompt_json(messages, params)
-        body = anthropic_params(model, params)
+        asked = sent_params(params)
+        body = anthropic_params(model, asked, params)
         if tools_called and "tools" not in body:
             body |= _tools_of_the_past(tools_called)
-        asked = sent_params(params)
         if params.get("extra_body"):
             asked["extra_body"] = params["extra_body"]
-        apart.digest.update(encode_params({**asked, "model": model}))
+        apart.digest.update(encode_params(asked | {"model": model}))
         return Encoded(head + in_order(body)[1:], apart.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 from dspex.clients.anthropic_messages import PROVIDER
 from dspex.clients.anthropic_schema import anthropic_schema
 from dspex.clients.claude import Claude, claude
-from dspex.clients.params import refuse, sent_params
+from dspex.clients.params import refuse
 from dspex.clients.thinking import BUDGETS, effort_of
 
 logger = logging.getLogger(__name__)
@@ -54,13 +54,12 @@ _LATER = frozenset({"max_completion_tokens", "max_tokens", "parallel_tool_calls"
 """What depends on other parameters."""
 
 
-def anthropic_params(model: str, params: Mapping[str, Any]) -> Body:
-    """The request but for its messages.
+def anthropic_params(model: str, asked: Mapping[str, Any], params: Mapping[str, Any]) -> Body:
+    """The request but for its messages: `asked` is what `params` say that is not the client's own affair.
 
     Raises:
         LMUnsupportedFeatureError: the API or the model cannot do what is asked.
     """
-    asked = sent_params(params)
     kind = claude(model)
     body: Body = {}
     for name, value in asked.items():

@@ -35,10 +35,10 @@ class Gemini:
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
         head, apart = _prompt_json(messages, takes_levels(model))
         asked = sent_params(params)
+        body = gemini_params(model, asked, params)
         if params.get("extra_body"):
             asked["extra_body"] = params["extra_body"]
-        apart.digest.update(encode_params({**asked, "model": model}))
-        body = gemini_params(model, params)
+        apart.digest.update(encode_params(asked | {"model": model}))
         return Encoded(head + (b"," + in_order(body)[1:] if body else b"}"), apart.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
@@ -89,9 +89,9 @@ def _prompt_json(messages: list[dict[str, Any]], signed: bool) -> tuple[bytes, A
     if apart.prefix is not None and len(apart.rest) == 1 and apart.rest[0].get("role") == "user":
         beginning, role = _beginning(apart.prefix, signed)
         if beginning and role != "user":
-            rest = Contents(apart.rest)
-            if rest.turns:
-                return beginning + (b"," if role else b"") + in_order(rest.turns[0]) + b"]", apart
+            turns = Contents(apart.rest).turns
+            if turns:
+                return b"%b%b%b]" % (beginning, b"," if role else b"", in_order(turns[0])), apart
     said = [*apart.prefix.messages, *apart.rest] if apart.prefix is not None else apart.rest
     contents = Contents(said, signed)
     contents.complete()

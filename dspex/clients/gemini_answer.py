@@ -126,18 +126,17 @@ def usage_of(usage: Mapping[str, Any]) -> dict[str, Any]:
     prompt = (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0)
     thought = usage.get("thoughtsTokenCount") or 0
     answered = (usage.get("candidatesTokenCount") or 0) + thought
+    asked = {"cached_tokens": usage.get("cachedContentTokenCount") or 0}
+    said = {"reasoning_tokens": thought}
+    for details, by_modality in ((asked, "promptTokensDetails"), (said, "candidatesTokensDetails")):
+        if by_modality in usage:
+            details |= _audio(usage[by_modality])
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answered,
         "total_tokens": usage.get("totalTokenCount") or prompt + answered,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.get("cachedContentTokenCount") or 0,
-            **_audio(usage.get("promptTokensDetails")),
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": thought,
-            **_audio(usage.get("candidatesTokensDetails")),
-        },
+        "prompt_tokens_details": asked,
+        "completion_tokens_details": said,
     }
 
 

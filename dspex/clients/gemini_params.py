@@ -13,7 +13,7 @@ from typing import Any
 
 from dspex.clients.gemini_contents import PROVIDER
 from dspex.clients.gemini_models import takes_levels, thinks
-from dspex.clients.params import refuse, sent_params
+from dspex.clients.params import refuse
 from dspex.clients.thinking import BUDGETS, effort_of
 
 Body = dict[str, Any]
@@ -57,15 +57,15 @@ _REFUSED = {
 _TIERS = {"auto": None, "default": "standard"}
 
 
-def gemini_params(model: str, params: Mapping[str, Any]) -> Body:
-    """The request but for its contents.
+def gemini_params(model: str, asked: Mapping[str, Any], params: Mapping[str, Any]) -> Body:
+    """The request but for its contents: `asked` is what `params` say that is not the client's own affair.
 
     Raises:
         LMUnsupportedFeatureError: the API or the model cannot do what is asked.
     """
     body: Body = {}
     config: Body = {}
-    for name, value in sent_params(params).items():
+    for name, value in asked.items():
         if name in _SAME:
             config[_SAME[name]] = value
         elif name in _RULES:

@@ -13,7 +13,7 @@ from dspex.clients.answer import Answer, field
 from dspex.clients.openai import OpenAIFormat, excerpt
 from dspex.clients.request import Encoded, seal_params, take_apart
 from dspex.clients.responses_request import as_responses_request as as_responses_request
-from dspex.clients.responses_request import exact, input_json
+from dspex.clients.responses_request import exact, input_json, translated
 from dspex.clients.responses_stream import ResponsesEvents, failure
 from dspex.clients.wire import EventReader
 from dspex.errors import LMUnexpectedError
@@ -26,7 +26,7 @@ class ResponsesFormat(OpenAIFormat):
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
         apart = take_apart(messages)
-        body = exact(as_responses_request(sent))
+        body = exact(translated(sent))
         if body.get("input"):  # of a caller who writes in this API's own shape
             return seal_params(b"{", apart.digest, body)
         del body["input"]

@@ -15,7 +15,11 @@ _OPTIONAL = ("temperature", "top_p", "n", "logprobs", "reasoning", "tool_choice"
 
 def as_responses_request(request: Mapping[str, Any]) -> dict[str, Any]:
     """A chat request as one of the Responses API."""
-    asked = copy.deepcopy(dict(request))
+    return translated(copy.deepcopy(dict(request)))
+
+
+def translated(asked: dict[str, Any]) -> dict[str, Any]:
+    """As `as_responses_request`, in place."""
     messages = asked.pop("messages", [])
     if "input" not in asked:
         asked["input"] = [item for message in messages for item in _items(message)]
@@ -151,8 +155,8 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     if "function" in tool:
         rest = {name: value for name, value in tool.items() if name not in ("type", "function")}
         tool = {"type": "function", **rest, **tool["function"]}
-    if tool.get("type") == "function" and tool.get("description") is None:
-        tool.pop("description", None)
+    if tool.get("type") == "function" and tool.get("description", "") is None:
+        return {name: value for name, value in tool.items() if name != "description"}
     return tool
 
 
