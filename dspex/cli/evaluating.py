@@ -66,8 +66,6 @@ def evaluate(request: EvaluateRequest) -> None:
     """
     if request.run_id is not None:
         checked_run_id(request.run_id)
-    if request.batch and request.budget is not None:
-        raise UsageError("A budget does not hold for batches: what is submitted is paid. Leave one of them out.")
     code = find_code(request.code)
     if code.metric is None:
         raise UsageError("No metric. Name one: --metric exact_match, or contains, f1, package.module:function.")

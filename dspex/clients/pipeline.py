@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Protocol
 
 from dspex.clients.answer import reported_cost, stopped_because, usage_of
@@ -63,7 +64,8 @@ _POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
 class CallLedger(Protocol):
     """What the client needs of the ledger (`dspex.store.Ledger`)."""
 
-    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held | Spent: ...
+    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held: ...
+    async def reserve(self, key: str, payer: Payer) -> Held | Spent | None: ...
     async def record(self, entry: LedgerEntry) -> LedgerEntry: ...
     async def release(self, key: str) -> None: ...
 
@@ -193,11 +195,12 @@ async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished])
     if ledger is None:
         return await _fetch(call, scope, flight)
     payer = None if scope is None or scope.run_id is None else Payer(scope.run_id, lambda: most_of(call))
-    hit = await claimed(ledger, flight.key, payer, call.model, flight.wanted)
-    if hit is not None:
-        return Finished(hit.entry, paid=False)
+    found = await _claim(ledger, flight.key, payer, flight.wanted)
+    if isinstance(found, Hit):
+        return Finished(found.entry, paid=False)
+    room = _Room(ledger, flight.key, payer, call.model) if payer is not None and found.limited else None
     try:
-        finished = await _fetch(call, scope, flight)
+        finished = await _fetch(call, scope, flight, room)
     except BaseException:
         await _insist(lambda: ledger.release(flight.key), "give up a claim on")
         raise
@@ -205,33 +208,71 @@ async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished])
     return finished if standing is finished.entry else Finished(standing, paid=True)
 
 
-async def claimed(
-    ledger: CallLedger,
-    key: str,
-    payer: Payer | None,
-    model: str,
-    wanted: Callable[[], bool] = lambda: True,
-) -> Hit | None:
-    """The recorded answer; or None, and the claim is ours. While another process calls, wait for what it gets; while
-    calls under way may still leave room in the budget, wait for them.
+async def claimed(ledger: CallLedger, key: str, payer: Payer | None, model: str) -> Hit | None:
+    """The recorded answer; or None, and the claim is ours, with room for the call set aside in the payer's budget.
 
     Raises:
-        BudgetExceededError: the run that would have to pay has no room for the call in its budget.
-        LMConfigurationError: its budget is in dollars, and the model has no known price.
+        BudgetExceededError: there is no room for the call.
+        LMConfigurationError: the budget is in dollars, and the model has no known price.
     """
-    polls = 0
-    while True:
-        outcome = await (ledger.claim(key) if payer is None else ledger.claim(key, payer))
-        if isinstance(outcome, Hit):
+    found = await _claim(ledger, key, payer)
+    if isinstance(found, Hit):
+        return found
+    if payer is not None and found.limited:
+        room = _Room(ledger, key, payer, model)
+        try:
+            for polls in count():
+                if await room.taken():
+                    break
+                await _pause(polls)
+        except BaseException:
+            await ledger.release(key)
+            raise
+    return None
+
+
+async def _claim(
+    ledger: CallLedger, key: str, payer: Payer | None, wanted: Callable[[], bool] = lambda: True
+) -> Hit | Won:
+    """The recorded answer, or the claim is ours. While another process calls, wait for what it gets."""
+    for polls in count():
+        outcome = await (ledger.claim(key) if payer is None else ledger.claim(key, payer.run_id))
+        if not isinstance(outcome, Held):
             return outcome
-        if isinstance(outcome, Won):
-            return None
-        if isinstance(outcome, Spent):
-            raise refusal(outcome, model)
-        await asyncio.sleep(_POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)])
-        polls += 1
+        await _pause(polls)
         if not wanted():
-            raise asyncio.CancelledError
+            break
+    raise asyncio.CancelledError
+
+
+async def _pause(polls: int) -> None:
+    await asyncio.sleep(_POLL_SECONDS[min(polls, len(_POLL_SECONDS) - 1)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The room for one call in the budget of the run that pays."""
+
+    ledger: CallLedger
+    key: str
+    payer: Payer
+    model: str
+
+    async def taken(self) -> bool:
+        """Set it aside; False, if there is none until other calls under way have come to less than they might.
+
+        Raises:
+            BudgetExceededError: there is none.
+            LMConfigurationError: the budget is in dollars, and the model has no known price.
+        """
+        refused = await self.ledger.reserve(self.key, self.payer)
+        if isinstance(refused, Spent):
+            raise refusal(refused, self.model)
+        return refused is None
+
+
+class _NoRoomYet(Exception):
+    """The call had its place at the endpoint, but there is no room for it in the budget just now."""
 
 
 async def _insist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
@@ -260,22 +301,24 @@ def _warn_of_store(what: str, error: StoreError) -> None:
 _warned_at: float | None = None
 
 
-async def _fetch(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:
+async def _fetch(
+    call: Call, scope: CallScope | None, flight: Flight[Finished] | None, room: _Room | None = None
+) -> Finished:
     """Call, count what it came to, and tell it to who measures."""
     heard = telemetry()
     if heard is None:
-        return await _pay(call, scope, flight)
+        return await _pay(call, scope, flight, room)
     from dspex.observability.lm_calls import measured
 
     with measured(heard, call) as paid:
-        paid.finished = await _pay(call, scope, flight)
+        paid.finished = await _pay(call, scope, flight, room)
         return paid.finished
 
 
-async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | None) -> Finished:
+async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | None, room: _Room | None) -> Finished:
     """Call, and count what it came to."""
     started = time.perf_counter()
-    body, reply = await with_retries(lambda number: _attempt(call, flight, number), call.num_retries)
+    body, reply = await with_retries(lambda number: _attempt(call, flight, number, room), call.num_retries)
     usage = usage_of(reply)
     tokens = tokens_of(usage)
     _traffic.get().gate(call).used(tokens.prompt + tokens.completion)
@@ -302,8 +345,17 @@ async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | N
     return Finished(entry, paid=True, reply=reply)
 
 
-async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> tuple[bytes, Any]:
-    """Send once, when the endpoint has a place. A call that nobody waits for any more is not sent."""
+async def _attempt(call: Call, flight: Flight[Finished] | None, number: int, room: _Room | None) -> tuple[bytes, Any]:
+    """Send once, when the endpoint has a place and the budget has room. A call that nobody waits for is not sent."""
+    for polls in count():
+        try:
+            return await _try(call, flight, number, room)
+        except _NoRoomYet:
+            await _pause(polls)
+    raise AssertionError("unreachable")
+
+
+async def _try(call: Call, flight: Flight[Finished] | None, number: int, room: _Room | None) -> tuple[bytes, Any]:
     gate = _traffic.get().gate(call)
     limit = gate.calls_per_second(call.rpm, call.tpm, len(call.body) / _BYTES_A_TOKEN) if call.rpm or call.tpm else None
     came = time.perf_counter()
@@ -312,6 +364,9 @@ async def _attempt(call: Call, flight: Flight[Finished] | None, number: int) -> 
     try:
         if flight is not None and not flight.wanted():
             raise asyncio.CancelledError
+        # Only now: what is set aside is lost if this process dies, and the call may wait long for its place.
+        if room is not None and not await room.taken():
+            raise _NoRoomYet
         result = await _send(call, gate, number, waited)
         gate.answered()
         return result
@@ -368,6 +423,6 @@ def _told(error: LMError, call: Call, key: str | None) -> LMError:
     words = scrub(where + error.message + hint, *secrets)
     told = type(error)(words, model=call.model, status=error.status, retry_after=error.retry_after)
     told.provider_code = None if error.provider_code is None else scrub(error.provider_code, *secrets)
-    told.request_id = error.request_id
+    told.request_id = None if error.request_id is None else scrub(error.request_id, *secrets)
     told.provider, told.final = error.provider, error.final
     return told

@@ -21,7 +21,7 @@ from dspex.clients.pricing import cost_usd
 from dspex.clients.tokens import tokens_of
 from dspex.errors import StoreError
 from dspex.settings import settings
-from dspex.store.budgets import Payer, Spent
+from dspex.store.budgets import Payer
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 from dspex.store.url import ENVIRONMENT_VARIABLE
 
@@ -60,7 +60,7 @@ class CacheAsLedger:
             "_fn_identifier": "dspex.clients.lm.LM",
         }
 
-    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won:
+    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won:
         found = await self._do(self._cache.get, self._request)
         if found is None:
             return Won()
@@ -75,6 +75,9 @@ class CacheAsLedger:
         except Exception as error:  # noqa: BLE001 - a cache of the user's own; the answer is there all the same
             logger.warning("The cache failed to keep an answer of %s: %s", self._model, error)
         return entry
+
+    async def reserve(self, key: str, payer: Payer) -> None:
+        """Nobody has a budget outside of runs."""
 
     async def release(self, key: str) -> None:
         """Nothing is claimed in a cache."""
@@ -96,7 +99,7 @@ class LedgerIfPossible:
         self._ledger = ledger
         self._missing = False
 
-    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held | Spent:
+    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
         try:
             return await self._ledger.claim(key)
         except StoreError as error:
@@ -106,6 +109,9 @@ class LedgerIfPossible:
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         return entry if self._missing else await self._ledger.record(entry)
+
+    async def reserve(self, key: str, payer: Payer) -> None:
+        """Nobody has a budget outside of runs."""
 
     async def release(self, key: str) -> None:
         if not self._missing:

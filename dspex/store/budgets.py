@@ -1,8 +1,8 @@
 """What runs may spend at most, and the room that is left: shared by all processes that work on a run.
 
-Before a call is made, the most that it can come to is set aside in the transaction that claims it (`Ledger.claim`);
-when its answer is recorded, what it really came to takes that place. So what is paid and what may still have to be paid
-are within the budget together at every moment, whatever number of hosts call at once, and whichever of them is killed.
+Just before a call is made, the most that it can come to is set aside (`Ledger.reserve`); in the transaction that
+records its answer, what it really came to takes that place. So what is paid and what may still have to be paid are
+within the budget together at every moment, whatever number of hosts call at once, and whichever of them is killed.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dspex.store.bill import Bill
 from dspex.store.budgets import Payer, Spent
 from dspex.store.gather import Gather
-from dspex.store.ledger_work import Claim, LedgerWork
+from dspex.store.ledger_work import Claim, LedgerWork, Reservation
 from dspex.store.memory import RecentEntries
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """The caller is the one to call, and must then `record` or `release`."""
+    """The caller is the one to call, and must then `record` or `release`. If the run that pays has a budget
+    (`limited`), it must `reserve` room for the call before it makes it."""
+
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +74,21 @@ class Ledger:
         self._work = LedgerWork(database, self._recent)
         self._gather = Gather("dspex-ledger", self._work)
 
-    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held | Spent:
-        """The answer to the call `key`, or who is to make it. A claim won by a waiter that is cancelled is released.
-
-        With a `payer` that has a budget the most that the call can come to is set aside until it is recorded or
-        released. While there is no room for that, the answer is `Held`; `Spent`, if there never will be.
-        """
+    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
+        """The answer to the call `key`, or who is to make it, for the run `run_id` to pay. A claim won by a waiter that
+        is cancelled is released."""
         entry = self._recent.get(key)
         if entry is not None:
             return Hit(entry)
-        answer: Hit | Won | Held | Spent = await self._gather.ask("claim", Claim(key, payer))
+        answer: Hit | Won | Held = await self._gather.ask("claim", Claim(key, run_id))
         return answer
+
+    async def reserve(self, key: str, payer: Payer) -> Held | Spent | None:
+        """Set the most that the call can come to aside in the budget of the run that pays, until it is recorded or
+        released: to be done just before it is made. While there is no room, the answer is `Held`; `Spent`, if there
+        will not be any. None: it may be made."""
+        refusal: Held | Spent | None = await self._gather.ask("reserve", Reservation(key, payer))
+        return refusal
 
     async def lookup(self, key: str) -> LedgerEntry | None:
         """The recorded call, without claiming anything."""

@@ -7,16 +7,16 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dspex.errors import StoreError, StoreFullError
 from dspex.store.gather import Request
 
 if TYPE_CHECKING:
-    from dspex.store.budgets import Payer, Spent
+    from dspex.store.budgets import Payer
     from dspex.store.database import Database
-    from dspex.store.ledger import Held, LedgerEntry
+    from dspex.store.ledger import LedgerEntry
     from dspex.store.memory import RecentEntries
     from dspex.store.sql.ledger import LedgerSql
 
@@ -30,10 +30,17 @@ _WARN_EVERY_S = 60.0
 
 
 class Claim(NamedTuple):
-    """A call to be claimed, and who pays if it is made."""
+    """A call to be claimed, and the run that pays if it is made."""
 
     key: str
-    payer: Payer | None
+    run_id: str | None
+
+
+class Reservation(NamedTuple):
+    """A call that is claimed and about to be made, and who pays for it."""
+
+    key: str
+    payer: Payer
 
 
 class LedgerWork:
@@ -53,6 +60,7 @@ class LedgerWork:
         self._in_one_go(self._record, [r for r in batch if r.kind == "record"])
         self._in_one_go(self._release, [r for r in batch if r.kind == "release"])
         self._in_one_go(self._read, [r for r in batch if r.kind in ("lookup", "claim")])
+        self._in_one_go(self._reserve, [r for r in batch if r.kind == "reserve"])
         self._in_one_go(self._claim, [r for r in batch if r.kind == "claim" and r.answer is None and not r.error])
         if self._held and self._beat_is_due():
             self._beat()
@@ -133,7 +141,7 @@ class LedgerWork:
     def _claim(self, requests: list[Request]) -> None:
         from dspex.store.ledger import Held, Hit, Won
 
-        won, found, refused = self._won_found_and_refused([r.what for r in requests])
+        won, found, limited = self._won_and_found([r.what for r in requests])
         for entry in found.values():
             self._recent.add(entry)
         for request in requests:
@@ -143,23 +151,27 @@ class LedgerWork:
             elif key in won:
                 won.discard(key)  # of two waiters in this process, one has won
                 self._held.add(key)
-                request.answer = Won()
+                request.answer = Won(limited=request.what.run_id in limited)
             else:
-                request.answer = refused.get(key) or Held()
+                request.answer = Held()
 
-    def _won_found_and_refused(
-        self, claims: list[Claim]
-    ) -> tuple[set[str], dict[str, LedgerEntry], dict[str, Held | Spent]]:
+    def _won_and_found(self, claims: list[Claim]) -> tuple[set[str], dict[str, LedgerEntry], Collection[str]]:
         beat = self._beat_is_due()
         asked_at = time.monotonic()
         keys = sorted({claim.key for claim in claims})
-        payers = {claim.key: claim.payer for claim in claims if claim.payer is not None}
+        runs = {claim.run_id for claim in claims if claim.run_id is not None}
         outcome = self._database.transact(
-            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, beat, payers)
+            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, beat, runs)
         )
         if beat:
             self._beaten_at = asked_at
         return outcome
+
+    def _reserve(self, requests: list[Request]) -> None:
+        payers = {request.what.key: request.what.payer for request in requests}
+        refused = self._database.transact(lambda connection: self.sql.budgets.reserve(connection, self.owner, payers))
+        for request in requests:
+            request.answer = refused.get(request.what.key)
 
     def _beat_is_due(self) -> bool:
         return self._beaten_at is None or time.monotonic() - self._beaten_at >= BEAT_EVERY_S

@@ -1,4 +1,4 @@
-"""Budgets in SQL: room is set aside, given back and settled in the transactions that claim, release and record calls.
+"""Budgets in SQL. What is set aside is given back and settled in the transactions that release and record calls.
 
 A transaction that needs claims and budgets takes the claims first, so that no two wait for each other.
 """
@@ -68,6 +68,7 @@ class BudgetSql:
         self._dialect: Dialect = dialect
         keys = listed(dialect, "keys")
         runs = select(budgets.c.run_id, *_LIMITS, *_USED).where(budgets.c.run_id.in_(listed(dialect, "runs")))
+        self._limited = select(budgets.c.run_id).where(budgets.c.run_id.in_(listed(dialect, "runs")))
         self._lock = runs.order_by(budgets.c.run_id)
         if dialect == "postgresql":
             self._lock = self._lock.with_for_update()
@@ -132,13 +133,16 @@ class BudgetSql:
             connection.execute(self._drop, {"keys": bind_list(self._dialect, keys), "me": me})
             self._add(connection, returned)
 
-    def limited(self, connection: Connection, entries: Sequence[LedgerEntry]) -> Collection[str]:
-        """The runs among those that paid for `entries` that have a budget."""
-        return self._locked(connection, {entry.run_id for entry in entries if entry.run_id is not None}).keys()
+    def limited(self, connection: Connection, runs: Collection[str]) -> Collection[str]:
+        """Those of `runs` that have a budget."""
+        if not runs:
+            return ()
+        return set(connection.execute(self._limited, {"runs": bind_list(self._dialect, sorted(runs))}).scalars())
 
     def settle(self, connection: Connection, me: str, paid: Sequence[LedgerEntry], runs: Collection[str]) -> None:
         """Put what calls of these `runs` really came to in the place of what had been set aside for them."""
         used: dict[str, Amount] = {}
+        self._locked(connection, runs)  # before any row of theirs: the order that `reserve` keeps too
         keys = [entry.key for entry in paid if entry.run_id in runs]
         held = self._rows(connection, keys)
         mine = {row.key: row for row in held if row.owner == me}

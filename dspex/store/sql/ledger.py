@@ -8,7 +8,7 @@ other.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -26,8 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.budgets import Payer, Spent
-from dspex.store.ledger import Held, LedgerEntry
+from dspex.store.ledger import LedgerEntry
 from dspex.store.sql.budgets import BudgetSql
 from dspex.store.sql.listed import Dialect, bind_list, listed, listed_value
 from dspex.store.sql.schema import claims, ledger, owners, repeats
@@ -54,7 +53,7 @@ class LedgerSql:
         silence = func.abs(now - owners.c.beat)  # absolute: a clock set back must not make a dead claim last for hours
         keys = listed(dialect, "keys")
 
-        self._budgets = BudgetSql(dialect, silence <= void_after_s)
+        self.budgets = BudgetSql(dialect, silence <= void_after_s)
         self._entries = select(*_ENTRY).where(ledger.c.key.in_(keys))
         self._known = select(ledger.c.key).where(ledger.c.key.in_(keys))
         self._insert = upsert(ledger).on_conflict_do_nothing()
@@ -102,13 +101,13 @@ class LedgerSql:
         keys: Sequence[str],
         held: Collection[str],
         beat: bool,
-        payers: Mapping[str, Payer],
-    ) -> tuple[set[str], dict[str, LedgerEntry], dict[str, Held | Spent]]:
-        """Claim `keys`, of which `held` are with callers of this owner, and set aside what `payers` may have to pay.
+        runs: Collection[str] = (),
+    ) -> tuple[set[str], dict[str, LedgerEntry], Collection[str]]:
+        """Claim `keys`, of which `held` are with callers of this owner.
 
-        Returns those won, entries found, and those that could have been won but for their run's budget.
+        Returns those won, entries found, and which of `runs` have a budget.
         """
-        if self._dialect == "postgresql" and not payers:
+        if self._dialect == "postgresql":
             # A claim need not survive the database's own crash, so nobody waits for its disk.
             connection.execute(text("SET LOCAL synchronous_commit = off"))
         if beat:
@@ -121,12 +120,7 @@ class LedgerSql:
         found = self.entries(connection, sorted(won)) if won else {}
         if found:
             connection.execute(self._drop, {"keys": bind_list(self._dialect, sorted(found))})
-            won -= found.keys()
-        refused = self._budgets.reserve(connection, me, {key: payers[key] for key in won if key in payers})
-        if refused:
-            self._release_only(connection, me, sorted(refused))
-            won -= refused.keys()
-        return won, found, refused
+        return won - found.keys(), found, self.budgets.limited(connection, runs) if runs and won else ()
 
     def _take_void(self, connection: Connection, me: str, keys: Sequence[str], held: Collection[str]) -> set[str]:
         taken: set[str] = set()
@@ -162,19 +156,16 @@ class LedgerSql:
             repeated = [each for each in ordered if standing[each.key] != each]  # equal: this very record, sent again
             if repeated:
                 connection.execute(insert(repeats), [_repeat(entry, now) for entry in repeated])
-        limited = self._budgets.limited(connection, ordered)
+        limited = self.budgets.limited(connection, {entry.run_id for entry in ordered if entry.run_id is not None})
         if limited:
             paid = [*(entry for entry in ordered if entry.key not in known and entry not in repeated), *repeated]
-            self._budgets.settle(connection, me, paid, limited)
+            self.budgets.settle(connection, me, paid, limited)
         return standing
 
     def release(self, connection: Connection, me: str, keys: Sequence[str]) -> None:
         """Give up claims of `me`, and what was set aside for them."""
-        self._release_only(connection, me, keys)
-        self._budgets.give_back(connection, me, keys)
-
-    def _release_only(self, connection: Connection, me: str, keys: Sequence[str]) -> None:
         connection.execute(self._release, {"keys": bind_list(self._dialect, keys), "me": me})
+        self.budgets.give_back(connection, me, keys)
 
     def beat(self, connection: Connection, me: str) -> None:
         connection.execute(self._beat, {"me": me})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dspex.clients.transport import RawResponse
-from dspex.store.budgets import Payer
+from dspex.store.budgets import Payer, Spent
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 KEY = "sk-very-secret-0123456789"
@@ -62,7 +62,7 @@ class MemoryLedger:
         self.broken: list[Exception] = []
         self.asked = 0
 
-    async def claim(self, key: str, payer: Payer | None = None) -> Hit | Won | Held:
+    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
         self.asked += 1
         await asyncio.sleep(0)
         if key in self.entries:
@@ -71,6 +71,9 @@ class MemoryLedger:
             return Held()
         self.claims.add(key)
         return Won()
+
+    async def reserve(self, key: str, payer: Payer) -> Held | Spent | None:
+        return None
 
     async def lookup(self, key: str) -> LedgerEntry | None:
         return self.entries.get(key)

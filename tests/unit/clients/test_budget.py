@@ -16,7 +16,7 @@ from dspex.clients.request import encode_messages
 from dspex.clients.scope import CallScope, call_scope
 from dspex.errors import Blame, BudgetExceededError, LMConfigurationError, UsageError, blame
 from dspex.settings import context
-from dspex.store import Most, Spending, Spent
+from dspex.store import Most, Spending, Spent, Won
 
 Make = Callable[..., Any]
 PRICE = {"input": 1.0, "output": 10.0}
@@ -100,7 +100,10 @@ def test_unpriced_model_is_a_matter_of_the_set_up() -> None:
 class Refusing(MemoryLedger):
     """Has room for nothing."""
 
-    async def claim(self, key: str, payer: Any = None) -> Any:
+    async def claim(self, key: str, run_id: str | None = None) -> Any:
+        return Won(limited=run_id == "run")
+
+    async def reserve(self, key: str, payer: Any) -> Any:
         assert payer.run_id == "run"
         self.most = payer.most()
         return Spent("run", Spending(None, None, 1, 0.0, 0, 1), self.most)

@@ -143,7 +143,7 @@ async def test_cache_that_fails_to_keep_an_answer_does_not_lose_it(
 
 
 class Unreachable(MemoryLedger):
-    async def claim(self, key: str, payer: Any = None) -> Any:
+    async def claim(self, key: str, run_id: Any = None) -> Any:
         raise StoreError("The store cannot be opened.")
 
 

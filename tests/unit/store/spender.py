@@ -1,4 +1,4 @@
-"""Claims calls that a run with a budget pays for, and waits to be killed: ``spender.py URL COUNT``."""
+"""Begins calls that a run with a budget pays for, and waits to be killed: ``spender.py URL COUNT``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dspex.store import Most, Payer, Store, Won
 async def main(url: str, count: int) -> None:
     ledger = Store(url).ledger
     for number in range(count):
-        assert await ledger.claim(f"key {number}", Payer("run", lambda: Most(15, 0.25))) == Won()
+        assert await ledger.claim(f"key {number}", "run") == Won(limited=True)
+        assert await ledger.reserve(f"key {number}", Payer("run", lambda: Most(15, 0.25))) is None
     print("claimed", flush=True)
     await asyncio.Event().wait()
 

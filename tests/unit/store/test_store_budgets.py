@@ -9,7 +9,7 @@ import pytest
 from entries import entry
 from processes import end, line, start
 
-from dspex.store import Held, Hit, Most, Payer, Spending, Spent, Store, Won
+from dspex.store import Held, Hit, Ledger, Most, Payer, Spending, Spent, Store, Won
 
 Another = Callable[[], Store]
 
@@ -18,6 +18,18 @@ RUN = "run"
 
 def payer(usd: float | None = 0.25, tokens: int = 15, run: str = RUN) -> Payer:
     return Payer(run, lambda: Most(tokens, usd))
+
+
+async def begin(ledger: Ledger, key: str, payer: Payer) -> Hit | Won | Held | Spent:
+    """Claim a call and set aside what it may cost; give the claim up if there is no room for that."""
+    found = await ledger.claim(key, payer.run_id)
+    if isinstance(found, Won) and found.limited:
+        refused = await ledger.reserve(key, payer)
+        if refused is not None:
+            await ledger.release(key)
+            return refused
+        return Won()
+    return found
 
 
 async def used(store: Store) -> tuple[float, int, int]:
@@ -30,7 +42,8 @@ async def test_run_without_a_budget_is_not_asked_what_a_call_may_cost(store: Sto
     def never() -> Most:
         raise AssertionError
 
-    assert await store.ledger.claim("key", Payer(RUN, never)) == Won()
+    assert await store.ledger.claim("key", RUN) == Won()
+    assert await store.ledger.reserve("key", Payer(RUN, never)) is None
     assert await store.budgets.get(RUN) is None
 
 
@@ -42,31 +55,31 @@ async def test_calls_are_refused_when_the_next_could_pass_the_budget(
 ) -> None:
     await store.budgets.set(RUN, **limits)  # type: ignore[arg-type]
     for number in range(4):
-        assert await store.ledger.claim(f"key {number}", payer()) == Won()
+        assert await begin(store.ledger, f"key {number}", payer()) == Won()
         await store.ledger.record(entry(f"key {number}"))
-    refused = await store.ledger.claim("one more", payer())
+    refused = await begin(store.ledger, "one more", payer())
     assert isinstance(refused, Spent)
     assert refused.spending.lacking(refused.most) == rest
     assert await used(store) == (1.0, 60, 4)
-    assert await store.ledger.claim("key 0", payer()) == Hit(entry("key 0")), "what is paid is there for nothing"
+    assert await begin(store.ledger, "key 0", payer()) == Hit(entry("key 0")), "what is paid is there for nothing"
 
 
 async def test_call_that_finds_no_room_waits_while_others_are_under_way(store: Store, another: Another) -> None:
     await store.budgets.set(RUN, usd=0.3)
     elsewhere = another().ledger
-    assert await elsewhere.claim("under way", payer()) == Won()
-    assert await store.ledger.claim("waits", payer()) == Held()
+    assert await begin(elsewhere, "under way", payer()) == Won()
+    assert await begin(store.ledger, "waits", payer()) == Held()
     await elsewhere.record(entry("under way", cost_usd=0.01))
-    assert await store.ledger.claim("waits", payer()) == Won()
+    assert await begin(store.ledger, "waits", payer()) == Won()
     assert await used(store) == (0.26, 30, 2)
 
 
 async def test_released_call_gives_its_room_back(store: Store) -> None:
     await store.budgets.set(RUN, calls=1)
-    await store.ledger.claim("fails", payer())
+    await begin(store.ledger, "fails", payer())
     await store.ledger.release("fails")
     assert await used(store) == (0.0, 0, 0)
-    assert await store.ledger.claim("works", payer()) == Won()
+    assert await begin(store.ledger, "works", payer()) == Won()
 
 
 async def test_sum_of_64_calls_at_once_from_several_owners_stays_within(store: Store, another: Another) -> None:
@@ -76,7 +89,7 @@ async def test_sum_of_64_calls_at_once_from_several_owners_stays_within(store: S
     async def call(number: int) -> bool:
         ledger = owners[number % 4]
         while True:
-            answer = await ledger.claim(f"key {number}", payer())
+            answer = await begin(ledger, f"key {number}", payer())
             if answer == Won():
                 await ledger.record(entry(f"key {number}", cost_usd=0.1))
                 return True
@@ -93,12 +106,12 @@ async def test_sum_of_64_calls_at_once_from_several_owners_stays_within(store: S
 
 async def test_raised_budget_goes_on(store: Store) -> None:
     await store.budgets.set(RUN, calls=1)
-    await store.ledger.claim("a", payer())
+    await begin(store.ledger, "a", payer())
     await store.ledger.record(entry("a"))
-    assert isinstance(await store.ledger.claim("b", payer()), Spent)
+    assert isinstance(await begin(store.ledger, "b", payer()), Spent)
     raised = await store.budgets.set(RUN, calls=2, usd=5.0)
     assert raised == Spending(usd=5.0, tokens=None, calls=2, used_usd=0.25, used_tokens=15, used_calls=1)
-    assert await store.ledger.claim("b", payer()) == Won()
+    assert await begin(store.ledger, "b", payer()) == Won()
 
 
 async def test_first_budget_of_a_run_counts_what_it_has_paid_already(store: Store) -> None:
@@ -108,7 +121,7 @@ async def test_first_budget_of_a_run_counts_what_it_has_paid_already(store: Stor
 
 
 async def test_call_that_was_claimed_before_there_was_a_budget_is_counted_when_it_is_paid(store: Store) -> None:
-    await store.ledger.claim("early", payer())
+    await begin(store.ledger, "early", payer())
     await store.budgets.set(RUN, usd=1.0)
     await store.ledger.record(entry("early"))
     assert await used(store) == (0.25, 15, 1)
@@ -116,16 +129,16 @@ async def test_call_that_was_claimed_before_there_was_a_budget_is_counted_when_i
 
 async def test_unpriced_model_is_refused_by_a_budget_in_dollars_alone(store: Store) -> None:
     await store.budgets.set(RUN, calls=3)
-    assert await store.ledger.claim("a", payer(usd=None)) == Won()
+    assert await begin(store.ledger, "a", payer(usd=None)) == Won()
     await store.budgets.set(RUN, usd=3.0)
-    refused = await store.ledger.claim("b", payer(usd=None))
+    refused = await begin(store.ledger, "b", payer(usd=None))
     assert isinstance(refused, Spent), "waiting for the first call would not give it a price"
     assert refused.most.usd is None
 
 
 async def test_answer_that_does_not_say_what_it_cost_uses_what_was_set_aside(store: Store) -> None:
     await store.budgets.set(RUN, usd=1.0)
-    await store.ledger.claim("a", payer(usd=0.4, tokens=77))
+    await begin(store.ledger, "a", payer(usd=0.4, tokens=77))
     await store.ledger.record(entry("a", cost_usd=None, prompt_tokens=0, completion_tokens=0))
     assert await used(store) == (0.4, 77, 1)
 
@@ -134,7 +147,7 @@ async def test_same_record_sent_twice_is_counted_once_and_a_second_payment_twice
     store: Store, another: Another
 ) -> None:
     await store.budgets.set(RUN, usd=9.0)
-    await store.ledger.claim("a", payer())
+    await begin(store.ledger, "a", payer())
     await store.ledger.record(entry("a"))
     await another().ledger.record(entry("a"))
     assert await used(store) == (0.25, 15, 1)
@@ -154,7 +167,7 @@ async def test_calls_of_a_killed_process_stay_used_because_nobody_knows_what_it_
 
     async def answer() -> Held | Spent | Hit | Won:
         while True:
-            found = await store.ledger.claim("key 0", payer(usd=0.3))
+            found = await begin(store.ledger, "key 0", payer(usd=0.3))
             if found != Held():
                 return found
             await asyncio.sleep(0.05)
@@ -170,8 +183,8 @@ async def test_calls_of_a_killed_process_stay_used_because_nobody_knows_what_it_
 
 async def test_run_elsewhere_has_a_budget_of_its_own(store: Store) -> None:
     await store.budgets.set(RUN, calls=0)
-    assert isinstance(await store.ledger.claim("a", payer()), Spent)
-    assert await store.ledger.claim("a", payer(run="other")) == Won()
+    assert isinstance(await begin(store.ledger, "a", payer()), Spent)
+    assert await begin(store.ledger, "a", payer(run="other")) == Won()
 
 
 def test_spending_in_words() -> None:
