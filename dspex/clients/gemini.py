@@ -88,7 +88,7 @@ def _prompt_json(messages: list[dict[str, Any]], signed: bool) -> tuple[bytes, A
     apart = take_apart(messages)
     if apart.prefix is not None and len(apart.rest) == 1 and apart.rest[0].get("role") == "user":
         beginning, role = _beginning(apart.prefix, signed)
-        if beginning and role != "user":
+        if beginning and role != "user":  # nor what a tool has answered, which has that role too
             turns = Contents(apart.rest).turns
             if turns:
                 return b"%b%b%b]" % (beginning, b"," if role else b"", in_order(turns[0])), apart

@@ -1,7 +1,7 @@
 """Messages in OpenAI's shape as Gemini's contents: an instruction of the system, and turns of user and model by turns.
 
-Neighbours of one role become one turn; a conversation that the model opens gets a user's turn of one dot before it;
-what has only system messages is asked as a user's turn.
+Neighbours of one role become one turn, but what tools answered is a turn by itself; a conversation that the model opens
+gets a user's turn of one dot before it; what has only system messages is asked as a user's turn.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ class Contents:
     def _turn(self, role: str, parts: list[Part]) -> None:
         if not parts:
             return
-        if self.turns and self.turns[-1]["role"] == role:
-            self.turns[-1]["parts"] += parts
+        last = self.turns[-1] if self.turns else None
+        if last is not None and last["role"] == role and _are_results(last["parts"]) == _are_results(parts):
+            last["parts"] += parts
         else:
             self.turns.append({"parts": parts, "role": role})
 
@@ -86,6 +87,10 @@ class Contents:
             raise UsageError(f"The answer of a tool belongs to no call before it: tool_call_id={call_id!r}")
         told: dict[str, Any] = {"name": name, "response": _response(message.get("content"))}
         return {"functionResponse": {**told, "id": call_id} if call_id else told}
+
+
+def _are_results(parts: list[Part]) -> bool:
+    return "functionResponse" in parts[0]
 
 
 def _parts(content: Any) -> list[Part]:
