@@ -7,7 +7,7 @@ beats every second while it holds claims; the claims of one that has not beaten 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dspex.store.bill import Bill
@@ -57,7 +57,7 @@ class Won:
     """The caller is the one to call, and must then `record` or `release`. If the run that pays has a budget
     (`limited`), it must `reserve` room for the call before it makes it."""
 
-    limited: bool = False
+    limited: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
