@@ -178,8 +178,8 @@ class Cache:
         """
         if not allow_pickle:
             raise ValueError(
-                "Loading untrusted .pkl files can run arbitrary code, which may be dangerous. If you trust whoever wrote "
-                f"{os.fspath(filepath)}, set `allow_pickle=True`."
+                "Loading untrusted .pkl files can run arbitrary code, which may be dangerous. If you trust whoever "
+                f"wrote {os.fspath(filepath)}, set `allow_pickle=True`."
             )
         if not self.enable_memory_cache:
             return

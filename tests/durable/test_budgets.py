@@ -50,7 +50,14 @@ async def locally(
 
 
 async def start(client: Client, budget: dspex.Budget | None) -> Run:
-    return await client.optimize(task.program, optimizer=bootstrap(), trainset=TRAIN, valset=VAL, id=f"limited-{client.task_queue}", budget=budget)
+    return await client.optimize(
+        task.program,
+        optimizer=bootstrap(),
+        trainset=TRAIN,
+        valset=VAL,
+        id=f"limited-{client.task_queue}",
+        budget=budget,
+    )
 
 
 async def is_out_of_budget(run: Run) -> bool:

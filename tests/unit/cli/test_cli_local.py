@@ -13,7 +13,8 @@ from dspex.practice import PracticeServer
 
 KEYS = [
     "run_id", "workflow_id", "score", "baseline_score", "program_path", "lm_calls", "lm_calls_from_ledger",
-    "prompt_tokens", "completion_tokens", "cost_usd", "n_failed", "stopped", "cached_tokens", "reasoning_tokens", "bill",
+    "prompt_tokens", "completion_tokens", "cost_usd", "n_failed", "stopped", "cached_tokens", "reasoning_tokens",
+    "bill",
 ]  # fmt: skip
 
 
