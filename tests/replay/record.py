@@ -55,11 +55,24 @@ async def record(version: str, names: list[str], folder: Path) -> None:
                     task.TwoSteps(), devset=task.examples(40), metric=right_kind, batch=soon
                 )
                 await batched.result()
+                limited = await client.optimize(
+                    task.program,
+                    optimizer=optimizer,
+                    trainset=task.examples(30, 5000),
+                    valset=task.examples(40, 6000),
+                    budget=dspex.Budget(calls=20),
+                )
+                for calls in (43, 1000):  # the first is spent while it evaluates, the second while it traces
+                    while (await limited.progress()).phase != "out of budget":  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+                    await limited.set_budget(calls=calls)
+                await limited.result()
             for workflow_id, name in (
                 (run.id, "optimize-bootstrap"),
                 (f"{run.id}/final", "evaluate-child"),
                 (evaluated.id, "evaluate-alone"),
                 (batched.id, "evaluate-by-batch"),
+                (limited.id, "optimize-out-of-budget"),
             ):
                 if names and name not in names:
                     continue
