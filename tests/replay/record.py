@@ -63,7 +63,7 @@ async def record(version: str, names: list[str], folder: Path) -> None:
                     budget=dspex.Budget(calls=20),
                 )
                 for calls in (43, 1000):  # the first is spent while it evaluates, the second while it traces
-                    while (await limited.progress()).phase != "out of budget":  # noqa: ASYNC110
+                    while (await limited.progress()).phase != "out of budget":  # noqa: ASYNC110  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
                     await limited.set_budget(calls=calls)
                 await limited.result()
