@@ -89,7 +89,13 @@ def start_a_worker(client: Client, modules: Sequence[str]) -> str:
 async def _watch(run: Run, shown: Display, advice: str) -> None:
     said = ""
     async for progress in run.watch():
-        if progress.phase != "waiting":
+        if progress.phase == "out of budget" and progress.message != said:
+            said = progress.message
+            shown.say(
+                f"waiting: {said} To go on: dspex runs budget {run.id} --usd N (or --tokens, --calls). To end with the "
+                f"best program so far: dspex runs stop {run.id}"
+            )
+        elif progress.phase != "waiting":
             shown.show(_glance(progress))
         elif progress.message not in (said, _FIRST_MESSAGE):
             said = progress.message
