@@ -223,7 +223,7 @@ async def test_durable_evaluation_out_of_budget_waits_too(
 ) -> None:
     async with worker():
         run = await client.evaluate(
-            task.program, devset=task.examples(120), metric=right_kind, budget=dspex.Budget(calls=50), id="scored"
+            task.program, devset=task.examples(120), metric=right_kind, budget=dspex.Budget(calls=50)
         )
         await until(lambda: is_out_of_budget(run), "it says that it is out of budget")
         assert model.stats()["answered"] == 50
