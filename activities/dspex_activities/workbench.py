@@ -117,7 +117,7 @@ class StoredDemos:
         found: list[Outcome] = await self._run.store.outcomes.at(self._key, path, [index])
         if not found or found[0].demos is None:
             raise NotInStoreError(
-                f"The store {self._run.store.url} has no trace of example {index} of step {path}. "
+                f"The store {self._run.store.shown_url} has no trace of example {index} of step {path}. "
                 "All hosts of a run share one store: set DSPEX_STORE to the same URL everywhere."
             )
         return found[0].demos

@@ -139,7 +139,7 @@ def is_too_long(words: str) -> bool:
 
 def _refusal(status: int, code: str, words: str) -> type[LMError]:
     """The class of a 4xx that is about the request or the account."""
-    if status in (401, 403):
+    if status in (401, 403, 407, 451):
         return LMAuthError
     if status in (402, 429):
         return LMBillingError
@@ -147,7 +147,7 @@ def _refusal(status: int, code: str, words: str) -> type[LMError]:
         return LMTimeoutError
     if code == "context_length_exceeded" or (status in (400, 413, 422) and is_too_long(words)):
         return ContextWindowExceededError
-    if status == 404 or code == "model_not_found":
+    if status in (404, 405, 410) or code == "model_not_found":  # there is nothing of that kind at this address
         return LMUnsupportedModelError
     return LMInvalidRequestError
 
