@@ -14,7 +14,6 @@ from dspex.clients.batch.suspend import Suspension
 from dspex.clients.batch.target import KeyRing
 from dspex.clients.scope import Usage
 from dspex.errors import BudgetExceededError
-from dspex.evaluate.score import ExactSum
 from dspex.runner.examples import Step, evaluate_example
 from dspex.store.outcomes import Outcome
 from dspex.temporal.batch_contracts import COLLECT_CHUNK, CollectChunk, CollectChunkResult
@@ -67,10 +66,7 @@ class _SuspendedRows(Rows):
 
 
 def _result(chunk: CollectChunk, rows: Rows, suspension: Suspension, failure_score: float) -> CollectChunkResult:
-    total, failed = ExactSum(), 0
-    for outcome in rows.outcomes.values():
-        failed += outcome.score is None
-        total.add(failure_score if outcome.score is None else outcome.score)
+    total, failed = rows.scored(failure_score)
     return CollectChunkResult(
         path=chunk.path,
         start=chunk.start,

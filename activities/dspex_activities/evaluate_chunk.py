@@ -7,7 +7,6 @@ import time
 from temporalio import activity
 
 from dspex.errors import BudgetExceededError
-from dspex.evaluate.score import ExactSum
 from dspex.runner.examples import Step, evaluate_example
 from dspex.temporal.contracts import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
 from dspex_activities.rows import Rows
@@ -44,10 +43,7 @@ class EvaluateChunks:
 def _result(
     chunk: EvaluateChunk, rows: Rows, failure_score: float, seconds: float, out_of_budget: str
 ) -> EvaluateChunkResult:
-    total, failed = ExactSum(), 0
-    for outcome in rows.outcomes.values():
-        failed += outcome.score is None
-        total.add(failure_score if outcome.score is None else outcome.score)
+    total, failed = rows.scored(failure_score)
     return EvaluateChunkResult(
         path=chunk.path,
         start=chunk.start,

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from dspex.clients.scope import Usage
+from dspex.evaluate.score import ExactSum
 from dspex.primitives import Example, Module
 from dspex.runner.candidate import Candidate, DataName
 from dspex.runner.examples import Step
@@ -42,6 +43,11 @@ class Rows:
     def finished(self) -> int:
         """How many rows are done: what heartbeats carry."""
         return len(self.outcomes)
+
+    def scored(self, failure_score: float) -> tuple[ExactSum, int]:
+        """The sum of the scores, with `failure_score` for each row that failed, and how many did."""
+        scores = [outcome.score for outcome in self.outcomes.values()]
+        return ExactSum.of(failure_score if score is None else score for score in scores), scores.count(None)
 
     async def work_through(self, candidate: Candidate, work: Work, step: Step) -> None:
         """Do `work` for each row that has no outcome yet."""

@@ -12,8 +12,6 @@ from dspex.temporal.contracts import (
     EVALUATE,
     EVALUATE_CHUNK,
     FINISH_RUN,
-    SET_BUDGET,
-    BudgetTask,
     EvaluateChunk,
     EvaluateChunkResult,
     EvaluateJob,
@@ -23,8 +21,9 @@ from dspex.temporal.contracts import (
     InspectTask,
     Progress,
 )
+from dspex_workflows.budgets import change_budget
 from dspex_workflows.chunks import adapted, next_size
-from dspex_workflows.policies import CHUNK, SHORT
+from dspex_workflows.policies import CHUNK
 from dspex_workflows.preparation import inspect
 
 Chunk = asyncio.Task[EvaluateChunkResult]
@@ -61,13 +60,7 @@ class EvaluateProgram:
     async def set_budget(self, budget: Budget) -> str:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
-        spending: str = await workflow.execute_activity(
-            SET_BUDGET,
-            BudgetTask(run_id=self.job.run_id, budget=budget),
-            result_type=str,
-            summary=f"set the budget: {budget}",
-            **SHORT,
-        )
+        spending = await change_budget(self.job.run_id, budget)
         self.fillings += 1
         return spending
 

@@ -16,8 +16,6 @@ from dspex.temporal.attributes import BEST_SCORE
 from dspex.temporal.contracts import (
     FINISH_RUN,
     OPTIMIZE,
-    SET_BUDGET,
-    BudgetTask,
     FinishResult,
     FinishTask,
     InspectTask,
@@ -26,7 +24,8 @@ from dspex.temporal.contracts import (
     Progress,
 )
 from dspex.temporal.marks import mark
-from dspex_workflows.policies import CHUNK, SHORT
+from dspex_workflows.budgets import change_budget
+from dspex_workflows.policies import CHUNK
 from dspex_workflows.preparation import inspect
 from dspex_workflows.temporal_runner import TemporalRunner
 
@@ -84,13 +83,7 @@ class OptimizeProgram:
     async def set_budget(self, budget: Budget) -> str:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.state is not None)  # its first budget is set by then
-        spending: str = await workflow.execute_activity(
-            SET_BUDGET,
-            BudgetTask(run_id=self.job.run_id, budget=budget),
-            result_type=str,
-            summary=f"set the budget: {budget}",
-            **SHORT,
-        )
+        spending = await change_budget(self.job.run_id, budget)
         self.fillings += 1
         self.spent = ""
         self._show()
