@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dspex.predict.attempts import Attempts, RewardFunction, as_of, check_arguments, sampling_copy
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
-from dspex.primitives.module import Module
+from dspex.predict.attempts import Attempts, as_of, sampling_copy
+from dspex.predict.both_ways import Way
+from dspex.predict.repeated import Repeated
 from dspex.primitives.prediction import Prediction
 from dspex.settings import context, settings
 
 
-class BestOfN(Module):
+class BestOfN(Repeated):
     """Runs a module up to `N` times, one after another, and returns the prediction with the highest reward.
 
     Each run samples anew: at temperature 1.0, with a rollout id of its own (``start, start + 1, ...``, where `start` is
@@ -24,26 +24,6 @@ class BestOfN(Module):
         threshold: The reward that is good enough; None to run all `N`.
         fail_count: How many runs may fail: when one more does, or when all have, the error is raised. `N` by default.
     """
-
-    def __init__(
-        self,
-        module: Module,
-        N: int,
-        reward_fn: RewardFunction,
-        threshold: float,
-        fail_count: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.reward_fn, self.fail_count = check_arguments(self, module, N, reward_fn, threshold, fail_count)
-        self.module = module
-        self.threshold = threshold
-        self.N = N
-
-    def forward(self, **kwargs: Any) -> Prediction | None:
-        return at_once(self._search(SYNC, kwargs))
-
-    async def aforward(self, **kwargs: Any) -> Prediction | None:
-        return await self._search(ASYNC, kwargs)
 
     async def _search(self, way: Way, inputs: dict[str, Any]) -> Prediction | None:
         attempts = Attempts(self, self.fail_count)

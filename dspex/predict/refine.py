@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
-from dspex.predict.attempts import Attempts, RewardFunction, Trace, as_of, check_arguments, sampling_copy
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.predict.attempts import Attempts, RewardFunction, Trace, as_of, sampling_copy
+from dspex.predict.both_ways import Way
 from dspex.predict.predict import Predict
+from dspex.predict.repeated import Repeated
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
 from dspex.settings import context, settings
@@ -46,7 +47,7 @@ class OfferFeedback(Signature):  # type: ignore[metaclass]  # mypy cannot see th
     )
 
 
-class Refine(Module):
+class Refine(Repeated):
     """Runs a module up to `N` times, as `BestOfN` does; after each try that falls short an LM advises the next one.
 
     The adviser (the LM in force) sees the program's code, its steps, the reward function's code and the reward. Its
@@ -68,19 +69,9 @@ class Refine(Module):
         threshold: float,
         fail_count: int | None = None,
     ) -> None:
-        super().__init__()
-        self.reward_fn, self.fail_count = check_arguments(self, module, N, reward_fn, threshold, fail_count)
-        self.module = module
-        self.threshold = threshold
-        self.N = N
+        super().__init__(module, N, reward_fn, threshold, fail_count)
         self.module_code = _source(type(module))
         self.reward_fn_code = _source(reward_fn)
-
-    def forward(self, **kwargs: Any) -> Prediction | None:
-        return at_once(self._search(SYNC, kwargs))
-
-    async def aforward(self, **kwargs: Any) -> Prediction | None:
-        return await self._search(ASYNC, kwargs)
 
     async def _search(self, way: Way, inputs: dict[str, Any]) -> Prediction | None:
         attempts = Attempts(self, self.fail_count)

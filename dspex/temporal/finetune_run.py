@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from dspex.errors import UsageError
 from dspex.temporal.finetune_contracts import FinetuneProgress, FinetuneResult, FinetuneSpec
+from dspex.temporal.handle import RunHandle
 from dspex.temporal.patience import FOR_EVER, patiently
 from dspex.temporal.run import ended, why_it_waits
 
@@ -18,28 +17,16 @@ if TYPE_CHECKING:
     from dspex.clients import LM
     from dspex.store import Store
 
-_WATCH_EVERY_S = 0.5
 _QUERY_TIMEOUT = timedelta(seconds=3)
 
 
-class FinetuneRun:
+class FinetuneRun(RunHandle[FinetuneProgress]):
     """One durable fine-tuning. Made by `Client.finetune` and `Client.run`."""
 
     def __init__(self, handle: WorkflowHandle[Any, Any], store: Store, spec: FinetuneSpec) -> None:
         self._handle = handle
         self._store = store
         self.spec = spec
-
-    @property
-    def id(self) -> str:
-        return self._handle.id
-
-    async def status(self) -> WorkflowExecutionStatus | None:
-        """Temporal's word for the run's state."""
-        return (await patiently(self._handle.describe, tries=FOR_EVER)).status
-
-    async def is_under_way(self) -> bool:
-        return await self.status() is WorkflowExecutionStatus.RUNNING
 
     async def progress(self) -> FinetuneProgress:
         """How it does. Answered by a worker: without one, the message says so."""
@@ -51,16 +38,6 @@ class FinetuneRun:
             found = FinetuneProgress(run_id=self.id, phase="waiting", message="no worker answers")
         found.message = await why_it_waits(self._handle) or found.message
         return found
-
-    async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[FinetuneProgress]:
-        """Progress, whenever it has changed, until the run ends. Goes on when the server restarts."""
-        last: FinetuneProgress | None = None
-        while await self.is_under_way():
-            progress = await self.progress()
-            if progress != last:
-                yield progress
-                last = progress
-            await asyncio.sleep(every)
 
     async def result(self) -> FinetuneResult:
         """Wait for the end, which may take days; this process need not live that long.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
 from temporalio.service import RPCError
 
@@ -21,6 +19,7 @@ from dspex.runner.saved import load_document
 from dspex.store.bill import Bill
 from dspex.temporal import contracts
 from dspex.temporal.contracts import EvaluateResult, OptimizeResult, Progress, RunSpec
+from dspex.temporal.handle import RunHandle
 from dspex.temporal.patience import FOR_EVER, patiently
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from dspex.store.budgets import Spending
     from dspex.store.outcomes import Failure
 
-_WATCH_EVERY_S = 0.5
 _QUERY_TIMEOUT_S = 3.0
 
 
@@ -74,21 +72,13 @@ class RunResult:
         return load_document(self.document, self.spec.student, imports)
 
 
-class Run:
+class Run(RunHandle[Progress]):
     """One durable run. Made by `Client.optimize`, `Client.evaluate` and `Client.run`."""
 
     def __init__(self, handle: WorkflowHandle[Any, Any], store: Store, spec: RunSpec) -> None:
         self._handle = handle
         self._store = store
         self.spec = spec
-
-    @property
-    def id(self) -> str:
-        return self._handle.id
-
-    async def status(self) -> WorkflowExecutionStatus | None:
-        """Temporal's word for the run's state."""
-        return (await patiently(self._handle.describe, tries=FOR_EVER)).status
 
     async def progress(self) -> Progress:
         """How the run is doing. Answered by a worker: without one, the message says so."""
@@ -107,16 +97,6 @@ class Run:
                     own.message = f"score so far {child.best_score}"
         own.message = await why_it_waits(handle) or own.message
         return own
-
-    async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[Progress]:
-        """Progress, whenever it has changed, until the run ends. Goes on when the server restarts."""
-        last: Progress | None = None
-        while await self.is_under_way():
-            progress = await self.progress()
-            if progress != last:
-                yield progress
-                last = progress
-            await asyncio.sleep(every)
 
     async def result(self) -> RunResult:
         """Wait for the end.
@@ -180,9 +160,6 @@ class Run:
         except RPCError as error:
             told = name.replace("_", " its ")
             raise UsageError(f"The run {self.id!r} cannot {told}: {error.message}.") from error
-
-    async def is_under_way(self) -> bool:
-        return await self.status() is WorkflowExecutionStatus.RUNNING
 
     async def _query(self, handle: WorkflowHandle[Any, Any]) -> Progress | None:
         from datetime import timedelta

@@ -1,0 +1,38 @@
+"""What `BestOfN` and `Refine` have in common: what they are made of, and one search for both ways of calling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dspex.predict.attempts import RewardFunction, check_arguments
+from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.primitives.module import Module
+from dspex.primitives.prediction import Prediction
+
+
+class Repeated(Module):
+    """Runs a module several times. A subclass says in `_search` which prediction is returned."""
+
+    def __init__(
+        self,
+        module: Module,
+        N: int,
+        reward_fn: RewardFunction,
+        threshold: float,
+        fail_count: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.reward_fn, self.fail_count = check_arguments(self, module, N, reward_fn, threshold, fail_count)
+        self.module = module
+        self.threshold = threshold
+        self.N = N
+
+    def forward(self, **kwargs: Any) -> Prediction | None:
+        return at_once(self._search(SYNC, kwargs))
+
+    async def aforward(self, **kwargs: Any) -> Prediction | None:
+        return await self._search(ASYNC, kwargs)
+
+    async def _search(self, way: Way, inputs: dict[str, Any]) -> Prediction | None:
+        """The prediction for `inputs`, or None where every run failed and nothing is raised."""
+        raise NotImplementedError
