@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
-PACKAGES := dspex workflows activities examples tests benchmarks worker.py
+PACKAGES := dspex workflows activities practice examples tests benchmarks worker.py
 
 # The first of these that is new enough, not too new, and able to make environments. Override: make PYTHON=... test
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; do \

@@ -35,7 +35,7 @@ _HOMES = {
         "Type",
     ),
     "dspex.clients.batch.local": ("batch_api",),
-    "dspex.clients.budget": ("Budget",),
+    "dspex.clients.cost.budget": ("Budget",),
     "dspex.clients": (
         "BaseLM",
         "Embedder",
@@ -270,7 +270,7 @@ if TYPE_CHECKING:
         inspect_history,
     )
     from dspex.clients.batch.local import batch_api
-    from dspex.clients.budget import Budget
+    from dspex.clients.cost.budget import Budget
     from dspex.dsp.colbertv2 import ColBERTv2
     from dspex.errors import (
         AdapterParseError,
@@ -356,7 +356,7 @@ def __getattr__(name: str) -> Any:
     if name == "settings":  # the module reads as DSPy's object of that name
         return importlib.import_module("dspex.settings")
     if name == "cache":  # made when it is first read, for `configure_cache` to be in time
-        return globals().setdefault("cache", importlib.import_module("dspex.clients.cache_configuration").usual_cache())
+        return globals().setdefault("cache", importlib.import_module("dspex.clients.cache.configuration").usual_cache())
     home = _HOME_OF.get(name)
     if home is None:
         return _room(name)

@@ -132,7 +132,7 @@ class Settings:
 
     def copy(self) -> dict[str, Any]:
         """All that is in force here, as a dictionary of its own with the keys as attributes too."""
-        from dspex.utils.dotdict import dotdict
+        from dspex.dotdict import dotdict
 
         return dotdict({**main_thread_config, **thread_local_overrides.get()})
 

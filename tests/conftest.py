@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from dspex.practice import PracticeServer
     from dspex.store import Store
     from dspex.temporal.server import EmbeddedServer
+    from dspex_practice import PracticeServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 @pytest.fixture
 def practice() -> Iterator[PracticeServer]:
     """The practice model at ``practice.url``, in a thread, with counters that start at zero."""
-    from dspex.practice import PracticeServer
+    from dspex_practice import PracticeServer
 
     with PracticeServer() as server:
         yield server

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 import dspex
-from dspex.clients.transport import Body, RawResponse
+from dspex.clients.http.transport import Body, RawResponse
 from dspex.errors import LMTransportError
 from dspex.finetuning.provider import OpenAIProvider
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dspex.runner.candidate import Candidate, DataName
-from dspex.runner.protocol import Evaluation, ProgramFacts, Task, Traced, TraceRequest
+from dspex.teleprompt.candidate import Candidate, DataName
+from dspex.teleprompt.runner_protocol import Evaluation, ProgramFacts, Task, Traced, TraceRequest
 
 Verdict = Literal["pass", "fail", "error"]
 Pattern = Sequence[Sequence[Verdict]]

@@ -8,15 +8,15 @@ from typing import Any
 
 from temporalio import activity
 
-from dspex.clients.batch.collect import Collected
-from dspex.clients.batch.in_force import collecting
-from dspex.clients.batch.suspend import Suspension
+from dspex.clients.batch.requests import Collected
+from dspex.clients.batch.suspension import Suspension
 from dspex.clients.batch.target import KeyRing
-from dspex.clients.scope import Usage
+from dspex.clients.calls.batch_collector import collecting
+from dspex.clients.calls.scope import Usage
 from dspex.errors import BudgetExceededError
 from dspex.runner.examples import Step, evaluate_example
 from dspex.store.outcomes import Outcome
-from dspex.temporal.batch_contracts import COLLECT_CHUNK, CollectChunk, CollectChunkResult
+from dspex.temporal.contracts.batch import COLLECT_CHUNK, CollectChunk, CollectChunkResult
 from dspex_activities.batches import owner_of
 from dspex_activities.rows import Job, Rows
 from dspex_activities.work import PATIENCE, Progress, perform

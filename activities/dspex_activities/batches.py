@@ -5,9 +5,9 @@ from __future__ import annotations
 from temporalio import activity
 
 from dspex.clients.batch.check import check_batches
-from dspex.clients.batch.desk import Desk, Tended
+from dspex.clients.batch.submission import Desk, Tended
 from dspex.store import Store
-from dspex.temporal.batch_contracts import CANCEL_BATCHES, INSPECT_BATCHES, TEND_BATCHES, BatchReport, BatchTask
+from dspex.temporal.contracts.batch import CANCEL_BATCHES, INSPECT_BATCHES, TEND_BATCHES, BatchReport, BatchTask
 from dspex_activities.work import perform
 from dspex_activities.workbench import Workbench
 

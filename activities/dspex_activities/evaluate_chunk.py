@@ -8,7 +8,7 @@ from temporalio import activity
 
 from dspex.errors import BudgetExceededError
 from dspex.runner.examples import Step, evaluate_example
-from dspex.temporal.contracts import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
+from dspex.temporal.contracts.optimize import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
 from dspex_activities.rows import Rows
 from dspex_activities.work import PATIENCE, Progress, perform
 from dspex_activities.workbench import Workbench

@@ -11,12 +11,11 @@ from temporalio.exceptions import ApplicationError
 from dspex.clients import LM
 from dspex.errors import DSPyError, LMInvalidRequestError
 from dspex.finetuning.job import Job
-from dspex.finetuning.opening import Request, model_name
 from dspex.finetuning.params import train_params
+from dspex.finetuning.request import Request, model_name
 from dspex.finetuning.training import Training, failure
 from dspex.finetuning.training_file import FileFacts, training_file
-from dspex.temporal.contracts import SETUP_ERROR
-from dspex.temporal.finetune_contracts import (
+from dspex.temporal.contracts.finetune import (
     CANCEL_FINETUNE_JOB,
     CREATE_FINETUNE_JOB,
     LOOK_AT_FINETUNE_JOB,
@@ -26,6 +25,7 @@ from dspex.temporal.finetune_contracts import (
     FinetuneTask,
     JobState,
 )
+from dspex.temporal.contracts.optimize import SETUP_ERROR
 from dspex_activities.work import perform
 from dspex_activities.workbench import Workbench
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from dspex.runner.saved import program_document
-from dspex.temporal.contracts import FINISH_RUN, Bill, FinishResult, FinishTask
+from dspex.temporal.contracts.optimize import FINISH_RUN, Bill, FinishResult, FinishTask
 from dspex_activities.work import perform
 from dspex_activities.workbench import Workbench
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from dspex.clients.budget import refuse_unpriced
-from dspex.clients.check import check_lm
+from dspex.clients.cost.budget import refuse_unpriced
+from dspex.clients.preflight import check_lm
 from dspex.runner.materialize import facts
-from dspex.runner.protocol import Task
 from dspex.settings import context
-from dspex.temporal.contracts import INSPECT_RUN, Inspection, InspectTask
+from dspex.teleprompt.runner_protocol import Task
+from dspex.temporal.contracts.optimize import INSPECT_RUN, Inspection, InspectTask
 from dspex_activities.work import perform
 from dspex_activities.workbench import Workbench
 

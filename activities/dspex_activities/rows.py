@@ -8,14 +8,14 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from dspex.clients.scope import Usage
-from dspex.evaluate.score import ExactSum
+from dspex.clients.calls.scope import Usage
+from dspex.execution.pool import run_concurrently
+from dspex.execution.score import ExactSum
 from dspex.primitives import Example, Module
-from dspex.runner.candidate import Candidate, DataName
 from dspex.runner.examples import Step
-from dspex.runner.pool import run_concurrently
 from dspex.settings import context
 from dspex.store.outcomes import Outcome
+from dspex.teleprompt.candidate import Candidate, DataName
 from dspex_activities.workbench import LoadedRun
 
 Work = Callable[[Module, int, Example, Step], Coroutine[Any, Any, tuple[Outcome, Usage]]]

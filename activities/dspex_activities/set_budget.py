@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from dspex.temporal.contracts import SET_BUDGET, BudgetTask
+from dspex.temporal.contracts.optimize import SET_BUDGET, BudgetTask
 from dspex_activities.work import perform
 from dspex_activities.workbench import Workbench
 

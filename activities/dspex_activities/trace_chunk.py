@@ -6,7 +6,7 @@ from temporalio import activity
 
 from dspex.errors import BudgetExceededError
 from dspex.runner.examples import Step, trace_example, traced
-from dspex.temporal.contracts import TRACE_CHUNK, TraceChunk, TraceChunkResult
+from dspex.temporal.contracts.optimize import TRACE_CHUNK, TraceChunk, TraceChunkResult
 from dspex_activities.rows import Rows
 from dspex_activities.work import PATIENCE, Progress, perform
 from dspex_activities.workbench import Workbench

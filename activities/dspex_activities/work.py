@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dspex.bridge import on_engine
 from dspex.errors import Blame, DSPyError, LMError, ProgramNotAvailableError, UsageError, blame
-from dspex.runner.attempt import Patience
-from dspex.temporal.contracts import SETUP_ERROR
+from dspex.execution.attempt import Patience
+from dspex.temporal.contracts.optimize import SETUP_ERROR
 
 T = TypeVar("T")
 

@@ -10,14 +10,14 @@ from typing import Any, Generic, TypeVar
 from dspex.clients import LM
 from dspex.errors import NotInStoreError, UsageError
 from dspex.primitives import Example, Module
-from dspex.runner.candidate import Candidate, DataName, PredictorName
 from dspex.runner.examples import Metric
 from dspex.runner.imports import Imports
 from dspex.runner.materialize import materialize
 from dspex.runner.references import build, resolve_adapter, resolve_metric
 from dspex.store import Store
 from dspex.store.outcomes import Outcome
-from dspex.temporal.contracts import RunSpec
+from dspex.teleprompt.candidate import Candidate, DataName, PredictorName
+from dspex.temporal.contracts.optimize import RunSpec
 
 _RUNS_KEPT = 32
 _CANDIDATES_KEPT = 64

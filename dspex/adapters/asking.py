@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
-from dspex.adapters.prompt import Message
+from dspex.clients.canonical.prompt import Message
 
 _called_in_place: ContextVar[Any] = ContextVar("dspex_lm_called_in_place", default=None)
 

@@ -16,13 +16,13 @@ from dspex.adapters.conversation import turn_messages
 from dspex.adapters.native_tools import offer_tools, refuse_tools, tool_calls_of
 from dspex.adapters.plan import plan_of, without
 from dspex.adapters.prefix_cache import PrefixCache
-from dspex.adapters.prompt import Message, Prefix, Prompt
 from dspex.adapters.types.base_type import Type, with_content_parts
 from dspex.adapters.types.citation import Citations
 from dspex.adapters.types.history import History
 from dspex.adapters.types.reasoning import Reasoning
 from dspex.bridge import finish_now, run_sync, wait_for
-from dspex.clients.scope import current_scope
+from dspex.clients.calls.scope import current_scope
+from dspex.clients.canonical.prompt import Message, Prefix, Prompt
 from dspex.errors import AdapterParseError
 
 _INCOMPLETE = "This is an example of the task, though some input or output fields are not supplied."

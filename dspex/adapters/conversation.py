@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.adapters.native_tools import native_turn, results_of, tool_calls_in
 from dspex.adapters.plan import without
-from dspex.adapters.prompt import Message
 from dspex.adapters.types.base_type import with_content_parts
 from dspex.adapters.types.tool import ToolCallResults, ToolCalls
+from dspex.clients.canonical.prompt import Message
 from dspex.signatures import InputField, make_signature
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from dspex.adapters.prompt import Prefix
+from dspex.clients.canonical.prompt import Prefix
 
 T = TypeVar("T")
 

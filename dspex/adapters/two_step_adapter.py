@@ -11,10 +11,10 @@ from dspex.adapters.base import Adapter
 from dspex.adapters.chat_adapter import ChatAdapter
 from dspex.adapters.formatting import format_value
 from dspex.adapters.plan import remembered
-from dspex.adapters.prompt import Message
 from dspex.adapters.types.base_type import CUSTOM_TYPE_START_IDENTIFIER
 from dspex.bridge import in_sync_code, wait_for
 from dspex.clients.base_lm import BaseLM
+from dspex.clients.canonical.prompt import Message
 from dspex.errors import AdapterParseError, UsageError
 from dspex.signatures import InputField, make_signature
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and end the process with its exit status (see `dspex.cli.ending`)."""
-    from dspex.cli.ending import end, run
+    """Run the command line and end the process with its exit status (see `dspex.cli.main`)."""
+    from dspex.cli.main import end, run
 
     end(run(arguments))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from dspex.cli.commands.dev import dev
-from dspex.cli.commands.doctor import doctor
-from dspex.cli.commands.evaluate import evaluate
-from dspex.cli.commands.ledger import ledger
-from dspex.cli.commands.migrate import migrate
-from dspex.cli.commands.optimize import optimize
-from dspex.cli.commands.practice_lm import practice_lm
-from dspex.cli.commands.runs import runs
-from dspex.cli.commands.worker import worker
+from dspex.cli.dev.command import dev
+from dspex.cli.doctor.command import doctor
+from dspex.cli.evaluate.command import evaluate
+from dspex.cli.ledger.command import ledger
+from dspex.cli.migrate.command import migrate
+from dspex.cli.optimize.command import optimize
+from dspex.cli.practice_lm import practice_lm
+from dspex.cli.runs.command import runs
+from dspex.cli.worker.command import worker
 
 app = typer.Typer(
     name="dspex",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dspex.clients.base_lm import BaseLM
-from dspex.clients.cache import Cache
-from dspex.clients.cache_configuration import configure_cache, usual_cache
-from dspex.clients.cache_directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
+from dspex.clients.cache.cache import Cache
+from dspex.clients.cache.configuration import configure_cache, usual_cache
+from dspex.clients.cache.directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
 from dspex.clients.embedding import Embedder
+from dspex.clients.engines.litellm_logging import (
+    configure_litellm_logging,
+    disable_litellm_logging,
+    enable_litellm_logging,
+)
 from dspex.clients.history import inspect_history
-from dspex.clients.litellm_logging import configure_litellm_logging, disable_litellm_logging, enable_litellm_logging
 from dspex.clients.lm import LM
 from dspex.clients.provider import Provider, TrainingJob
 
@@ -35,6 +39,6 @@ _get_dspy_cache = usual_cache
 
 async def drain(timeout: float | None = None) -> None:
     """Wait until no call of this event loop is under way, for at most `timeout` seconds: the paid are then recorded."""
-    from dspex.clients.pipeline import drain_loop
+    from dspex.clients.calls.pipeline import drain_loop
 
     await drain_loop(timeout)

@@ -8,12 +8,12 @@ from typing import Any, TextIO
 
 from dspex.bridge import wait_for
 from dspex.callback import announced, callbacks_for
-from dspex.clients.answer import field, outputs, usage_of
+from dspex.clients.canonical.answer import field, outputs, usage_of
+from dspex.clients.canonical.secrets import public
 from dspex.clients.history import GLOBAL_HISTORY as GLOBAL_HISTORY
 from dspex.clients.history import MAX_HISTORY_SIZE as MAX_HISTORY_SIZE
 from dspex.clients.history import inspect_history as inspect_history
 from dspex.clients.history import print_history, record_history, stamp
-from dspex.clients.secrets import public
 from dspex.settings import settings
 
 CLASS_KEY = "_dspy_lm_class"
@@ -52,7 +52,7 @@ class BaseLM:
         self.history: list[dict[str, Any]] = []
 
     def __call__(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:
-        """Ask the model: a list of one output a choice, strings or dicts (see `dspex.clients.answer.outputs`)."""
+        """Ask the model: a list of one output a choice, strings or dicts (see `dspex.clients.canonical.answer.outputs`)."""
         return wait_for(self.acall(prompt, messages, **kwargs))
 
     async def acall(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:
@@ -71,7 +71,7 @@ class BaseLM:
 
     async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
         """Answer in OpenAI's chat completion shape, asynchronously. For subclasses; by default it calls `forward`."""
-        from dspex.clients.custom import call_forward
+        from dspex.clients.custom_lm import call_forward
 
         return await call_forward(self, prompt, messages, kwargs)
 
@@ -149,7 +149,7 @@ class BaseLM:
         return {"temperature": temperature, "max_tokens": max_tokens, **kwargs}
 
     async def _ask(self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]) -> list[Any]:
-        from dspex.clients.custom import ask_custom
+        from dspex.clients.custom_lm import ask_custom
 
         reply, cost = await ask_custom(self, prompt, messages, kwargs)
         return self._keep(prompt, messages, kwargs, reply, cost)
@@ -189,7 +189,7 @@ class BaseLM:
 
     def _outputs(self, reply: Any, kwargs: dict[str, Any]) -> list[Any]:
         if self.model_type == "responses":
-            from dspex.clients.responses_format import responses_outputs
+            from dspex.clients.wires.openai.responses import responses_outputs
 
             return list(responses_outputs(reply))
         return outputs(reply, bool(kwargs.get("logprobs", self.kwargs.get("logprobs"))))

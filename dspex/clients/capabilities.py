@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dspex.clients.model_families import abilities
-from dspex.clients.provider_table import PROVIDERS
+from dspex.clients.models.families import abilities
+from dspex.clients.wires.provider_table import PROVIDERS
 
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _PLAIN = frozenset(

@@ -23,7 +23,7 @@ _NUMPY = frozenset(
         ("_codecs", "encode"),
     ]
 )
-_OURS = frozenset([("dspex.clients.answer", "Answer")])
+_OURS = frozenset([("dspex.clients.canonical.answer", "Answer")])
 
 
 class DeserializationError(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import run_sync, wait_for
-from dspex.clients.secrets import Secret
+from dspex.clients.canonical.secrets import Secret
 from dspex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class Embedder:
 
 async def _ask(model: str, texts: list[str], caching: bool, params: dict[str, Any]) -> list[Any]:
     """The vectors of one batch."""
+    from dspex.clients.calls.pipeline import answer
     from dspex.clients.embedding_call import embedding_call
-    from dspex.clients.pipeline import answer
 
     reply, _ = await answer(embedding_call(model, texts, caching, params))
     return [row["embedding"] for row in reply["data"]]

@@ -12,16 +12,16 @@ from typing import Any
 import orjson
 
 from dspex.bridge import on_engine_loop
-from dspex.clients.aiohttp_transport import default_transport
-from dspex.clients.answer import usage_of
-from dspex.clients.ledger import ledger_in_force
-from dspex.clients.openai_embeddings import PATH, EmbeddingsWire
-from dspex.clients.pipeline import Call, CallLedger
-from dspex.clients.pricing import users_price
-from dspex.clients.providers import OPENAI, ModelName, parse_model, resolve
-from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
-from dspex.clients.scope import current_scope
-from dspex.clients.secrets import Secret
+from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
+from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.pipeline import Call, CallLedger
+from dspex.clients.calls.scope import current_scope
+from dspex.clients.canonical.answer import usage_of
+from dspex.clients.canonical.secrets import Secret
+from dspex.clients.cost.pricing import users_price
+from dspex.clients.http.aiohttp_transport import default_transport
+from dspex.clients.wires.endpoints import OPENAI, ModelName, parse_model, resolve
+from dspex.clients.wires.openai.embeddings import PATH, EmbeddingsWire
 
 Sender = Callable[[Call], Awaitable[tuple[bytes, Any]]]
 
@@ -87,7 +87,7 @@ def _ledger(cache: Any, in_run: bool, model: str, url: str, texts: list[str], pa
 def _is_for_litellm(name: ModelName, params: dict[str, Any]) -> bool:
     """Whether litellm is to send it: for an unknown provider, if it is installed; for a known one without a key, if
     the program itself has loaded it, for then it may have been given the key."""
-    from dspex.clients.litellm_engine import is_installed
+    from dspex.clients.engines.litellm import is_installed
 
     if params.get("api_base") or params.get("base_url"):
         return False
@@ -106,7 +106,7 @@ def _litellm_sender(model: str, texts: list[str], params: dict[str, Any]) -> Sen
         asked["api_key"] = asked["api_key"].reveal()
 
     async def send(call: Call) -> tuple[bytes, Any]:
-        from dspex.clients.litellm_errors import as_dspex_error
+        from dspex.clients.engines.litellm_errors import as_dspex_error
 
         try:
             answer = await _ask_litellm(model=model, input=texts, caching=False, **asked)
@@ -121,8 +121,8 @@ def _litellm_sender(model: str, texts: list[str], params: dict[str, Any]) -> Sen
 
 async def _ask_litellm(**asked: Any) -> Any:
     """A synchronous caller's call is litellm's synchronous function, in a thread; an asynchronous one's the other."""
-    from dspex.clients.custom import worker_threads
-    from dspex.clients.litellm_engine import load_litellm
+    from dspex.clients.custom_lm import worker_threads
+    from dspex.clients.engines.litellm import load_litellm
 
     litellm = load_litellm()
     if not on_engine_loop():

@@ -8,24 +8,24 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
-from dspex.clients.abandonment import refuse_if_abandoned
-from dspex.clients.answer import field
 from dspex.clients.base_lm import CLASS_KEY, BaseLM, Message
+from dspex.clients.calls.abandonment import refuse_if_abandoned
+from dspex.clients.canonical.answer import field
+from dspex.clients.canonical.prompt_caching import as_plain
+from dspex.clients.canonical.secrets import Secret, public, refuse_secrets_in
 from dspex.clients.capabilities import Capabilities, capabilities, is_reasoning_model
-from dspex.clients.custom import own_forward
+from dspex.clients.cost.pricing import checked_price
+from dspex.clients.custom_lm import own_forward
+from dspex.clients.engines.lm15_request import ask_typed, is_request
 from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
-from dspex.clients.pricing import checked_price
-from dspex.clients.prompt_caching import as_plain
-from dspex.clients.providers import parse_model, wire_for
-from dspex.clients.secrets import Secret, public, refuse_secrets_in
-from dspex.clients.trainable import Trainable
-from dspex.clients.typed_request import ask_typed, is_request
+from dspex.clients.training import Trainable
+from dspex.clients.wires.endpoints import parse_model, wire_for
 from dspex.errors import LMConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from dspex.clients.engine_transport import EngineTransport
+    from dspex.clients.engines.lm15_transport import EngineTransport
+    from dspex.clients.http.transport import Transport
     from dspex.clients.prepare import Address
-    from dspex.clients.transport import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +57,10 @@ class LM(Trainable, BaseLM):
             `timeout` is litellm's own by default.
         prompt_cache: what of a prompt Anthropic is to cache: what is the same in every call, if it is long enough (by
             default), always (True), or for an hour ("1h"); or nothing (False); or DSPy's ``CacheConfig``. Others cache
-            by themselves. See `dspex.clients.prompt_caching`.
+            by themselves. See `dspex.clients.canonical.prompt_caching`.
         price: US dollars per million tokens, where they are not those that are known of the model: ``{"input": 0.15,
             "output": 0.6}``, with ``cached_input`` and ``cache_write`` where they differ from ``input``.
-        transport: how to send (`dspex.clients.transport.Transport`). Default: a pool that all LMs share.
+        transport: how to send (`dspex.clients.http.transport.Transport`). Default: a pool that all LMs share.
         **kwargs: parameters of the request, such as ``n``, ``stop``, ``seed``; `rollout_id` asks anew for what has been
             answered, and is not sent.
 
@@ -214,7 +214,7 @@ class LM(Trainable, BaseLM):
 
     def _capabilities(self) -> Capabilities:
         if self._through_litellm:
-            from dspex.clients.litellm_engine import litellm_capabilities
+            from dspex.clients.engines.litellm import litellm_capabilities
 
             return litellm_capabilities(self.model)
         return capabilities(self.model)
@@ -265,7 +265,7 @@ class LM(Trainable, BaseLM):
     async def _obtain(
         self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]
     ) -> tuple[Any, float | None]:
-        from dspex.clients.pipeline import answer
+        from dspex.clients.calls.pipeline import answer
         from dspex.clients.prepare import prepare
 
         refuse_if_abandoned()
@@ -273,7 +273,7 @@ class LM(Trainable, BaseLM):
         if params.get("rollout_id") is not None:
             self._warn_of_vain_rollout(params)
         if (params.get("n") or 1) != 1:
-            from dspex.clients.several import asks_one_by_one, several
+            from dspex.clients.fan_out import asks_one_by_one, several
 
             if asks_one_by_one(self, params):
                 reply, calls = await several(self, prompt, messages, params)
@@ -289,11 +289,11 @@ class LM(Trainable, BaseLM):
         self.engine_transport: EngineTransport | None = None
         self._through_litellm = engine == "litellm"
         if not isinstance(engine, str):
-            from dspex.clients.engine_transport import EngineTransport
+            from dspex.clients.engines.lm15_transport import EngineTransport
 
             self.engine_transport = EngineTransport(engine, async_engine)
         elif engine == "auto" and self._name.provider is None and self.api_base is None:
-            from dspex.clients.litellm_engine import is_installed
+            from dspex.clients.engines.litellm import is_installed
 
             self._through_litellm = is_installed()
 
@@ -352,6 +352,6 @@ def _check_engine(engine: Any, async_engine: Any) -> None:
             f"engine={engine!r} is not one of {', '.join(map(repr, _ENGINES))}, nor an engine object. dspex speaks to "
             'providers itself with engine="auto".'
         )
-    from dspex.clients.engine_transport import check_engines
+    from dspex.clients.engines.lm15_transport import check_engines
 
     check_engines(engine, async_engine)

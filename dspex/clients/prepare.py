@@ -6,20 +6,20 @@ import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from dspex.clients.aiohttp_transport import default_transport
-from dspex.clients.ledger import ledger_in_force
-from dspex.clients.pipeline import Call, CallLedger
-from dspex.clients.pricing import users_price
-from dspex.clients.providers import Endpoint, resolve, wire_for
-from dspex.clients.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
-from dspex.clients.scope import current_scope
-from dspex.clients.secrets import Secret
+from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
+from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.pipeline import Call, CallLedger
+from dspex.clients.calls.scope import current_scope
+from dspex.clients.canonical.secrets import Secret
+from dspex.clients.cost.pricing import users_price
+from dspex.clients.http.aiohttp_transport import default_transport
+from dspex.clients.wires.endpoints import Endpoint, resolve, wire_for
 from dspex.errors import UsageError
 from dspex.settings import settings
 
 if TYPE_CHECKING:
+    from dspex.clients.canonical.request import Encoded
     from dspex.clients.lm import LM
-    from dspex.clients.request import Encoded
 
 Address = tuple[Endpoint, Secret | None, dict[str, str]]
 
@@ -79,7 +79,7 @@ def prepare(
 
 def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any]) -> Call:
     """As `prepare`, for what litellm sends. A request that is not JSON cannot be known again, and is not recorded."""
-    from dspex.clients.litellm_engine import keyed_params, litellm_sender, refuse_unknown_provider
+    from dspex.clients.engines.litellm import keyed_params, litellm_sender, refuse_unknown_provider
 
     if lm.engine == "auto":
         refuse_unknown_provider(lm.model)
@@ -120,14 +120,14 @@ def _sender(lm: LM) -> Any:
     """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
     if settings.send_stream is None:
         return None
-    from dspex.clients.showing import send_shown, showing_in_force, shown
+    from dspex.clients.calls.streaming import send_shown, showing_in_force, shown
 
     showing = showing_in_force()
     if showing is None:
         return None
     if lm.engine_transport is None:
         return shown(showing, send_shown)
-    from dspex.clients.engine_stream import send_shown_by_engine
+    from dspex.clients.engines.lm15_stream import send_shown_by_engine
 
     return shown(showing, send_shown_by_engine)
 

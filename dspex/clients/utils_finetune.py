@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 
 import orjson
 
-from dspex.clients.cache_directory import DISK_CACHE_DIR
+from dspex.clients.cache.directory import DISK_CACHE_DIR
 from dspex.errors import UsageError
 
 _ROLES = ("assistant", "system", "user")

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dspex.dotdict import dotdict
 from dspex.errors import UsageError
 from dspex.primitives.example import Example
-from dspex.utils.dotdict import dotdict
 
 
 class TooFewExamplesError(UsageError, AssertionError):

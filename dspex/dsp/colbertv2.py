@@ -13,16 +13,16 @@ from urllib.parse import urlencode
 import orjson
 
 from dspex.bridge import wait_for
-from dspex.clients.aiohttp_transport import default_transport
-from dspex.clients.answer import Answer
-from dspex.clients.ledger import ledger_in_force
-from dspex.clients.openai import OPENAI_CHAT
-from dspex.clients.pipeline import Call, answer
-from dspex.clients.request import Encoded, encode_params, seal
-from dspex.clients.response_cache import outside_of_runs
-from dspex.clients.transport import RawResponse
+from dspex.clients.cache.response_cache import outside_of_runs
+from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.pipeline import Call, answer
+from dspex.clients.canonical.answer import Answer
+from dspex.clients.canonical.request import Encoded, encode_params, seal
+from dspex.clients.http.aiohttp_transport import default_transport
+from dspex.clients.http.transport import RawResponse
+from dspex.clients.wires.openai.chat import OPENAI_CHAT
+from dspex.dotdict import dotdict
 from dspex.errors import DSPyError, LMError, LMUnexpectedError, UsageError
-from dspex.utils.dotdict import dotdict
 
 _SECONDS = 10.0
 _MOST = 100

@@ -1,6 +1,6 @@
 """How good a program is: `Evaluate` and metrics.
 
-Names are imported when they are first used: `dspex.evaluate.score`, which the durable workflows need, must stay light.
+Names are imported when they are first used: `dspex.execution.score`, which the durable workflows need, must stay light.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         normalize_text,
     )
     from dspex.evaluate.result import EvaluationInterrupted, EvaluationResult, Failure
-    from dspex.evaluate.score import ExactSum
+    from dspex.execution.score import ExactSum
 
 _HOMES = {
     "auto_evaluation": ["CompleteAndGrounded", "SemanticF1"],

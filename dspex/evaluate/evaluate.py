@@ -31,9 +31,9 @@ from dspex.evaluate.table import (
     save_json,
     truncate_cell,
 )
+from dspex.execution.attempt import Patience
+from dspex.execution.concurrent import Together
 from dspex.primitives.example import Example
-from dspex.runner.attempt import Patience
-from dspex.runner.together import Together
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dspex.errors import UsageError
-from dspex.evaluate.text import (
+from dspex.text.normalize import (
     em_score,
     f1_score,
     holds_answer,

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from dspex.clients.scope import Usage
+from dspex.clients.calls.scope import Usage
 from dspex.errors import AdapterParseError, DSPyError
-from dspex.evaluate.score import ExactSum, as_score
+from dspex.execution.attempt import Attempt, describe
+from dspex.execution.score import ExactSum, as_score
 from dspex.primitives.example import Example
 from dspex.primitives.prediction import Prediction
-from dspex.runner.attempt import Attempt, describe
 
 
 class Failure(NamedTuple):

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from dspex.errors import UsageError
-from dspex.evaluate.progress import progress
 from dspex.evaluate.result import Tally
+from dspex.execution.attempt import try_once
+from dspex.execution.concurrent import Together
+from dspex.execution.progress import progress
 from dspex.primitives.example import Example
-from dspex.runner.attempt import try_once
-from dspex.runner.together import Together
 from dspex.settings import settings
 
 Metric = Callable[..., Any]

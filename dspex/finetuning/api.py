@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from dspex.clients.openai import OPENAI_CHAT, excerpt
-from dspex.clients.retry import with_retries
-from dspex.clients.secrets import in_headers, scrub, scrub_body
-from dspex.clients.transport import Body, RawResponse, RequestingTransport
+from dspex.clients.canonical.secrets import in_headers, scrub, scrub_body
+from dspex.clients.http.transport import Body, RawResponse, RequestingTransport
+from dspex.clients.resilience.retry import with_retries
+from dspex.clients.wires.openai.chat import OPENAI_CHAT, excerpt
 from dspex.errors import LMError, LMUnexpectedError, LMUnsupportedModelError
 from dspex.finetuning.job import Job, job_of
 from dspex.finetuning.training_file import TrainingFile

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
 from dspex.clients.provider import Provider, TrainingJob
-from dspex.clients.providers import OPENAI, parse_model
 from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
+from dspex.clients.wires.endpoints import OPENAI, parse_model
 from dspex.errors import LMProviderError
 
 if TYPE_CHECKING:
-    from dspex.finetuning.opening import Request
-    from dspex.finetuning.undertaking import Undertaking
+    from dspex.finetuning.request import Request
+    from dspex.finetuning.task import Undertaking
 
 
 class TrainingJobOpenAI(TrainingJob):
@@ -88,7 +88,7 @@ class OpenAIProvider(Provider):
             LMProviderError: the job failed; the message is the provider's.
         """
         from dspex.clients.lm import LM
-        from dspex.finetuning.opening import Request
+        from dspex.finetuning.request import Request
 
         lm = job.lm if isinstance(job.lm, LM) else LM(model)
         undertaking = _undertaking(Request(lm, model, train_data_format, train_kwargs or {}), train_data)
@@ -107,6 +107,6 @@ def _undertaking(request: Request, data: list[dict[str, Any]]) -> Undertaking:
         from dspex.temporal.finetune import DurableUndertaking
 
         return DurableUndertaking(request, data)
-    from dspex.finetuning.undertaking import LocalUndertaking
+    from dspex.finetuning.task import LocalUndertaking
 
     return LocalUndertaking(request, data)

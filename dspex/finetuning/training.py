@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from dspex.clients.retry import with_retries
+from dspex.clients.resilience.retry import with_retries
 from dspex.errors import LMInvalidRequestError, LMProviderError, LMUnexpectedError
 from dspex.finetuning.api import FineTuningApi
 from dspex.finetuning.job import Job

@@ -15,7 +15,7 @@ class NotCompletionsError(UsageError, AssertionError):
 
 def default_normalize(s: str) -> str | None:
     """`s` without case, punctuation and articles; None, which is not counted, where nothing is left."""
-    from dspex.evaluate.text import normalize_text
+    from dspex.text.normalize import normalize_text
 
     return normalize_text(s) or None
 

@@ -14,7 +14,7 @@ from dspex.primitives.example import Example
 from dspex.settings import settings
 
 if TYPE_CHECKING:
-    from dspex.runner.attempt import Patience
+    from dspex.execution.attempt import Patience
 
 
 class BatchInterrupted(DSPyError):
@@ -83,9 +83,9 @@ class Parallel:
 
     async def acall(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
         """As calling it, from asynchronous code."""
-        from dspex.evaluate.progress import progress
-        from dspex.runner.attempt import Patience
-        from dspex.runner.together import Together, tried
+        from dspex.execution.attempt import Patience
+        from dspex.execution.concurrent import Together, tried
+        from dspex.execution.progress import progress
 
         calls = [self._call(module, given) for module, given in exec_pairs]
         results: list[Any] = [None] * len(calls)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from dspex.clients.loops import PerLoop
+from dspex.per_loop import PerLoop
 from dspex.settings import settings
 
 if TYPE_CHECKING:

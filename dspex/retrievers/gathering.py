@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dspex.clients.loops import PerLoop
+from dspex.per_loop import PerLoop
 
 _MOST = 32
 

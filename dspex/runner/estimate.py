@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from dspex.errors import LMNotConfiguredError, UsageError
-from dspex.runner.demand import Demand, Demands
 from dspex.runner.materialize import facts
-from dspex.runner.meter import Asked, Meter, asked
-from dspex.runner.protocol import Task
+from dspex.runner.prompt_recorder import Asked, Meter, asked
 from dspex.settings import settings
 from dspex.store.jsonable import to_jsonable
+from dspex.teleprompt.cost_plan import Demand, Demands
+from dspex.teleprompt.runner_protocol import Task
 
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module

@@ -10,12 +10,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dspex.clients.scope import CallScope, Usage
-from dspex.runner.attempt import Attempt, Patience, attempt
+from dspex.clients.calls.scope import CallScope, Usage
+from dspex.execution.attempt import Attempt, Patience, attempt
 from dspex.runner.materialize import demos_of_trace, without_demo
-from dspex.runner.protocol import Traced
 from dspex.settings import context, settings
 from dspex.store.outcomes import Outcome
+from dspex.teleprompt.runner_protocol import Traced
 
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dspex.errors import UsageError
-from dspex.runner.candidate import Candidate, DataName, Demo, PredictorName, RowDemo
-from dspex.runner.protocol import ProgramFacts
+from dspex.teleprompt.candidate import Candidate, DataName, Demo, PredictorName, RowDemo
+from dspex.teleprompt.runner_protocol import ProgramFacts
 
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module

@@ -4,13 +4,13 @@ SQLite by default (one file that all processes of a host share), PostgreSQL for 
 cheap: SQLAlchemy is loaded by the store's own threads at the first use (``dspex.store.sql``).
 """
 
-from dspex.store.bill import Bill, BillLine
 from dspex.store.budgets import Budgets, Most, Payer, Spending, Spent
 from dspex.store.datasets import DatasetRef, Datasets
 from dspex.store.jsonable import to_jsonable
 from dspex.store.ledger import Held, Hit, Ledger, LedgerEntry, Won
 from dspex.store.outcomes import Failure, Outcome, Outcomes
 from dspex.store.programs import Programs
+from dspex.store.records.bill import Bill, BillLine
 from dspex.store.runs import RunRecord, Runs
 from dspex.store.store import Store
 from dspex.store.upkeep import Kept, LedgerStats, ModelStats, Selection, Upkeep

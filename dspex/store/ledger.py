@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dspex.store.bill import Bill
+from dspex.store.batching import Gather
 from dspex.store.budgets import Payer, Spent
-from dspex.store.gather import Gather
-from dspex.store.ledger_work import Claim, LedgerWork, Reservation
-from dspex.store.memory import RecentEntries
+from dspex.store.ledger_thread import Claim, LedgerWork, Reservation
+from dspex.store.recent_entries import RecentEntries
+from dspex.store.records.bill import Bill
 
 if TYPE_CHECKING:
     from dspex.store.database import Database
@@ -27,7 +27,7 @@ class LedgerEntry:
     """A finished LM call.
 
     `cost_usd` is None where the price is unknown; `run_id` is the run that paid, `predictor` who called (the tokens and
-    names are those of `dspex.store.bill.BillLine`); `outcome` is why the model stopped: ``"stop"``, ``"length"``, ...
+    names are those of `dspex.store.records.bill.BillLine`); `outcome` is why the model stopped: ``"stop"``, ``"length"``, ...
     """
 
     key: str

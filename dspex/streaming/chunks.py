@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dspex.clients.stream_chunk import StreamChunk
+from dspex.clients.canonical.stream_chunk import StreamChunk
 
 
 def is_chunk(value: Any) -> bool:

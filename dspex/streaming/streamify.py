@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
-from dspex.clients.abandonment import abandonable
+from dspex.clients.calls.abandonment import abandonable
 from dspex.primitives.asyncify import asyncify
 from dspex.primitives.prediction import Prediction
 from dspex.settings import context, settings

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from dspex.errors import DSPyError, UsageError
-from dspex.runner.candidate import Candidate, Demo, PredictorName, RowDemo, TraceDemo
-from dspex.runner.demand import Demand, Demands
-from dspex.runner.protocol import Runner, Task, Traced, TraceRequest
+from dspex.teleprompt.candidate import Candidate, Demo, PredictorName, RowDemo, TraceDemo
+from dspex.teleprompt.cost_plan import Demand, Demands
 from dspex.teleprompt.labeled import labeled_demos
 from dspex.teleprompt.optimizer import Optimizer, OptimizerState
+from dspex.teleprompt.runner_protocol import Runner, Task, Traced, TraceRequest
 
 _WIDEST_WINDOW = 256
 """Examples tried at the same time, at the most."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from dspex.errors import UsageError
-from dspex.runner.candidate import Candidate, Demo, PredictorName, RowDemo
-from dspex.runner.demand import Demands
-from dspex.runner.protocol import Runner, Task
+from dspex.teleprompt.candidate import Candidate, Demo, PredictorName, RowDemo
+from dspex.teleprompt.cost_plan import Demands
 from dspex.teleprompt.optimizer import Optimizer, OptimizerState
+from dspex.teleprompt.runner_protocol import Runner, Task
 
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module

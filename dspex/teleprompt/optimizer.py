@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel
 
 from dspex.errors import UsageError
-from dspex.runner.candidate import Candidate
-from dspex.runner.demand import Demands
-from dspex.runner.protocol import Runner, Task
+from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.cost_plan import Demands
+from dspex.teleprompt.runner_protocol import Runner, Task
 from dspex.teleprompt.teleprompt import Teleprompter
 
 if TYPE_CHECKING:
-    from dspex.clients.budget import Budget
+    from dspex.clients.cost.budget import Budget
     from dspex.primitives import Example, Module
     from dspex.runner.estimate import Estimate
 
@@ -121,6 +121,6 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
             UsageError: bad input; no LM call was made.
             LMError: the provider could not be reached for longer than the run is patient.
         """
-        from dspex.runner.compile import compile_program
+        from dspex.runner.local_backend import compile_program
 
         return compile_program(self, student, trainset=trainset, teacher=teacher, valset=valset, budget=budget)

@@ -1,6 +1,6 @@
 """The durable side as its users see it: the client, and a handle on a run.
 
-The names are loaded when they are used: workflows import `dspex.temporal.contracts` and nothing that connects.
+The names are loaded when they are used: workflows import `dspex.temporal.contracts.optimize` and nothing that connects.
 """
 
 from __future__ import annotations

@@ -20,17 +20,17 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from dspex.clients.budget import Budget, of_spending
+from dspex.clients.cost.budget import Budget, of_spending
 from dspex.errors import UsageError
 from dspex.observability import traced
 from dspex.runner.references import ProgramRef
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
 from dspex.teleprompt.optimizer import Optimizer
-from dspex.temporal.attributes import OPTIMIZER, PROGRAM
-from dspex.temporal.batch_contracts import EVALUATE_BY_BATCH, BatchOptions, EvaluateByBatchJob
 from dspex.temporal.connection import connect, task_queue_in_force
-from dspex.temporal.contracts import (
+from dspex.temporal.contracts.batch import EVALUATE_BY_BATCH, BatchOptions, EvaluateByBatchJob
+from dspex.temporal.contracts.finetune import FINETUNE, FinetuneJob, FinetuneResult, FinetuneSpec
+from dspex.temporal.contracts.optimize import (
     EVALUATE,
     OPTIMIZE,
     Chunking,
@@ -42,11 +42,10 @@ from dspex.temporal.contracts import (
     RunLabels,
     RunSpec,
 )
-from dspex.temporal.finetune_contracts import FINETUNE, FinetuneJob, FinetuneResult, FinetuneSpec
 from dspex.temporal.finetune_run import FinetuneRun
-from dspex.temporal.patience import patiently
+from dspex.temporal.reconnect import patiently
 from dspex.temporal.run import Run
-from dspex.temporal.spec import (
+from dspex.temporal.run_spec import (
     Data,
     dataset_ref,
     empty_spec,
@@ -56,6 +55,7 @@ from dspex.temporal.spec import (
     spec_document,
     teacher_lm,
 )
+from dspex.temporal.search_attributes import OPTIMIZER, PROGRAM
 
 if TYPE_CHECKING:
     from dspex.clients import BaseLM
@@ -182,7 +182,7 @@ class Client:
         Raises:
             UsageError: bad input, or another run has this id. Nothing was started.
         """
-        from dspex.runner.candidate import Candidate
+        from dspex.teleprompt.candidate import Candidate
 
         spec = empty_spec(program_ref(program), lm)
         spec.run_id = checked_run_id(id) if id else new_run_id(spec.student.label, "evaluate")
@@ -405,7 +405,7 @@ async def _refuse_other(handle: WorkflowHandle[Any, Any], sha: str, run_id: str)
 async def _knows_search_attributes(temporal: TemporalClient) -> bool:
     from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
-    from dspex.temporal.attributes import TYPES
+    from dspex.temporal.search_attributes import TYPES
 
     request = ListSearchAttributesRequest(namespace=temporal.namespace)
     try:

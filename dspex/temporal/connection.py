@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from dspex.errors import DSPyError, UsageError
 from dspex.observability import telemetry
-from dspex.temporal.contracts import DEFAULT_TASK_QUEUE
+from dspex.temporal.contracts.optimize import DEFAULT_TASK_QUEUE
 
 LOCAL = "localhost:7233"
 

@@ -12,19 +12,19 @@ from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
 from dspex.errors import LMUnsupportedFeatureError
 from dspex.finetuning.job import training_status
 from dspex.finetuning.journal import KIND
-from dspex.finetuning.opening import Request
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider
+from dspex.finetuning.request import Request
 from dspex.finetuning.training_file import Rows, describe
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store.datasets import DatasetRef
 from dspex.store.jsonable import sha256
 from dspex.temporal.client import Client
-from dspex.temporal.contracts import RunLabels
-from dspex.temporal.finetune_contracts import FINETUNE, FileRef, FinetuneJob, FinetuneResult, FinetuneSpec
+from dspex.temporal.contracts.finetune import FINETUNE, FileRef, FinetuneJob, FinetuneResult, FinetuneSpec
+from dspex.temporal.contracts.optimize import RunLabels
 from dspex.temporal.finetune_run import FinetuneRun
-from dspex.temporal.spec import lm_state
-from dspex.temporal.worker import make_worker
+from dspex.temporal.run_spec import lm_state
+from dspex.worker.worker import make_worker
 
 if TYPE_CHECKING:
     from dspex.clients import BaseLM

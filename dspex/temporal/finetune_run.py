@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from dspex.errors import UsageError
-from dspex.temporal.finetune_contracts import FinetuneProgress, FinetuneResult, FinetuneSpec
+from dspex.temporal.contracts.finetune import FinetuneProgress, FinetuneResult, FinetuneSpec
 from dspex.temporal.handle import RunHandle
-from dspex.temporal.patience import FOR_EVER, patiently
+from dspex.temporal.reconnect import FOR_EVER, patiently
 from dspex.temporal.run import ended, why_it_waits
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from dspex.temporal.patience import FOR_EVER, patiently
+from dspex.temporal.reconnect import FOR_EVER, patiently
 
 P = TypeVar("P")
 

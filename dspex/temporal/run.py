@@ -10,17 +10,17 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
 from temporalio.service import RPCError
 
-from dspex.clients.budget import Budget
+from dspex.clients.cost.budget import Budget
 from dspex.errors import DSPyError, UsageError
 from dspex.runner.imports import Imports
-from dspex.runner.optimization import Stopped
 from dspex.runner.references import this_process
 from dspex.runner.saved import load_document
-from dspex.store.bill import Bill
-from dspex.temporal import contracts
-from dspex.temporal.contracts import EvaluateResult, OptimizeResult, Progress, RunSpec
+from dspex.store.records.bill import Bill
+from dspex.teleprompt.optimization_run import Stopped
+from dspex.temporal.contracts import optimize as contracts
+from dspex.temporal.contracts.optimize import EvaluateResult, OptimizeResult, Progress, RunSpec
 from dspex.temporal.handle import RunHandle
-from dspex.temporal.patience import FOR_EVER, patiently
+from dspex.temporal.reconnect import FOR_EVER, patiently
 
 if TYPE_CHECKING:
     from dspex.primitives import Module

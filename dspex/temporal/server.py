@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dspex.errors import UsageError
-from dspex.temporal.attributes import TYPES
 from dspex.temporal.connection import TemporalNotReachableError, connect
+from dspex.temporal.search_attributes import TYPES
 
 _READY_WITHIN_S = 60.0
 _STARTS = 5

@@ -1,6 +1,6 @@
 """Where caches are kept on this host (DSPy's ``dspy.utils.caching``)."""
 
-from dspex.clients.cache_directory import DISK_CACHE_DIR, create_subdir_in_cachedir, default_cache_dir
+from dspex.clients.cache.directory import DISK_CACHE_DIR, create_subdir_in_cachedir, default_cache_dir
 
 DSPY_CACHEDIR = DISK_CACHE_DIR
 

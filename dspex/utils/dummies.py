@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.adapters import ChatAdapter
 from dspex.adapters.chat_adapter import FieldInfoWithName
-from dspex.clients.answer import Answer
 from dspex.clients.base_lm import BaseLM
+from dspex.clients.canonical.answer import Answer
 from dspex.signatures import OutputField
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def dummy_rm(passages: Sequence[str] = ()) -> Callable[..., list[Any]]:
             raise ValueError("No passages defined")
 
         return nothing
-    from dspex.utils.dotdict import dotdict
+    from dspex.dotdict import dotdict
 
     vectorizer = DummyVectorizer(max(map(len, passages)) + 100)
     vectors = vectorizer(passages)

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dspex.bridge import wait_for
-from dspex.evaluate.progress import Bar, progress
+from dspex.execution.progress import Bar, progress
 from dspex.predict.parallel import BatchInterrupted
 from dspex.settings import settings
 

@@ -150,7 +150,7 @@ class Backstage:
             )
 
     def _practice_command(self) -> list[str]:
-        return ["-m", "dspex.practice", "--port", str(self.notes.practice_port), "--latency", "0.2", "--jitter", "0.1"]
+        return ["-m", "dspex_practice", "--port", str(self.notes.practice_port), "--latency", "0.2", "--jitter", "0.1"]
 
     def _worker_command(self) -> list[str]:
         return ["-m", "dspex", "worker", "--import", PROGRAM_MODULE]
@@ -199,7 +199,7 @@ def _is_ours(pid: int) -> bool:
         found = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     except FileNotFoundError:  # no `ps`: a small container, so Linux, where nothing is left behind
         return False
-    return any(sign in found.stdout for sign in (PROGRAM_MODULE, "dspex.practice", str(ROOT)))
+    return any(sign in found.stdout for sign in (PROGRAM_MODULE, "dspex_practice", str(ROOT)))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dspex.clients.pricing import cost_usd
+from dspex.clients.cost.pricing import cost_usd
 
 if TYPE_CHECKING:
     from dspex.store.ledger import Bill
     from dspex.temporal import RunResult
-    from dspex.temporal.contracts import Progress
+    from dspex.temporal.contracts.optimize import Progress
     from examples.support_intents.backstage import Backstage
 
 _PRICED_AS = "openai/gpt-4o-mini"

@@ -19,7 +19,7 @@ WORKER = """
 import asyncio, os, signal, sys
 from dspex.runner.imports import Imports
 from dspex.temporal.connection import TemporalNotReachableError, connect
-from dspex.temporal.worker import make_worker, serve
+from dspex.worker.worker import make_worker, serve
 
 async def main():
     stopped = asyncio.Event()
@@ -77,7 +77,7 @@ class Cluster:
         self.server.stop()
 
     def start_lm(self, *options: str) -> None:
-        command = [sys.executable, "-m", "dspex.practice", "--port", str(self.lm_port), *options]
+        command = [sys.executable, "-m", "dspex_practice", "--port", str(self.lm_port), *options]
         self.lm = self._spawn(command, "lm.log")
         wait_until(lambda: self._lm("/health"), "the practice model answers")
 

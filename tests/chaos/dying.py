@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from dspex.clients.batch import desk
+from dspex.clients.batch import submission as desk
 from dspex.clients.batch.openai import OpenAIBatch
 from dspex.store.batches import Batches
 

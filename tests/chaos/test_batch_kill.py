@@ -16,8 +16,8 @@ from durable.task import right_kind
 
 import dspex
 from dspex.settings import configure, reset
-from dspex.temporal.batch_contracts import BatchOptions
 from dspex.temporal.client import Client
+from dspex.temporal.contracts.batch import BatchOptions
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration]
 

@@ -13,7 +13,7 @@ from durable import task
 from durable.task import right_kind
 
 import dspex
-from dspex.runner.compile import optimize_here
+from dspex.runner.local_backend import optimize_here
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, program_bytes
 from dspex.settings import configure, context, reset

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import pytest
 
 import dspex
-from dspex.practice import PracticeOptions, PracticeServer
 from dspex.runner.imports import Imports
 from dspex.settings import configure, reset
 from dspex.store import Store
 from dspex.temporal.client import Client
 from dspex.temporal.connection import connect
 from dspex.temporal.server import EmbeddedServer
-from dspex.temporal.worker import make_worker
+from dspex.worker.worker import make_worker
+from dspex_practice import PracticeOptions, PracticeServer
 from durable.task import KEY_VARIABLE, SECRET
 
 

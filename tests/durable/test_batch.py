@@ -11,8 +11,8 @@ import pytest
 
 import dspex
 from dspex.settings import configure, reset
-from dspex.temporal.batch_contracts import BatchOptions
 from dspex.temporal.client import Client
+from dspex.temporal.contracts.batch import BatchOptions
 from dspex.temporal.run import Run, RunCancelledError, RunFailedError
 from durable import task
 from durable.conftest import Worker

@@ -12,8 +12,8 @@ from postgres import Postgres, postgres
 import dspex
 from dspex.settings import configure, reset
 from dspex.store import Store
-from dspex.temporal.batch_contracts import BatchOptions
 from dspex.temporal.client import Client
+from dspex.temporal.contracts.batch import BatchOptions
 from durable import task
 from durable.conftest import Worker
 from durable.task import right_kind

@@ -9,14 +9,14 @@ import pytest
 
 import dspex
 from dspex.errors import BudgetExceededError, LMConfigurationError
-from dspex.practice import PracticeServer
-from dspex.runner.compile import LocalResult, optimize_here
+from dspex.runner.local_backend import LocalResult, optimize_here
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, program_bytes
 from dspex.settings import context, settings
 from dspex.store import Store
 from dspex.temporal.client import Client
 from dspex.temporal.run import Run
+from dspex_practice import PracticeServer
 from durable import task
 from durable.conftest import Worker
 from durable.polling import until

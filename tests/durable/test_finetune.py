@@ -19,12 +19,12 @@ from dspex.errors import LMUnsupportedFeatureError, UsageError
 from dspex.finetuning.polling import Polling
 from dspex.settings import context
 from dspex.store import Store
-from dspex.temporal.attributes import OPTIMIZER, PROGRAM
 from dspex.temporal.client import Client
 from dspex.temporal.finetune_run import FinetuneRun
 from dspex.temporal.run import RunCancelledError, RunFailedError
+from dspex.temporal.search_attributes import OPTIMIZER, PROGRAM
 from dspex.temporal.server import EmbeddedServer
-from dspex.temporal.worker import replayer
+from dspex.worker.worker import replayer
 from durable.conftest import Worker
 from durable.polling import until
 from durable.task import KEY_VARIABLE, SECRET

@@ -14,9 +14,9 @@ from chaos.cluster import wait_until
 
 import dspex
 from dspex.errors import StoreFullError
-from dspex.practice import PracticeServer
 from dspex.store import Store
 from dspex.temporal.client import Client
+from dspex_practice import PracticeServer
 from durable import task
 from durable.conftest import Worker
 from durable.polling import until

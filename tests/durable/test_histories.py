@@ -9,9 +9,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 import dspex
-from dspex.practice import PracticeServer
 from dspex.temporal.client import Client
-from dspex.temporal.worker import replayer
+from dspex.worker.worker import replayer
+from dspex_practice import PracticeServer
 from durable import task
 from durable.conftest import Worker
 from durable.task import right_kind

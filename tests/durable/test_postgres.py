@@ -9,11 +9,11 @@ import pytest
 from postgres import Postgres, postgres
 
 import dspex
-from dspex.practice import PracticeServer
-from dspex.runner.compile import optimize_here
+from dspex.runner.local_backend import optimize_here
 from dspex.settings import context
 from dspex.store import Store
 from dspex.temporal.client import Client
+from dspex_practice import PracticeServer
 from durable import task
 from durable.conftest import Worker
 from durable.task import right_kind

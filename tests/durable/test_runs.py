@@ -10,15 +10,15 @@ from temporalio.client import WorkflowExecutionStatus
 
 import dspex
 from dspex.errors import LMNotConfiguredError, UsageError
-from dspex.practice import PracticeOptions, PracticeServer
 from dspex.settings import context
 from dspex.store import Store
-from dspex.temporal.attributes import BEST_SCORE, OPTIMIZER, PROGRAM
 from dspex.temporal.client import Client
 from dspex.temporal.connection import TemporalNotReachableError
-from dspex.temporal.contracts import Chunking
+from dspex.temporal.contracts.optimize import Chunking
 from dspex.temporal.run import Run, RunCancelledError, RunFailedError
+from dspex.temporal.search_attributes import BEST_SCORE, OPTIMIZER, PROGRAM
 from dspex.temporal.server import free_port
+from dspex_practice import PracticeOptions, PracticeServer
 from durable import task
 from durable.conftest import Worker
 from durable.polling import until

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.practice import PracticeOptions, PracticeServer
-from dspex.runner.compile import optimize_here
+from dspex.runner.local_backend import optimize_here
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, program_bytes
 from dspex.settings import context
 from dspex.store import Store
 from dspex.teleprompt.registry import OPTIMIZERS
 from dspex.temporal.client import Client
+from dspex_practice import PracticeOptions, PracticeServer
 from durable import task
 from durable.conftest import Worker
 from durable.task import right_kind

@@ -11,7 +11,7 @@ import openai
 from google import genai
 from google.genai import errors, types
 
-from dspex.practice import PracticeServer
+from dspex_practice import PracticeServer
 
 KEY = "practice-key"
 T = TypeVar("T")

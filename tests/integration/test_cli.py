@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from integration.cli_fixtures import Folder, environment
 
-from dspex.practice import PracticeOptions, PracticeServer
 from dspex.temporal.server import EmbeddedServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 pytestmark = pytest.mark.integration
 

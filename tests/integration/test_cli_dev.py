@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from integration.cli_fixtures import Folder, Process, end, environment, wait_until
 
-from dspex.practice import PracticeServer
 from dspex.temporal.server import EmbeddedServer, free_port
+from dspex_practice import PracticeServer
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,10 @@ import pytest
 from aiohttp import web
 
 from dspex import settings as configuration
-from dspex.clients import LM, drain, retry, transport
-from dspex.clients.transport import HttpxTransport
+from dspex.clients import LM, drain
+from dspex.clients.http import transport
+from dspex.clients.http.transport import HttpxTransport
+from dspex.clients.resilience import retry
 from dspex.errors import (
     LMAuthError,
     LMError,
@@ -185,7 +187,7 @@ async def test_two_owners_of_claims_pay_once(
     others = [Store(store_url), Store(store_url)]
     turns = iter([store.ledger for store in others])
     monkeypatch.setattr("dspex.clients.prepare.ledger_in_force", lambda: next(turns))
-    monkeypatch.setattr("dspex.clients.pipeline._traffic", _NoSharing())
+    monkeypatch.setattr("dspex.clients.calls.pipeline._traffic", _NoSharing())
     answers: list[Any] = list(await asyncio.gather(lm_at(provider).acall("hi"), lm_at(provider).acall("hi")))
     for store in others:
         store.close()
@@ -197,7 +199,7 @@ class _NoSharing:
     """Traffic of which no two calls know: as if each were made in a process of its own."""
 
     def get(self) -> Any:
-        from dspex.clients.pipeline import _Traffic
+        from dspex.clients.calls.pipeline import _Traffic
 
         return _Traffic()
 
@@ -260,14 +262,14 @@ async def test_refused_calls_come_back_after_the_pause(provider: Provider) -> No
 
 
 async def test_answer_that_never_ends_is_bounded_in_time(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dspex.clients.transport.MAX_RESPONSE_BYTES", 1 << 50)
+    monkeypatch.setattr("dspex.clients.http.transport.MAX_RESPONSE_BYTES", 1 << 50)
     provider.script = [never_ending]
     with pytest.raises(LMTimeoutError):
         await lm_at(provider, num_retries=0, timeout=0.2).acall("hi")
 
 
 async def test_answer_that_never_ends_is_bounded_in_size(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dspex.clients.transport.MAX_RESPONSE_BYTES", 1 << 20)
+    monkeypatch.setattr("dspex.clients.http.transport.MAX_RESPONSE_BYTES", 1 << 20)
     provider.script = [never_ending]
     with pytest.raises(LMTransportError, match="MiB"):
         await lm_at(provider, num_retries=0).acall("hi")
@@ -297,7 +299,7 @@ async def test_httpx_client_of_the_users_own(provider: Provider, monkeypatch: py
 
 
 async def test_proxy_of_the_environment_is_used(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dspex.clients.aiohttp_transport import AiohttpTransport
+    from dspex.clients.http.aiohttp_transport import AiohttpTransport
 
     monkeypatch.setenv("HTTP_PROXY", provider.url.removesuffix("/v1"))
     fresh = AiohttpTransport()

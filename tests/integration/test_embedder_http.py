@@ -13,11 +13,11 @@ import pytest
 
 import dspex
 from dspex.bridge import run_sync
-from dspex.clients.openai_embeddings import EmbeddingsWire
+from dspex.clients.wires.openai.embeddings import EmbeddingsWire
 from dspex.errors import LMAuthError, LMInvalidRequestError, LMNotConfiguredError, LMUnexpectedError, UsageError
-from dspex.practice import PracticeServer
-from dspex.practice.options import PracticeOptions
 from dspex.store import Store
+from dspex_practice import PracticeServer
+from dspex_practice.api.options import PracticeOptions
 
 pytestmark = pytest.mark.usefixtures("store")
 

@@ -9,8 +9,8 @@ import pytest
 import dspex
 from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
 from dspex.errors import LMAuthError, UsageError
-from dspex.practice import PracticeOptions, PracticeServer
 from dspex.store import Store
+from dspex_practice import PracticeOptions, PracticeServer
 
 pytestmark = pytest.mark.integration
 

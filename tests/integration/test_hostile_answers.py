@@ -11,7 +11,8 @@ import pytest
 from integration.raw_server import Asked, Behaviour, RawServer, answer, completion, raw_server, refusing, saying
 
 import dspex
-from dspex.clients import retry, transport
+from dspex.clients.http import transport
+from dspex.clients.resilience import retry
 from dspex.errors import (
     Blame,
     ContextWindowExceededError,

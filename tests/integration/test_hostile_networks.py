@@ -15,8 +15,8 @@ from integration.certificates import self_signed
 from integration.raw_server import Asked, RawServer, answer, raw_server, saying
 
 import dspex
-from dspex.clients.aiohttp_transport import AiohttpTransport
-from dspex.clients.proxies import proxy_for
+from dspex.clients.http.aiohttp_transport import AiohttpTransport
+from dspex.clients.http.proxies import proxy_for
 from dspex.errors import Blame, LMConfigurationError, LMError, LMTransportError, blame
 from dspex.settings import context
 from dspex.store import Store

@@ -23,9 +23,9 @@ from dspex.settings import configure, context, reset
 from dspex.store import Store
 from dspex.temporal.client import Client
 from dspex.temporal.connection import connect
-from dspex.temporal.contracts import EVALUATE_CHUNK
+from dspex.temporal.contracts.optimize import EVALUATE_CHUNK
 from dspex.temporal.server import EmbeddedServer
-from dspex.temporal.worker import make_worker
+from dspex.worker.worker import make_worker
 
 EXAMPLES = 100
 TEN_MINUTES = 600.0

@@ -11,7 +11,7 @@ import anthropic
 import pytest
 from practice_clients import COLOUR, KEY, LONG, TOOLS, anthropic_at, root
 
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 OFFERED: Any = [{"name": name, "description": said, "input_schema": schema} for name, said, schema in TOOLS]
 ASKED: Any = [{"role": "user", "content": "What is the weather in Paris?"}]

@@ -15,7 +15,7 @@ from google.genai.types import BatchJob
 from openai.types import Batch
 from practice_clients import anthropic_at, gemini_at, openai_at, patient, until
 
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 CHAT = "/v1/chat/completions"
 ENDED = ("completed", "failed", "cancelled")

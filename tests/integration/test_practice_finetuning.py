@@ -12,7 +12,7 @@ import pytest
 from openai.types.fine_tuning import FineTuningJob
 from practice_clients import openai_at, until
 
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 DATA = Path(__file__).resolve().parents[2] / "examples" / "support_intents"
 ENDED = ("succeeded", "failed", "cancelled")

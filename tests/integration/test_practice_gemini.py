@@ -13,7 +13,7 @@ from google.genai import errors, types
 from practice_clients import COLOUR, KEY, LONG, TOOLS, gemini_at, root
 from pydantic import BaseModel
 
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 DECLARED: Any = [{"name": name, "description": said, "parameters_json_schema": schema} for name, said, schema in TOOLS]
 OFFERED: Any = [{"function_declarations": DECLARED}]

@@ -14,7 +14,7 @@ import openai
 import pytest
 from practice_clients import anthropic_at, gemini_at, openai_at
 
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 ASKED = [{"role": "user", "content": "What is red? The bus is red."}]
 CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "What is red? The bus is red."}]}]}

@@ -12,7 +12,7 @@ import pytest
 from practice_clients import COLOUR, LONG, TOOLS, openai_at
 from pydantic import BaseModel
 
-from dspex.practice import PracticeServer
+from dspex_practice import PracticeServer
 
 CHAT_TOOLS: Any = [
     {"type": "function", "function": {"name": name, "description": said, "parameters": schema}}

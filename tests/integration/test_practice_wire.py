@@ -19,7 +19,7 @@ import openai
 import pytest
 
 from dspex.errors import UsageError
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 KEY = "practice-key"
 
@@ -263,7 +263,7 @@ def test_a_port_in_use_is_said_so(server: PracticeServer) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_process_of_its_own_serves_and_ends_cleanly(number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "dspex.practice", "--port", "0", "--seed", "3"]
+    command = [sys.executable, "-m", "dspex_practice", "--port", "0", "--seed", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -278,7 +278,7 @@ def test_a_process_of_its_own_serves_and_ends_cleanly(number: signal.Signals) ->
 
 def test_wrong_options_end_the_process_with_status_2() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dspex.practice", "--error-rate", "2"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dspex_practice", "--error-rate", "2"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error_rate is a share between 0 and 1")

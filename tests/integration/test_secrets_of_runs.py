@@ -21,7 +21,7 @@ from integration.raw_server import Asked, Behaviour, RawServer, completion, raw_
 
 import dspex
 from dspex import settings as configuration
-from dspex.clients import retry
+from dspex.clients.resilience import retry
 from dspex.errors import LMError
 from dspex.settings import context
 from dspex.store import Store

@@ -8,9 +8,9 @@ import pytest
 
 import dspex
 from dspex.errors import LMTransportError
-from dspex.practice import PracticeServer
-from dspex.practice.options import PracticeOptions
 from dspex.streaming import StreamListener, StreamResponse
+from dspex_practice import PracticeServer
+from dspex_practice.api.options import PracticeOptions
 
 
 def lm_at(server: PracticeServer, **options: Any) -> dspex.LM:

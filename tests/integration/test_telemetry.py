@@ -15,7 +15,7 @@ from integration.raw_server import RawServer, completion, raw_server, refusing, 
 from opentelemetry.trace import SpanKind, StatusCode
 
 import dspex
-from dspex.clients import retry
+from dspex.clients.resilience import retry
 from dspex.errors import AdapterParseError, LMAuthError
 from dspex.observability import conventions as names
 from dspex.observability.otlp_json import JsonMetricExporter, JsonSpanExporter

@@ -26,7 +26,7 @@ from dspex.temporal.client import Client
 from dspex.temporal.connection import connect
 from dspex.temporal.server import EmbeddedServer
 from dspex.temporal.tracing import RunTracing
-from dspex.temporal.worker import make_worker, sandbox
+from dspex.worker.worker import make_worker, sandbox
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ import pytest
 
 import dspex
 from dspex import errors
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 KEY = "sk-proxy-0123456789"
 FACES = ["openai", "anthropic", "gemini"]

@@ -10,7 +10,7 @@ import pytest
 
 import dspex
 from dspex import errors
-from dspex.practice import PracticeOptions, PracticeServer
+from dspex_practice import PracticeOptions, PracticeServer
 
 KEY = "practice-key-0123456789"
 FACES = ["openai", "responses", "anthropic", "gemini"]

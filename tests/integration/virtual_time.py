@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dspex.clients import pipeline
-from dspex.clients.limiter import Gate
+from dspex.clients.calls import pipeline
+from dspex.clients.resilience.gate import Gate
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import dspex.evaluate as ours
-import dspex.evaluate.text as our_text
 import dspex.primitives
+import dspex.text.normalize as our_text
 
 dspy = pytest.importorskip("dspy")
 theirs = pytest.importorskip("dspy.evaluate.metrics")

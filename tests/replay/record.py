@@ -23,13 +23,13 @@ async def record(version: str, names: list[str], folder: Path) -> None:
     from durable.task import right_kind
 
     import dspex
-    from dspex.practice import PracticeOptions, PracticeServer
     from dspex.runner.imports import Imports
-    from dspex.temporal.batch_contracts import BatchOptions
     from dspex.temporal.client import Client
-    from dspex.temporal.contracts import Chunking
+    from dspex.temporal.contracts.batch import BatchOptions
+    from dspex.temporal.contracts.optimize import Chunking
     from dspex.temporal.server import EmbeddedServer, free_port
-    from dspex.temporal.worker import make_worker
+    from dspex.worker.worker import make_worker
+    from dspex_practice import PracticeOptions, PracticeServer
 
     os.environ["DSPEX_STORE"] = str(folder / "store.db")
     server = EmbeddedServer(folder, port=free_port(), ui_port=free_port())

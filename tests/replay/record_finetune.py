@@ -22,11 +22,11 @@ async def record(version: str, folder: Path) -> None:
 
     import dspex
     from dspex.finetuning.polling import Polling
-    from dspex.practice import PracticeOptions, PracticeServer
     from dspex.runner.imports import Imports
     from dspex.temporal.client import Client
     from dspex.temporal.server import EmbeddedServer, free_port
-    from dspex.temporal.worker import make_worker
+    from dspex.worker.worker import make_worker
+    from dspex_practice import PracticeOptions, PracticeServer
 
     os.environ["DSPEX_STORE"] = str(folder / "store.db")
     server = EmbeddedServer(folder, port=free_port(), ui_port=free_port())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowHistory
 
-from dspex.temporal.worker import replayer
+from dspex.worker.worker import replayer
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 
@@ -29,7 +29,7 @@ REPLAY = """
 import asyncio, gzip, os, sys
 from pathlib import Path
 from temporalio.client import WorkflowHistory
-from dspex.temporal.worker import replayer
+from dspex.worker.worker import replayer
 
 async def main():
     for name in sys.argv[1:]:

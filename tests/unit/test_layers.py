@@ -32,10 +32,10 @@ UPWARD = {
     ("dspex/predict/parallel.py", "evaluate"): "Parallel shows Evaluate's progress bar",
     ("dspex/predict/parallel.py", "runner"): "Parallel runs programs as a run does",
     ("dspex/predict/aggregation.py", "evaluate"): "majority counts answers as the metrics compare them",
-    ("dspex/runner/compile.py", "temporal"): "configure(temporal=...) makes the same call durable",
+    ("dspex/runner/local_backend.py", "temporal"): "configure(temporal=...) makes the same call durable",
     ("dspex/finetuning/provider.py", "temporal"): "configure(temporal=...) makes the same call durable",
-    ("dspex/temporal/worker.py", "dspex_workflows"): "the worker entry point, the one exception of DESIGN §2",
-    ("dspex/temporal/worker.py", "dspex_activities"): "the worker entry point, the one exception of DESIGN §2",
+    ("dspex/worker/worker.py", "dspex_workflows"): "the worker entry point, the one exception of DESIGN §2",
+    ("dspex/worker/worker.py", "dspex_activities"): "the worker entry point, the one exception of DESIGN §2",
 }
 """Each is made late, inside a function. A new one needs a reason as good."""
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from dspex.practice import PracticeServer
     from dspex.store import Store
     from dspex.temporal.server import EmbeddedServer
+    from dspex_practice import PracticeServer
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

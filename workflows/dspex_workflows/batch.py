@@ -11,9 +11,9 @@ import asyncio
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
 
-from dspex.clients.budget import Budget
-from dspex.evaluate.score import ExactSum
-from dspex.temporal.batch_contracts import (
+from dspex.clients.cost.budget import Budget
+from dspex.execution.score import ExactSum
+from dspex.temporal.contracts.batch import (
     CANCEL_BATCHES,
     COLLECT_CHUNK,
     EVALUATE_BY_BATCH,
@@ -25,7 +25,7 @@ from dspex.temporal.batch_contracts import (
     CollectChunkResult,
     EvaluateByBatchJob,
 )
-from dspex.temporal.contracts import (
+from dspex.temporal.contracts.optimize import (
     FINISH_RUN,
     SETUP_ERROR,
     EvaluateResult,

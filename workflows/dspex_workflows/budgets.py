@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from dspex.clients.budget import Budget
-from dspex.temporal.contracts import SET_BUDGET, BudgetTask
+from dspex.clients.cost.budget import Budget
+from dspex.temporal.contracts.optimize import SET_BUDGET, BudgetTask
 from dspex_workflows.policies import SHORT
 
 

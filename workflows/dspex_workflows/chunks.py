@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dspex.temporal.contracts import Chunking, EvaluateChunkResult
+from dspex.temporal.contracts.optimize import Chunking, EvaluateChunkResult
 
 _SMALLEST = 8
 

@@ -6,9 +6,9 @@ import asyncio
 
 from temporalio import workflow
 
-from dspex.clients.budget import Budget
-from dspex.evaluate.score import ExactSum
-from dspex.temporal.contracts import (
+from dspex.clients.cost.budget import Budget
+from dspex.execution.score import ExactSum
+from dspex.temporal.contracts.optimize import (
     EVALUATE,
     EVALUATE_CHUNK,
     FINISH_RUN,

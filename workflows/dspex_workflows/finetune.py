@@ -9,8 +9,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from dspex.temporal.contracts import SETUP_ERROR
-from dspex.temporal.finetune_contracts import (
+from dspex.temporal.contracts.finetune import (
     CANCEL_FINETUNE_JOB,
     CREATE_FINETUNE_JOB,
     FINETUNE,
@@ -23,6 +22,7 @@ from dspex.temporal.finetune_contracts import (
     FinetuneTask,
     JobState,
 )
+from dspex.temporal.contracts.optimize import SETUP_ERROR
 from dspex_workflows.policies import CHUNK, HEARTBEAT_TIMEOUT, RETRY
 
 _SOON = timedelta(seconds=3)

@@ -8,12 +8,11 @@ from typing import Any
 
 from temporalio import workflow
 
-from dspex.clients.budget import Budget
-from dspex.runner.optimization import Phase, RunState, advance, begin, stop
-from dspex.runner.protocol import Task
+from dspex.clients.cost.budget import Budget
+from dspex.teleprompt.optimization_run import Phase, RunState, advance, begin, stop
 from dspex.teleprompt.registry import make_optimizer
-from dspex.temporal.attributes import BEST_SCORE
-from dspex.temporal.contracts import (
+from dspex.teleprompt.runner_protocol import Task
+from dspex.temporal.contracts.optimize import (
     FINISH_RUN,
     OPTIMIZE,
     FinishResult,
@@ -23,7 +22,8 @@ from dspex.temporal.contracts import (
     OptimizeResult,
     Progress,
 )
-from dspex.temporal.marks import mark
+from dspex.temporal.search_attributes import BEST_SCORE
+from dspex.temporal.trace_marks import mark
 from dspex_workflows.budgets import change_budget
 from dspex_workflows.policies import CHUNK
 from dspex_workflows.preparation import inspect

@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.common import RetryPolicy
 
-from dspex.temporal.contracts import SETUP_ERROR
+from dspex.temporal.contracts.optimize import SETUP_ERROR
 
 # Attempts are unlimited because a worker's death or shutdown counts as one; time bounds them instead. For the same
 # reason the interval does not grow: an activity says itself how long a provider's trouble is to be waited out.

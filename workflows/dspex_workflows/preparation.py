@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from dspex.temporal.contracts import INSPECT_RUN, Inspection, InspectTask
+from dspex.temporal.contracts.optimize import INSPECT_RUN, Inspection, InspectTask
 from dspex_workflows.policies import RETRY
 
 _SOON = timedelta(seconds=3)

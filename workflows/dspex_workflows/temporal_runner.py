@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 
 from temporalio import workflow
 
-from dspex.runner.candidate import Candidate, DataName
-from dspex.runner.protocol import Evaluation, Task, Traced, TraceRequest
-from dspex.temporal.contracts import (
+from dspex.teleprompt.candidate import Candidate, DataName
+from dspex.teleprompt.runner_protocol import Evaluation, Task, Traced, TraceRequest
+from dspex.temporal.contracts.optimize import (
     EVALUATE,
     TRACE_CHUNK,
     EvaluateJob,

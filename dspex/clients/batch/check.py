@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from dspex.clients.batch.desk import Desk
+from dspex.clients.batch.submission import Desk
 from dspex.clients.batch.target import KeyRing, refuse_secret_of_this_process, target_of
 from dspex.clients.lm import LM
 from dspex.clients.prepare import prepare

@@ -14,7 +14,7 @@ from dspex.errors import LMUnexpectedError
 if TYPE_CHECKING:
     from dspex.clients.batch.http import Http
     from dspex.clients.batch.target import Target
-    from dspex.clients.wire import Wire
+    from dspex.clients.wires.wire import Wire
     from dspex.store.batches import Batch
 
 _PAGE = 100

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dspex.clients.aiohttp_transport import default_transport
-from dspex.clients.retry import with_retries
-from dspex.clients.secrets import scrub
-from dspex.clients.transport import MAX_RESPONSE_BYTES, FileTransport, RawResponse
+from dspex.clients.canonical.secrets import scrub
+from dspex.clients.http.aiohttp_transport import default_transport
+from dspex.clients.http.transport import MAX_RESPONSE_BYTES, FileTransport, RawResponse
+from dspex.clients.resilience.retry import with_retries
 from dspex.errors import LMError, LMTransportError, LMUnexpectedError
 
 if TYPE_CHECKING:
     from dspex.clients.batch.target import Target
-    from dspex.clients.wire import Wire
+    from dspex.clients.wires.wire import Wire
 
 SECONDS = 60.0
 FILE_SECONDS = 1800.0

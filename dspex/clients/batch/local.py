@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dspex.clients.batch.check import check_batches
-from dspex.clients.batch.collect import Collected, counted, refusal
-from dspex.clients.batch.desk import Desk, Tended
-from dspex.clients.batch.in_force import collecting
+from dspex.clients.batch.requests import Collected, counted, refusal
+from dspex.clients.batch.submission import Desk, Tended
 from dspex.clients.batch.target import KeyRing, target_of
-from dspex.clients.loops import PerLoop
-from dspex.clients.pipeline import Finished
-from dspex.clients.response_cache import CacheAsLedger
+from dspex.clients.cache.response_cache import CacheAsLedger
+from dspex.clients.calls.batch_collector import collecting
+from dspex.clients.calls.pipeline import Finished
 from dspex.errors import StoreError
+from dspex.per_loop import PerLoop
 from dspex.settings import settings
 from dspex.store import Store
 from dspex.store.batches import Standing
 
 if TYPE_CHECKING:
-    from dspex.clients.pipeline import Call
-    from dspex.clients.scope import CallScope
+    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.scope import CallScope
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class LocalBatches:
         """How the batches were doing at the last look."""
 
     async def answer(self, call: Call, scope: CallScope | None) -> Finished | None:
-        """See `dspex.clients.batch.in_force.Collector`."""
+        """See `dspex.clients.calls.batch_collector.Collector`."""
         waiters = self._loops.get()
         standing = await waiters.collected.ask(call, scope)
         if isinstance(standing, Finished):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from dspex.clients.pricing import checked_price
-from dspex.clients.secrets import Secret, names_a_secret
-from dspex.clients.transport import FileTransport
+from dspex.clients.canonical.secrets import Secret, names_a_secret
+from dspex.clients.cost.pricing import checked_price
+from dspex.clients.http.transport import FileTransport
 from dspex.errors import LMConfigurationError, LMNotConfiguredError
 from dspex.settings import read
 
 if TYPE_CHECKING:
-    from dspex.clients.pipeline import Call
+    from dspex.clients.calls.pipeline import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class KeyRing:
         if not isinstance(call.transport, FileTransport):
             raise LMConfigurationError(
                 f"{target.model} cannot be asked through a batch API by the transport {type(call.transport).__name__}, "
-                "which has no `request` and `download` (dspex.clients.transport.FileTransport).",
+                "which has no `request` and `download` (dspex.clients.http.transport.FileTransport).",
                 model=target.model,
             )
         self._transports[target.account] = call.transport

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from dspex.clients.batch.http import Http
     from dspex.clients.batch.target import Target
-    from dspex.clients.wire import Wire
+    from dspex.clients.wires.wire import Wire
     from dspex.store.batches import Batch
 
 Progress = Literal["working", "ended", "failed"]

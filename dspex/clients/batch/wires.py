@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dspex.clients.anthropic import ANTHROPIC
 from dspex.clients.batch.anthropic import AnthropicBatch
 from dspex.clients.batch.gemini import GeminiBatch
 from dspex.clients.batch.openai import AzureBatch, OpenAIBatch
-from dspex.clients.dialects import AZURE_CHAT, AZURE_RESPONSES
-from dspex.clients.gemini import GEMINI
-from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT
-from dspex.clients.responses_format import OPENAI_RESPONSES
+from dspex.clients.wires.anthropic.messages import ANTHROPIC
+from dspex.clients.wires.gemini.generate_content import GEMINI
+from dspex.clients.wires.openai.chat import OPENAI_CHAT, OPENAI_TEXT
+from dspex.clients.wires.openai.dialects import AZURE_CHAT, AZURE_RESPONSES
+from dspex.clients.wires.openai.responses import OPENAI_RESPONSES
 from dspex.errors import LMConfigurationError
 
 if TYPE_CHECKING:
     from dspex.clients.batch.target import Target
     from dspex.clients.batch.wire import BatchWire
-    from dspex.clients.pipeline import Call
-    from dspex.clients.wire import Wire
+    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.wires.wire import Wire
 
 BATCH_WIRES: dict[str, BatchWire] = {
     wire.name: wire for wire in (OpenAIBatch(), AzureBatch(), AnthropicBatch(), GeminiBatch())

@@ -1,6 +1,6 @@
 """DSPy's ``dspy.dsp.utils.dpr``: does a passage hold an answer, as Dense Passage Retrieval asks it."""
 
-from dspex.evaluate.tokens import (
+from dspex.text.dpr_tokens import (
     DPR_normalize,
     DPR_tokenize,
     SimpleTokenizer,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from dspex.utils.dotdict import dotdict
+from dspex.dotdict import dotdict
 
 __all__ = [
     "NullContextManager",

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dspex.store.batches import Batch, BatchRequest, Intended, Refused, Standing, Status, Waiting
 from dspex.store.budgets import Most, Payer, Spent
 from dspex.store.ledger import LedgerEntry
-from dspex.store.ledger_work import VOID_AFTER_S
+from dspex.store.ledger_thread import VOID_AFTER_S
 from dspex.store.sql.batch_tables import batches, requests, waits
 from dspex.store.sql.budgets import BudgetSql
 from dspex.store.sql.ledger import LedgerSql

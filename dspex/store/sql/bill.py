@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select
 
-from dspex.store.bill import FIGURES, Bill, BillLine
+from dspex.store.records.bill import FIGURES, Bill, BillLine
 from dspex.store.sql.schema import ledger, pruned, repeats
 
 _TOKENS = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens", "reasoning_tokens")

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-from dspex.store.bill import FIGURES
+from dspex.store.records.bill import FIGURES
 
 VERSION = 2
 """Raised when the tables change. An older store is brought up to date (`dspex.store.sql.upgrade`), a newer refused."""

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.bill import FIGURES
 from dspex.store.ledger import LedgerEntry
+from dspex.store.records.bill import FIGURES
 from dspex.store.sql.schema import claims, ledger, pruned, repeats
 from dspex.store.upkeep import Kept, LedgerStats, ModelStats, Selection
 

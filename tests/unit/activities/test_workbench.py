@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dspex.clients.ledger import ledger_in_force
+from dspex.clients.calls.current_ledger import ledger_in_force
 from dspex.predict import Predict
 from dspex.runner.imports import Imports
 from dspex.runner.references import reference
 from dspex.settings import context, settings
 from dspex.store import Store
-from dspex.temporal.contracts import RunSpec
+from dspex.temporal.contracts.optimize import RunSpec
 from dspex_activities import Workbench
 
 

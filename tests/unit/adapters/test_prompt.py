@@ -16,7 +16,7 @@ import pytest
 
 from dspex.adapters import ChatAdapter, JSONAdapter
 from dspex.adapters.prefix_cache import PrefixCache
-from dspex.adapters.prompt import Prefix, Prompt
+from dspex.clients.canonical.prompt import Prefix, Prompt
 from dspex.primitives.example import Example
 from dspex.signatures import OutputField, Signature
 from dspex.signatures.portable import describe, rebuild
@@ -204,7 +204,7 @@ def test_content_parts_are_copied_too() -> None:
 
 
 def test_a_client_makes_the_same_request_of_a_prompt_as_of_a_plain_list() -> None:
-    from dspex.clients.request import encode_messages
+    from dspex.clients.canonical.request import encode_messages
 
     body, digest = encode_messages(prompt())
     plain_body, plain_digest = encode_messages(list(prompt()))

@@ -9,7 +9,7 @@ import pytest
 from unit.cli.conftest import Command, dspex
 
 from dspex.clients.batch.local import Patience, batch_api
-from dspex.practice import PracticeServer
+from dspex_practice import PracticeServer
 
 __all__ = ["dspex"]
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.clients.answer import usage_of
-from dspex.clients.batch.desk import Desk, Tended
+from dspex.clients.batch.submission import Desk, Tended
 from dspex.clients.batch.target import Target, target_of
 from dspex.clients.batch.wires import batch_wire_of, wire_of
+from dspex.clients.canonical.answer import usage_of
+from dspex.clients.cost.pricing import cost_usd
 from dspex.clients.prepare import prepare
-from dspex.clients.pricing import cost_usd
 from dspex.errors import LMConfigurationError
-from dspex.practice import PracticeOptions, PracticeServer
 from dspex.store import Store
 from dspex.store.batches import BatchRequest
 from dspex.store.budgets import Most
+from dspex_practice import PracticeOptions, PracticeServer
 
 KINDS = ["openai", "anthropic", "gemini"]
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from dspex import settings
-from dspex.cli.ending import run
+from dspex.cli.main import run
 
 
 @dataclass(frozen=True)

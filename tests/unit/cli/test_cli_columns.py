@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.cli.code import CodeOptions, find_code
-from dspex.cli.data import Columns, choose_columns, put_rows, read_examples
+from dspex.cli.inputs.data import Columns, choose_columns, put_rows, read_examples
+from dspex.cli.inputs.target import CodeOptions, find_code
 from dspex.datafiles import DataFile
 from dspex.errors import UsageError
 from dspex.store import Store

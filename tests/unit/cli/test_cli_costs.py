@@ -10,8 +10,8 @@ import pytest
 from unit.cli.conftest import Command
 
 from dspex.bridge import wait_for
-from dspex.practice import PracticeServer
 from dspex.store import LedgerEntry, Store
+from dspex_practice import PracticeServer
 
 NOWHERE = "127.0.0.1:1"
 """Where no Temporal server is."""

@@ -9,7 +9,7 @@ import pytest
 from unit.cli.conftest import Command
 
 import dspex as library
-from dspex.practice import PracticeServer
+from dspex_practice import PracticeServer
 
 KEYS = [
     "run_id", "workflow_id", "score", "baseline_score", "program_path", "lm_calls", "lm_calls_from_ledger",
@@ -96,7 +96,7 @@ def test_a_local_run_is_remembered(dspex: Command, options: list[str], tmp_path:
 def test_a_wrong_key_ends_the_run_at_once_in_the_providers_words(
     dspex: Command, options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dspex.practice import PracticeOptions
+    from dspex_practice import PracticeOptions
 
     monkeypatch.setenv("SOME_KEY", "wrong-one")
     with PracticeServer(PracticeOptions(api_key="right-one")) as server:

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from dspex.cli import progress
-from dspex.cli.logs import show_logs
-from dspex.cli.progress import Glance, display
+from dspex.cli.output import progress
+from dspex.cli.output.logs import show_logs
+from dspex.cli.output.progress import Glance, display
 
 
 class Clock:

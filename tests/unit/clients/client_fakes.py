@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dspex.clients.transport import RawResponse
+from dspex.clients.http.transport import RawResponse
 from dspex.store.budgets import Payer, Spent
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 

@@ -9,7 +9,8 @@ import pytest
 from client_fakes import BASE, KEY, FakeTransport, MemoryLedger
 
 from dspex import settings as configuration
-from dspex.clients import LM, prepare, retry
+from dspex.clients import LM, prepare
+from dspex.clients.resilience import retry
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def ledger(monkeypatch: pytest.MonkeyPatch) -> MemoryLedger:
     memory = MemoryLedger()
     monkeypatch.setattr(prepare, "ledger_in_force", lambda: memory)
-    monkeypatch.setattr("dspex.clients.ledger.ledger_in_force", lambda: memory)
+    monkeypatch.setattr("dspex.clients.calls.current_ledger.ledger_in_force", lambda: memory)
     return memory
 
 

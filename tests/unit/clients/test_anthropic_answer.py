@@ -12,8 +12,8 @@ from sdk_server import event_stream, serving
 
 import dspex
 from dspex import errors
-from dspex.clients.anthropic import ANTHROPIC
-from dspex.clients.transport import RawResponse
+from dspex.clients.http.transport import RawResponse
+from dspex.clients.wires.anthropic.messages import ANTHROPIC
 
 anthropic = pytest.importorskip("anthropic")
 

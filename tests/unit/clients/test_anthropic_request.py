@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sdk_server import serving
 
-from dspex.adapters.prompt import Prefix, Prompt
-from dspex.clients.anthropic import ANTHROPIC
+from dspex.clients.canonical.prompt import Prefix, Prompt
+from dspex.clients.wires.anthropic.messages import ANTHROPIC
 from dspex.errors import LMUnsupportedFeatureError, UsageError
 
 anthropic = pytest.importorskip("anthropic")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dspex.clients.breaker import FAILURES, FIRST_SECONDS, LONGEST_SECONDS, Breaker
+from dspex.clients.resilience.circuit_breaker import FAILURES, FIRST_SECONDS, LONGEST_SECONDS, Breaker
 from dspex.errors import LMServerError
 
 

@@ -9,11 +9,11 @@ import pytest
 from client_fakes import FakeTransport, MemoryLedger, completion, response
 
 import dspex
-from dspex.clients.budget import refusal
-from dspex.clients.callers import calling_predictor
-from dspex.clients.most import MEDIA_TOKENS, longest_answer, most_of_request
-from dspex.clients.request import encode_messages
-from dspex.clients.scope import CallScope, call_scope
+from dspex.clients.calls.calling_predictor import calling_predictor
+from dspex.clients.calls.scope import CallScope, call_scope
+from dspex.clients.canonical.request import encode_messages
+from dspex.clients.cost.budget import refusal
+from dspex.clients.cost.upper_bound import MEDIA_TOKENS, longest_answer, most_of_request
 from dspex.errors import Blame, BudgetExceededError, LMConfigurationError, UsageError, blame
 from dspex.settings import context
 from dspex.store import Most, Spending, Spent, Won

@@ -16,10 +16,10 @@ import pydantic
 import pytest
 
 import dspex
-from dspex.clients.answer import Answer
-from dspex.clients.cache import Cache, request_cache
-from dspex.clients.cache_configuration import usual_cache
-from dspex.clients.disk_cache import DiskCache
+from dspex.clients.cache.cache import Cache, request_cache
+from dspex.clients.cache.configuration import usual_cache
+from dspex.clients.cache.disk import DiskCache
+from dspex.clients.canonical.answer import Answer
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from client_fakes import MemoryLedger
 
 from dspex.clients import BaseLM
-from dspex.clients.scope import CallScope, call_scope
+from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.errors import LMServerError
 
 

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from client_fakes import until
 
-from dspex.clients.breaker import FAILURES
-from dspex.clients.limiter import Gate
-from dspex.clients.pace import FIRST_CALLS
+from dspex.clients.resilience.adaptive_rate import FIRST_CALLS
+from dspex.clients.resilience.circuit_breaker import FAILURES
+from dspex.clients.resilience.gate import Gate
 from dspex.errors import LMRateLimitError, LMServerError
 
 

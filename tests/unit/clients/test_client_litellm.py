@@ -178,13 +178,13 @@ async def test_prefix_that_is_not_ours_goes_to_litellm_where_it_is_installed(mon
         assert await lm.acall("hi") == ["Paris"]
     with pytest.raises(LMConfigurationError, match="to litellm too"):
         await LM("nobodys/model").acall("hi")
-    monkeypatch.setattr("dspex.clients.litellm_engine.is_installed", lambda: False)
+    monkeypatch.setattr("dspex.clients.engines.litellm.is_installed", lambda: False)
     with pytest.raises(LMConfigurationError, match="api_base="):
         await LM("cohere/command-r").acall("hi")
 
 
 async def test_litellm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dspex.clients import litellm_engine
+    from dspex.clients.engines import litellm as litellm_engine
 
     litellm_engine.load_litellm.cache_clear()
     monkeypatch.setitem(__import__("sys").modules, "litellm", None)

@@ -6,7 +6,7 @@ import pytest
 
 from dspex.clients import LM
 from dspex.clients.capabilities import capabilities, is_reasoning_model
-from dspex.clients.providers import parse_model, resolve
+from dspex.clients.wires.endpoints import parse_model, resolve
 from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError, UsageError
 
 

@@ -10,8 +10,8 @@ import pytest
 from client_fakes import completion, response
 from pydantic import BaseModel
 
-from dspex.clients.answer import Answer, outputs
-from dspex.clients.openai import OPENAI_CHAT, OPENAI_TEXT
+from dspex.clients.canonical.answer import Answer, outputs
+from dspex.clients.wires.openai.chat import OPENAI_CHAT, OPENAI_TEXT
 from dspex.errors import (
     ContextWindowExceededError,
     LMAuthError,

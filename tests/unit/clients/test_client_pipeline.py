@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from client_fakes import FakeTransport, MemoryLedger, completion, response, until
 
-from dspex.clients import LM, drain, pipeline
-from dspex.clients.scope import CallScope, Usage, call_scope
+from dspex.clients import LM, drain
+from dspex.clients.calls import pipeline
+from dspex.clients.calls.scope import CallScope, Usage, call_scope
 from dspex.errors import (
     LMAuthError,
     LMInvalidRequestError,
@@ -181,7 +182,7 @@ async def test_retry_after_is_honoured(make_lm: Make, naps: list[float]) -> None
 
 async def test_rate_limit_rests_the_endpoint_for_all(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     rests: list[float] = []
-    monkeypatch.setattr("dspex.clients.pace.Pace.rest", lambda self, seconds: rests.append(seconds))
+    monkeypatch.setattr("dspex.clients.resilience.adaptive_rate.Pace.rest", lambda self, seconds: rests.append(seconds))
     network = FakeTransport(response(429, None, Retry_After="7"), response())
     assert await make_lm(network).acall("hi") == ["Paris"]
     assert rests == [7]

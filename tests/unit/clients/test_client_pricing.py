@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dspex import settings
-from dspex.clients.pricing import checked_price, cost_usd, tokens_usd
-from dspex.clients.tokens import Tokens, tokens_of
+from dspex.clients.canonical.usage import Tokens, tokens_of
+from dspex.clients.cost.pricing import checked_price, cost_usd, tokens_usd
 from dspex.errors import UsageError
 
 OPENAI_CHAT = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.adapters.prompt import Prefix, Prompt
-from dspex.clients.openai import OPENAI_CHAT
+from dspex.clients.canonical.prompt import Prefix, Prompt
+from dspex.clients.wires.openai.chat import OPENAI_CHAT
 from dspex.errors import UsageError
 
 URL = "http://provider.test/v1/chat/completions"

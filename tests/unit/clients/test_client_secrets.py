@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.clients import LM
-from dspex.clients.secrets import Secret, in_headers, names_a_secret, public, refuse_secrets_in, scrub, scrub_body
+from dspex.clients.canonical.secrets import (
+    Secret,
+    in_headers,
+    names_a_secret,
+    public,
+    refuse_secrets_in,
+    scrub,
+    scrub_body,
+)
 from dspex.errors import LMConfigurationError
 
 KEY = "sk-abc/def+ghi=0123456789"

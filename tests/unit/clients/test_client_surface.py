@@ -17,8 +17,8 @@ from client_fakes import FakeTransport, completion, response
 import dspex
 from dspex.clients import LM, BaseLM
 from dspex.clients.provider import Provider, ReinforceJob, TrainingJob
-from dspex.clients.responses_format import as_responses_request
 from dspex.clients.utils_finetune import TrainDataFormat, infer_data_format, save_data, validate_data_format
+from dspex.clients.wires.openai.responses import as_responses_request
 from dspex.errors import LMConfigurationError, LMUnsupportedFeatureError
 from dspex.streaming.channel import Channel
 

@@ -12,9 +12,9 @@ from sdk_server import event_stream
 
 import dspex
 from dspex import errors
-from dspex.clients.gemini import GEMINI
-from dspex.clients.gemini_errors import A_DAYS_QUOTA_SECONDS
-from dspex.clients.transport import RawResponse
+from dspex.clients.http.transport import RawResponse
+from dspex.clients.wires.gemini.errors import A_DAYS_QUOTA_SECONDS
+from dspex.clients.wires.gemini.generate_content import GEMINI
 
 genai = pytest.importorskip("google.genai")
 types = genai.types

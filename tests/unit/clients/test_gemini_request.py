@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sdk_server import serving
 
-from dspex.adapters.prompt import Prefix, Prompt
-from dspex.clients.gemini import GEMINI
+from dspex.clients.canonical.prompt import Prefix, Prompt
+from dspex.clients.wires.gemini.generate_content import GEMINI
 from dspex.errors import LMUnsupportedFeatureError, UsageError
 
 genai = pytest.importorskip("google.genai")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from dspex.clients.pace import FIRST_CALLS, Pace
-from dspex.clients.quota import calls_left
+from dspex.clients.resilience.adaptive_rate import FIRST_CALLS, Pace
+from dspex.clients.resilience.rate_limit_headers import calls_left
 
 Rule = Callable[[float], float]
 """Whether a call at a time is taken (0.0), or after how many seconds to come again."""

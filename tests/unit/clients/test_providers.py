@@ -14,9 +14,9 @@ import dspex
 from dspex import errors
 from dspex.clients import LM
 from dspex.clients.capabilities import capabilities
-from dspex.clients.provider_table import PROVIDERS
-from dspex.clients.providers import AZURES_VERSION, parse_model, resolve, wire_for
-from dspex.clients.wire import ForeignStream
+from dspex.clients.wires.endpoints import AZURES_VERSION, parse_model, resolve, wire_for
+from dspex.clients.wires.provider_table import PROVIDERS
+from dspex.clients.wires.wire import ForeignStream
 
 ASK = [{"role": "user", "content": "hi"}]
 

@@ -13,8 +13,8 @@ from sdk_server import event_stream
 
 import dspex
 from dspex import errors
-from dspex.adapters.prompt import Prefix, Prompt
-from dspex.clients.responses_format import OPENAI_RESPONSES, responses_outputs
+from dspex.clients.canonical.prompt import Prefix, Prompt
+from dspex.clients.wires.openai.responses import OPENAI_RESPONSES, responses_outputs
 
 openai = pytest.importorskip("openai")
 types = openai.types.responses

@@ -12,9 +12,9 @@ from client_fakes import FakeTransport, MemoryLedger
 
 import dspex
 from dspex.clients import LM, Cache
-from dspex.clients.pipeline import CallLedger
-from dspex.clients.response_cache import LedgerIfPossible, outside_of_runs
-from dspex.clients.scope import CallScope, call_scope
+from dspex.clients.cache.response_cache import LedgerIfPossible, outside_of_runs
+from dspex.clients.calls.pipeline import CallLedger
+from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.errors import StoreError
 
 Make = Callable[..., LM]

@@ -13,13 +13,13 @@ from answering import AnsweringLM, FailingLM, GatedLM, field
 
 from dspex.bridge import run_sync
 from dspex.callback import BaseCallback
-from dspex.clients.scope import CallScope, call_scope
+from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.errors import AdapterParseError, LMAuthError, LMRateLimitError, UsageError
 from dspex.evaluate import Evaluate, EvaluationInterrupted, EvaluationResult, exact_match
-from dspex.evaluate.progress import progress
+from dspex.execution.attempt import Patience
+from dspex.execution.progress import progress
 from dspex.predict import Predict
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.attempt import Patience
 from dspex.settings import configure, context, reset
 
 

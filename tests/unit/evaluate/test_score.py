@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.errors import UsageError
-from dspex.evaluate.score import ExactSum, as_score
+from dspex.execution.score import ExactSum, as_score
 from dspex.primitives import Prediction
 
 scores = st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1, max_size=50)

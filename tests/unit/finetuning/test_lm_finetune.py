@@ -10,14 +10,14 @@ import pytest
 from finetune_provider import KEY, FakeOpenAI, examples, lm, over_http
 
 import dspex
+from dspex.clients.http.transport import HttpxTransport
 from dspex.clients.provider import Provider, TrainingJob
-from dspex.clients.transport import HttpxTransport
 from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
 from dspex.errors import LMConfigurationError, LMProviderError, LMUnsupportedFeatureError, UsageError
-from dspex.finetuning.opening import Request
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider, TrainingJobOpenAI
-from dspex.finetuning.undertaking import LocalUndertaking
+from dspex.finetuning.request import Request
+from dspex.finetuning.task import LocalUndertaking
 from dspex.store import Store
 
 
@@ -143,7 +143,7 @@ def test_other_models_have_none_and_may_be_given_one(store: Store) -> None:
 
 
 def test_provider_is_at_dspys_path() -> None:
-    from dspex.clients.openai import OpenAIProvider as AtItsPath
+    from dspex.clients.wires.openai.chat import OpenAIProvider as AtItsPath
 
     assert AtItsPath is OpenAIProvider
 

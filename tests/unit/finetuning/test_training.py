@@ -9,7 +9,7 @@ from finetune_provider import KEY, FakeOpenAI, KilledError, examples, lm
 
 from dspex.errors import LMAuthError, LMInvalidRequestError, LMProviderError, LMTransportError
 from dspex.finetuning.job import Job
-from dspex.finetuning.opening import Request
+from dspex.finetuning.request import Request
 from dspex.finetuning.training import Training, failure
 from dspex.finetuning.training_file import training_file
 from dspex.store import Store

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dspex.practice.anthropic_format import read_count, read_messages, write_message
-from dspex.practice.completions_format import read_completion
-from dspex.practice.gemini_embeddings import read_batch_embed, read_embed
-from dspex.practice.gemini_format import read_generate, write_generated
-from dspex.practice.mind import Mind
-from dspex.practice.prompt_cache import Cached
-from dspex.practice.refusal import RefusedError
-from dspex.practice.responses_format import Conversations, read_responses, write_response
-from dspex.practice.training_file import read_examples
+from dspex_practice.anthropic.format import read_count, read_messages, write_message
+from dspex_practice.api.prompt_cache import Cached
+from dspex_practice.gemini.embeddings import read_batch_embed, read_embed
+from dspex_practice.gemini.format import read_generate, write_generated
+from dspex_practice.model.errors import RefusedError
+from dspex_practice.model.model import Mind
+from dspex_practice.openai.completions_format import read_completion
+from dspex_practice.openai.responses_format import Conversations, read_responses, write_response
+from dspex_practice.openai.training_file import read_examples
 
 WORDS = """model messages prompt input contents parts role content text type user assistant system tools name max_tokens
 description parameters input_schema properties tool_choice auto function functionDeclarations generationConfig stop

@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 
 from dspex.errors import UsageError
-from dspex.practice import PracticeOptions
-from dspex.practice.dialect import Level, Levels
-from dspex.practice.faults import Fate, Faults, Harm
-from dspex.practice.limits import Limits
-from dspex.practice.refusal import Reason, RefusedError
-from dspex.practice.stats import Counts, Stats
+from dspex_practice import PracticeOptions
+from dspex_practice.api.dialect import Level, Levels
+from dspex_practice.api.faults import Fate, Faults, Harm
+from dspex_practice.api.rate_limits import Limits
+from dspex_practice.api.stats import Counts, Stats
+from dspex_practice.model.errors import Reason, RefusedError
 
 DIGESTS = [random.Random(i).randbytes(16) for i in range(4000)]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import dspex.practice
-import dspex.practice.__main__ as module
-from dspex.cli.commands.practice_lm import practice_lm
-from dspex.practice import PracticeOptions
+import dspex_practice
+import dspex_practice.__main__ as module
+from dspex.cli.practice_lm import practice_lm
+from dspex_practice import PracticeOptions
 
 NAMES = {field.name for field in fields(PracticeOptions)}
 
@@ -31,7 +31,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[PracticeOptions]:
     def note(options: PracticeOptions, on_ready: Any) -> None:
         found.append(options)
 
-    monkeypatch.setattr(dspex.practice, "run_forever", note)
+    monkeypatch.setattr(dspex_practice, "run_forever", note)
     monkeypatch.setattr(module, "run_forever", note)
     return found
 

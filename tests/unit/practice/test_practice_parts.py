@@ -11,22 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from practice_prompts import choosing
 
-from dspex.practice.json_schema import from_openapi
-from dspex.practice.learner import Question
-from dspex.practice.logprobs import score
-from dspex.practice.mind import Mind
-from dspex.practice.multipart import read_parts
-from dspex.practice.options import PracticeOptions
-from dspex.practice.paging import gemini_page, openai_page
-from dspex.practice.prompt import Turn
-from dspex.practice.prompt_cache import Block, Cached, PromptCache
-from dspex.practice.refusal import BadRequestError, RefusedError
-from dspex.practice.reply import Finish, Reply, limited, stopped
-from dspex.practice.routes import Routes
-from dspex.practice.service import Service
-from dspex.practice.structured import unwrapped, wrapped
-from dspex.practice.text_prompt import read_turns
-from dspex.practice.tools import Call
+from dspex_practice.api.multipart import read_parts
+from dspex_practice.api.options import PracticeOptions
+from dspex_practice.api.paging import gemini_page, openai_page
+from dspex_practice.api.prompt_cache import Block, Cached, PromptCache
+from dspex_practice.api.service import Service
+from dspex_practice.gemini.json_schema import from_openapi
+from dspex_practice.model.errors import BadRequestError, RefusedError
+from dspex_practice.model.in_context_learner import Question
+from dspex_practice.model.logprobs import score
+from dspex_practice.model.model import Mind
+from dspex_practice.model.prompt import Turn
+from dspex_practice.model.response import Finish, Reply, limited, stopped
+from dspex_practice.model.structured import unwrapped, wrapped
+from dspex_practice.model.tools import Call
+from dspex_practice.openai.text_prompt import read_turns
+from dspex_practice.server.routes import Routes
 
 CALL = Call("f", {"x": 1})
 
@@ -187,7 +187,7 @@ def test_any_other_path_is_refused(path: str) -> None:
 
 def test_thoughts_lead_to_the_answer() -> None:
     mind = Mind()
-    from dspex.practice.chat_format import read_request
+    from dspex_practice.openai.chat_format import read_request
 
     raw = orjson.dumps({"model": "x-reason", "messages": [{"role": "user", "content": "a red bus"}]})
     [reply] = mind.replies(read_request(raw))

@@ -8,9 +8,9 @@ import random
 import pytest
 from practice_prompts import answer, asked, block, choosing, system
 
-from dspex.practice.evidence import Evidence, read_evidence
-from dspex.practice.learner import Learner, Question
-from dspex.practice.prompt import Turn
+from dspex_practice.model.example_extraction import Evidence, read_evidence
+from dspex_practice.model.in_context_learner import Learner, Question
+from dspex_practice.model.prompt import Turn
 
 ROWS = [
     ("the parcel never came", "a1"),

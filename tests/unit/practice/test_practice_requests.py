@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from practice_prompts import INTENTS, block, choosing, system
 
-from dspex.practice.chat_format import read_request, usage
-from dspex.practice.learner import Learner
-from dspex.practice.refusal import BadRequestError
-from dspex.practice.reply import Finish, Reply, limited
-from dspex.practice.tokens import count_tokens
-from dspex.practice.values import fits
+from dspex_practice.model.errors import BadRequestError
+from dspex_practice.model.in_context_learner import Learner
+from dspex_practice.model.response import Finish, Reply, limited
+from dspex_practice.model.tokens import count_tokens
+from dspex_practice.model.values import fits
+from dspex_practice.openai.chat_format import read_request, usage
 
 FRAGMENTS = st.sampled_from(
     [

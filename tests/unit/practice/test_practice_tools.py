@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dspex.practice.arguments import arguments
-from dspex.practice.prompt import Turn
-from dspex.practice.tools import Demand, Tool, Toolbox
-from dspex.practice.values import fits
+from dspex_practice.model.arguments import arguments
+from dspex_practice.model.prompt import Turn
+from dspex_practice.model.tools import Demand, Tool, Toolbox
+from dspex_practice.model.values import fits
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = Tool("get_weather", "The current weather of a city.", CITY)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.practice.schema import from_note, from_type_name
-from dspex.practice.values import fill, fits, in_range, parse
+from dspex_practice.model.schema import from_note, from_type_name
+from dspex_practice.model.values import fill, fits, in_range, parse
 
 NODE = {
     "type": "object",

@@ -12,8 +12,8 @@ from typing import get_args
 
 from practice_prompts import choosing, share_right
 
-from dspex.practice.ballot import Index
-from dspex.practice.text import features, words
+from dspex_practice.model.label_voting import Index
+from dspex_practice.model.text import features, words
 
 HERE = Path(__file__).parents[3] / "examples" / "support_intents"
 

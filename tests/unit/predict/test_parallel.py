@@ -5,10 +5,10 @@ import pytest
 from answering import AnsweringLM, FailingLM, GatedLM, field
 
 from dspex.errors import LMAuthError, LMRateLimitError, UsageError
+from dspex.execution.attempt import Patience
 from dspex.predict import Parallel, Predict
 from dspex.predict.parallel import BatchInterrupted
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.attempt import Patience
 from dspex.settings import configure, reset
 
 

@@ -7,7 +7,7 @@ from answering import AnsweringLM, FailingLM, GatedLM, field
 from pydantic import BaseModel
 
 from dspex.bridge import run_sync
-from dspex.clients.scope import CallScope, call_scope
+from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.predict import ChainOfThought, Predict
 from dspex.primitives import Example, Prediction

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from answering import AnsweringLM, FailingLM
 
-from dspex.clients.scope import CallScope, call_scope, current_scope
+from dspex.clients.calls.scope import CallScope, call_scope, current_scope
 from dspex.errors import (
     Blame,
     ContextWindowExceededError,
@@ -16,9 +16,9 @@ from dspex.errors import (
     StoreError,
     UsageError,
 )
+from dspex.execution.attempt import Attempt, Patience, attempt, scopes_for
 from dspex.predict import Predict
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.attempt import Attempt, Patience, attempt, scopes_for
 from dspex.settings import configure, reset, settings
 
 EXAMPLE = Example(question="q", answer="a").with_inputs("question")

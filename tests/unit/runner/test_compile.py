@@ -12,11 +12,11 @@ from answering import AnsweringLM, FailingLM, field
 import dspex
 from dspex.errors import LMAuthError, LMNotConfiguredError, UsageError
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.compile import Watcher, optimize_here
-from dspex.runner.optimization import Phase
+from dspex.runner.local_backend import Watcher, optimize_here
 from dspex.settings import configure, context, reset
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
 from dspex.teleprompt.bootstrap import BootstrapFailedError
+from dspex.teleprompt.optimization_run import Phase
 
 
 def echo(prompt: str) -> dict[str, Any]:

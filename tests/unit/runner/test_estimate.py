@@ -10,11 +10,11 @@ import pytest
 
 import dspex
 from dspex.errors import LMNotConfiguredError, UsageError
-from dspex.practice import PracticeServer
-from dspex.runner.compile import optimize_here
 from dspex.runner.estimate import estimate
+from dspex.runner.local_backend import optimize_here
 from dspex.settings import configure, context, reset
 from dspex.store import Store
+from dspex_practice import PracticeServer
 
 PRICE = {"input": 1.0, "output": 3.0}
 

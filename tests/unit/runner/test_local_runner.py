@@ -11,13 +11,13 @@ import pytest
 from answering import AnsweringLM, FailingLM, field
 
 from dspex.errors import LMAuthError, LMRateLimitError, LMServerError
+from dspex.execution.attempt import Patience
 from dspex.predict import Predict
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.attempt import Patience
-from dspex.runner.candidate import Candidate, RowDemo
-from dspex.runner.local import LocalRunner
-from dspex.runner.protocol import TraceRequest
+from dspex.runner.local_runner import LocalRunner
 from dspex.settings import configure, reset, settings
+from dspex.teleprompt.candidate import Candidate, RowDemo
+from dspex.teleprompt.runner_protocol import TraceRequest
 
 TRACE = TraceRequest(path="bootstrap/0", candidate=Candidate(), indices=[0])
 

@@ -17,8 +17,8 @@ from dspex.adapters.formatting import format_value
 from dspex.errors import UsageError
 from dspex.predict import ChainOfThought, Predict
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.candidate import Candidate, DataName, RowDemo, TraceDemo
 from dspex.runner.materialize import demos_of_trace, facts, materialize, without_demo
+from dspex.teleprompt.candidate import Candidate, DataName, RowDemo, TraceDemo
 
 TRAIN = [Example(question=f"q{n}", answer=f"a{n}").with_inputs("question") for n in range(9)]
 VAL = [Example(question=f"v{n}", answer=f"w{n}").with_inputs("question") for n in range(9)]

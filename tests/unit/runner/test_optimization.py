@@ -8,9 +8,9 @@ import pytest
 from pattern_runner import STUDENT, PatternRunner, task
 
 from dspex.errors import UsageError
-from dspex.runner.candidate import Candidate
-from dspex.runner.optimization import Phase, RunState, advance, begin, stop
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer
+from dspex.teleprompt.candidate import Candidate
+from dspex.teleprompt.optimization_run import Phase, RunState, advance, begin, stop
 
 PATTERN = [["fail"]] * 900 + [["pass"]] * 30
 SCORES = {"baseline": 40.0, "final": 60.0}

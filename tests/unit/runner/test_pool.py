@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dspex.runner.pool import run_concurrently
+from dspex.execution.pool import run_concurrently
 
 which: ContextVar[int] = ContextVar("which", default=-1)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from dspex.clients import LM
-from dspex.clients.transport import OpenResponse, RawResponse
+from dspex.clients.http.transport import OpenResponse, RawResponse
 from dspex.errors import LMTransportError
 
 BASE = "http://provider.test/v1"

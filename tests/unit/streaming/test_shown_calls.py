@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from streaming_fakes import DONE, USAGE, answer, delta, event, streaming_lm
 
 import dspex
-from dspex.clients import LM, retry
-from dspex.clients.assembly import Assembly
-from dspex.clients.server_events import EventDecoder
-from dspex.clients.transport import RawResponse
+from dspex.clients import LM
+from dspex.clients.canonical.stream_assembly import Assembly
+from dspex.clients.http.sse import EventDecoder
+from dspex.clients.http.transport import RawResponse
+from dspex.clients.resilience import retry
 from dspex.errors import LMRateLimitError, LMTransportError, LMUnexpectedError
 from dspex.streaming.channel import Channel
 

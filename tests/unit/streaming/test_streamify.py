@@ -11,7 +11,7 @@ import pytest
 from streaming_fakes import DONE, answer, delta, fields, streaming_lm
 
 import dspex
-from dspex.clients import abandonment
+from dspex.clients.calls import abandonment
 from dspex.errors import LMServerError, UsageError
 from dspex.streaming import StatusMessage, StatusMessageProvider, StreamListener, StreamResponse, streaming_response
 
@@ -76,7 +76,7 @@ class Posting:
     async def post(self, url: str, headers: Any, body: bytes, timeout: float) -> Any:
         import json
 
-        from dspex.clients.transport import RawResponse
+        from dspex.clients.http.transport import RawResponse
 
         assert b'"stream"' not in body
         message = {"content": f"[[ ## answer ## ]]\n{self.text}\n\n[[ ## completed ## ]]"}
@@ -370,7 +370,9 @@ async def test_adapter_whose_answers_are_not_known_is_refused() -> None:
 
     listener = StreamListener("answer")
     with dspex.context(adapter=Own()), pytest.raises(ValueError, match="Unsupported adapter for streaming: Own"):
-        listener.receive(dspex.clients.stream_chunk.StreamChunk(choices=[{"index": 0, "delta": {"content": "x"}}]))
+        listener.receive(
+            dspex.clients.canonical.stream_chunk.StreamChunk(choices=[{"index": 0, "delta": {"content": "x"}}])
+        )
 
 
 async def test_streamable_types_take_their_own_part_of_a_chunk() -> None:

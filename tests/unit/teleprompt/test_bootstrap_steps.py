@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pattern_runner import STUDENT, Pattern, PatternRunner, labels_beside, one_after_another, task
 
 from dspex.errors import DSPyError, UsageError
-from dspex.runner.candidate import Candidate, RowDemo, TraceDemo
-from dspex.runner.protocol import ProgramFacts
 from dspex.teleprompt import BootstrapFewShot, BootstrapState
 from dspex.teleprompt.bootstrap import BootstrapFailedError
+from dspex.teleprompt.candidate import Candidate, RowDemo, TraceDemo
+from dspex.teleprompt.runner_protocol import ProgramFacts
 
 ROUNDS = 3
 VERDICTS = st.lists(st.sampled_from(["pass", "fail", "error"]), min_size=ROUNDS, max_size=ROUNDS)

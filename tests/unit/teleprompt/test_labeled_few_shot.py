@@ -8,9 +8,9 @@ from pattern_runner import PatternRunner, task
 from dspex.errors import UsageError
 from dspex.predict import ChainOfThought
 from dspex.primitives import Example
-from dspex.runner.candidate import RowDemo
-from dspex.runner.protocol import ProgramFacts
 from dspex.teleprompt import LabeledFewShot
+from dspex.teleprompt.candidate import RowDemo
+from dspex.teleprompt.runner_protocol import ProgramFacts
 
 
 def started(rows: int = 10, **arguments: Any) -> Any:

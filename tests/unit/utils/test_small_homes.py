@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 import dspex
+from dspex.dotdict import dotdict
 from dspex.utils import download, experimental, magicattr, pretty_print_history
-from dspex.utils.dotdict import dotdict
 from dspex.utils.hasher import Hasher
 from dspex.utils.lazy_import import is_available, require
 

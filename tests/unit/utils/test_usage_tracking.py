@@ -27,7 +27,7 @@ class Counting(dspex.BaseLM):
         self.found = found
 
     def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
-        from dspex.clients.answer import Answer
+        from dspex.clients.canonical.answer import Answer
 
         message = {"content": "[[ ## answer ## ]]\na"}
         answer = Answer(model="counting", choices=[{"message": message}], usage=dict(ONE))

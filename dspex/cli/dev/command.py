@@ -1,0 +1,44 @@
+"""``dspex dev``: a Temporal server, its Web UI and a worker, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dspex.cli.inputs import options
+
+
+def dev(
+    imports: options.Import = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the server keeps its runs; a folder of the user's unless said."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the Temporal server.")] = 7233,
+    ui_port: Annotated[
+        int | None, typer.Option("--ui-port", min=1, max=65535, help="Of the Web UI; 1000 above --port unless said.")
+    ] = None,
+    ip: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    task_queue: options.TaskQueue = None,
+    store: options.StoreUrl = None,
+) -> None:
+    """Start a Temporal server, Web UI and worker.
+
+    That is everything durable runs need, on this machine. What dies is started again; runs are kept on disk and go on
+    when this command is started again. Ctrl-C ends all.
+    """
+    from dspex.cli.dev.supervisor import DevOptions, supervise
+
+    supervise(
+        DevOptions(
+            imports=imports or [],
+            state=state,
+            port=port,
+            ui_port=ui_port,
+            ip=ip,
+            task_queue=task_queue,
+            store=store,
+        )
+    )

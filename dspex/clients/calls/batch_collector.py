@@ -1,0 +1,37 @@
+"""Who collects LM calls for a batch, where the running code is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dspex.clients.calls.pipeline import Call, Finished
+    from dspex.clients.calls.scope import CallScope
+
+
+class Collector(Protocol):
+    """Takes calls to be answered by a batch."""
+
+    async def answer(self, call: Call, scope: CallScope | None) -> Finished | None:
+        """The call's answer, when it is there; None if it is to be made as an ordinary call after all."""
+        ...
+
+
+_current: ContextVar[Collector | None] = ContextVar("dspex_batch_collector", default=None)
+
+
+def collector_in_force() -> Collector | None:
+    return _current.get()
+
+
+@contextmanager
+def collecting(collector: Collector | None) -> Iterator[None]:
+    """Have `collector` take the LM calls of the code inside the block; with None, make them as usual."""
+    token = _current.set(collector)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,194 @@
+"""Spans and metrics of language-model calls, in OpenTelemetry's GenAI semantic conventions.
+
+A call is a span, also one that the ledger answers; each try over the network is one within it. What a call used and
+cost is told once: by the caller who paid, not by those whom the ledger answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from dspex.errors import LMError, LMRateLimitError
+from dspex.observability.conventions import (
+    CACHED_TOKENS,
+    COST,
+    ERROR_TYPE,
+    FINISH_REASONS,
+    INPUT_MESSAGES,
+    INPUT_TOKENS,
+    LEDGER,
+    METHOD,
+    OPERATION,
+    OUTPUT_MESSAGES,
+    OUTPUT_TOKENS,
+    PATH,
+    PORT,
+    PROVIDER,
+    REASONING_TOKENS,
+    REQUEST_MODEL,
+    REQUEST_PARAMETERS,
+    RESENT,
+    RESPONSE_ID,
+    RESPONSE_MODEL,
+    RUN,
+    SERVER,
+    STATUS,
+    TOKEN_TYPE,
+    URL,
+    WAITED,
+    place_of,
+    provider_of,
+)
+from dspex.observability.instruments import Telemetry, error_type, known
+from dspex.observability.messages import input_messages, output_messages
+
+if TYPE_CHECKING:
+    from dspex.clients.calls.pipeline import Call, Finished
+    from dspex.clients.calls.scope import CallScope
+
+_TRACEPARENT = TraceContextTextMapPropagator()
+
+
+class CallSpan:
+    """The span of one call, until its answer is there."""
+
+    def __init__(self, told: Telemetry, span: Span, call: Call) -> None:
+        self._told = told
+        self._span = span
+        self._call = call
+
+    def answered(self, reply: Any, finished: Finished, joined: bool) -> None:
+        """Note what came of it."""
+        how = "off" if self._call.key is None else "joined" if joined else "miss" if finished.paid else "hit"
+        self._told.lookups.add(1, {**_base(self._call), LEDGER: how})
+        if not self._span.is_recording():
+            return
+        self._span.set_attributes(known({LEDGER: how, **_of_reply(reply)}))
+        if finished.paid and not joined:
+            self._span.set_attributes(known(_of_bill(reply, finished)))
+        if self._told.captures and (said := output_messages(reply)):
+            self._span.set_attribute(OUTPUT_MESSAGES, said)
+
+
+@contextmanager
+def lm_call(told: Telemetry, call: Call, scope: CallScope | None) -> Iterator[CallSpan]:
+    """A span around one call, from the look into the ledger to the answer."""
+    base = _base(call)
+    attributes = {**base, **_of_request(call.params)}
+    if scope is not None:
+        attributes |= {RUN: scope.run_id, PATH: scope.path or None}
+    if told.captures and call.messages is not None:
+        attributes[INPUT_MESSAGES] = input_messages(call.messages)
+    with told.span(f"{base[OPERATION]} {base[REQUEST_MODEL]}", attributes, SpanKind.CLIENT) as span:
+        yield CallSpan(told, span, call)
+
+
+class PaidCall:
+    """A call that the ledger could not answer, until it is paid for."""
+
+    finished: Finished | None = None
+
+
+@contextmanager
+def measured(told: Telemetry, call: Call) -> Iterator[PaidCall]:
+    """Measure the call that is made in the block, tries and waits included."""
+    began, paid, failure = time.perf_counter(), PaidCall(), None
+    base = _base(call)
+    try:
+        yield paid
+    except BaseException as error:
+        failure = error_type(error)
+        raise
+    finally:
+        told.duration.record(time.perf_counter() - began, known({**base, ERROR_TYPE: failure}))
+        if paid.finished is not None:
+            entry = paid.finished.entry
+            told.tokens.record(entry.prompt_tokens, {**base, TOKEN_TYPE: "input"})
+            told.tokens.record(entry.completion_tokens, {**base, TOKEN_TYPE: "output"})
+            told.cost.add(entry.cost_usd or 0.0, base)
+
+
+@contextmanager
+def one_try(told: Telemetry, call: Call, number: int, waited: float) -> Iterator[Mapping[str, str]]:
+    """A span around one try over the network, which waited so many seconds for its turn.
+
+    What is yielded are the headers to send: the call's, and the trace's id where the host may know it.
+    """
+    base, place = _base(call), place_of(call.url)
+    told.waited.record(waited, base)
+    if number > 1:
+        told.retries.add(1, base)
+    attributes = {
+        METHOD: "POST" if call.sender is None else None,
+        URL: place.url,
+        SERVER: place.host,
+        PORT: place.port,
+        RESENT: number - 1 or None,
+        WAITED: waited,
+    }
+    with told.span("POST" if call.sender is None else "send", attributes, SpanKind.CLIENT) as span:
+        headers = call.headers
+        if place.host is not None and not told.traceparent_hosts.isdisjoint((place.host, "*")):
+            carrier: dict[str, str] = {}
+            _TRACEPARENT.inject(carrier)
+            headers = {**headers, **carrier}
+        try:
+            yield headers
+        except LMError as error:
+            span.set_attributes(known({STATUS: error.status}))
+            if isinstance(error, LMRateLimitError):
+                told.refusals.add(1, base)
+            raise
+        if call.sender is None:
+            span.set_attribute(STATUS, 200)
+
+
+def _base(call: Call) -> dict[str, Any]:
+    """What tells apart the time series of a metric."""
+    place = place_of(call.url)
+    base = {OPERATION: place.operation, PROVIDER: provider_of(call.model), REQUEST_MODEL: call.model.partition("/")[2]}
+    base[REQUEST_MODEL] = base[REQUEST_MODEL] or call.model
+    return base if place.host is None else {**base, SERVER: place.host, PORT: place.port}
+
+
+def _of_request(params: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: params.get(parameter) for parameter, name in REQUEST_PARAMETERS.items() if params.get(parameter)}
+    if found.get("gen_ai.request.choice.count") == 1:
+        del found["gen_ai.request.choice.count"]
+    return {name: value for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def _of_reply(reply: Any) -> dict[str, Any]:
+    reply = reply if isinstance(reply, Mapping) else {}
+    choices = reply.get("choices")
+    reasons = [one.get("finish_reason") for one in choices if isinstance(one, Mapping)] if choices else []
+    return {
+        RESPONSE_ID: reply.get("id"),
+        RESPONSE_MODEL: reply.get("model"),
+        FINISH_REASONS: [str(reason) for reason in reasons if reason] or None,
+    }
+
+
+def _of_bill(reply: Any, finished: Finished) -> dict[str, Any]:
+    entry = finished.entry
+    usage = reply.get("usage") if isinstance(reply, Mapping) else None
+    usage = usage if isinstance(usage, Mapping) else {}
+    return {
+        INPUT_TOKENS: entry.prompt_tokens,
+        OUTPUT_TOKENS: entry.completion_tokens,
+        CACHED_TOKENS: _part(usage, "prompt_tokens_details", "cached_tokens"),
+        REASONING_TOKENS: _part(usage, "completion_tokens_details", "reasoning_tokens"),
+        COST: entry.cost_usd,
+    }
+
+
+def _part(usage: Mapping[str, Any], group: str, name: str) -> int | None:
+    details = usage.get(group)
+    value = details.get(name) if isinstance(details, Mapping) else None
+    return value if isinstance(value, int) else None

@@ -1,0 +1,195 @@
+"""Calls to language models of the user's own: subclasses of `BaseLM` that implement `forward` or `aforward`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dspex.bridge import on_engine_loop, run_sync
+from dspex.clients.calls.abandonment import refuse_if_abandoned
+from dspex.clients.calls.scope import CallScope, Usage, current_scope
+from dspex.clients.canonical.answer import Answer, stopped_because, usage_of
+from dspex.clients.canonical.usage import tokens_of
+from dspex.clients.cost.pricing import OwnPrice, cost_usd, users_price
+from dspex.clients.cost.upper_bound import most_of_request
+from dspex.errors import Blame, blame
+
+if TYPE_CHECKING:
+    from dspex.clients.base_lm import BaseLM
+    from dspex.store.budgets import Most
+    from dspex.store.ledger import LedgerEntry
+
+_THREADS = 64
+_METHODS = frozenset({"forward", "aforward"})
+
+
+async def call_forward(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+    """Run the synchronous `forward` of a user's LM, in a thread if it may block."""
+    if not lm.blocking:
+        return await run_sync(lm.forward, prompt, messages, **kwargs)
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(worker_threads(), lambda: context.run(lm.forward, prompt, messages, **kwargs))
+
+
+def own_forward(lm: Any, base: Any) -> Callable[[Any, Any, dict[str, Any]], Awaitable[Any]] | None:
+    """The `forward` or `aforward` of the user's that answers in place of that of `base`, if there is one.
+
+    A synchronous call takes `forward` first, an asynchronous one `aforward`; either stands in for the other.
+    """
+    kind: Any = type(lm)
+    brought = _methods_brought(kind, base) | (_METHODS & vars(lm).keys())
+    if not brought:
+        return None
+    if "forward" in brought and ("aforward" not in brought or on_engine_loop()):
+        return lambda prompt, messages, kwargs: call_forward(lm, prompt, messages, kwargs)
+    return lambda prompt, messages, kwargs: lm.aforward(prompt, messages, **kwargs)
+
+
+@lru_cache(maxsize=512)
+def _methods_brought(kind: type, base: type) -> frozenset[str]:
+    return frozenset(name for name in _METHODS if getattr(kind, name) is not getattr(base, name))
+
+
+async def ask_custom(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[Any, float | None]:
+    """The answer of a user's LM and what it cost, if that is known. Counted in the scope in force."""
+    refuse_if_abandoned()
+    scope = current_scope()
+    if scope is None:
+        return await _answer(lm, prompt, messages, kwargs), None
+    try:
+        return await _counted(lm, prompt, messages, kwargs, scope)
+    except Exception as error:
+        if scope.failure is None and blame(error) is not Blame.PROGRAM:
+            scope.failure = error
+        raise
+
+
+async def _answer(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+    from dspex.clients.base_lm import BaseLM
+
+    own = own_forward(lm, BaseLM)
+    return await (lm.aforward(prompt, messages, **kwargs) if own is None else own(prompt, messages, kwargs))
+
+
+async def _counted(
+    lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope
+) -> tuple[Any, float | None]:
+    if scope.run_id is None:
+        reply = await _answer(lm, prompt, messages, kwargs)
+        tokens = tokens_of(usage_of(reply))
+        scope.usage.add(Usage(1, 0, tokens.prompt, tokens.completion))
+        return reply, None
+    return await _recorded(lm, prompt, messages, kwargs, scope, scope.run_id)
+
+
+async def _recorded(
+    lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope, run_id: str
+) -> tuple[Any, float | None]:
+    """The answer that is in the ledger, or a new one, which then is; within the run's budget."""
+    from dspex.clients.calls.current_ledger import ledger_in_force
+    from dspex.clients.calls.pipeline import claimed
+    from dspex.clients.prepare import unknowable_key
+    from dspex.store.budgets import Payer
+
+    ledger = ledger_in_force()
+    key = _key(lm, prompt, messages, kwargs, scope) or unknowable_key() or ""
+    price = _own_price(lm)
+
+    def most() -> Most:
+        body = orjson.dumps({"messages": messages or prompt, **lm.kwargs, **kwargs}, default=str)
+        return most_of_request(lm.model, body, price) if price else _unpriced(most_of_request(lm.model, body, None))
+
+    hit = await claimed(ledger, key, Payer(run_id, most), lm.model)
+    if hit is not None:
+        scope.usage.calls_from_ledger += 1
+        reply = Answer(orjson.loads(hit.entry.response))
+        reply.cache_hit = True
+        return reply, hit.entry.cost_usd
+    started = time.perf_counter()
+    try:
+        reply = await _answer(lm, prompt, messages, kwargs)
+        entry = _entry(key, lm, reply, price, scope, time.perf_counter() - started)
+    except BaseException:
+        await ledger.release(key)
+        raise
+    scope.usage.add(Usage(1, 0, entry.prompt_tokens, entry.completion_tokens, entry.cost_usd or 0.0))
+    await ledger.record(entry)
+    return reply, entry.cost_usd
+
+
+def _entry(key: str, lm: BaseLM, reply: Any, price: OwnPrice | None, scope: CallScope, seconds: float) -> LedgerEntry:
+    from dspex.clients.calls.calling_predictor import calling_predictor
+    from dspex.store.ledger import LedgerEntry
+
+    usage = usage_of(reply)
+    tokens = tokens_of(usage)
+    return LedgerEntry(
+        key=key,
+        model=lm.model,
+        response=orjson.dumps(_plain(reply), default=str),
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        cost_usd=cost_usd(lm.model, usage, price) if price else None,
+        latency_s=seconds,
+        run_id=scope.run_id,
+        cached_tokens=tokens.cached,
+        cache_write_tokens=tokens.cache_write,
+        reasoning_tokens=tokens.reasoning,
+        predictor=calling_predictor(scope),
+        outcome=stopped_because(reply),
+    )
+
+
+def _own_price(lm: BaseLM) -> OwnPrice | None:
+    """What the user says that the model costs. What its name costs elsewhere says nothing of a model of the user's."""
+    return users_price(lm.model, getattr(lm, "price", None))
+
+
+def _unpriced(most: Most) -> Most:
+    return replace(most, usd=None)
+
+
+def _key(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:
+    """By the call's place in the run: a model of the user's own need not answer twice alike.
+
+    None if the request cannot be told from another one (it holds what is not JSON): then it is not recorded.
+    """
+    from dspex.clients.canonical.request import encode_messages, encode_params, seal
+    from dspex.errors import UsageError
+
+    place = scope.next_uncached_key()
+    name = f"{type(lm).__module__}.{type(lm).__qualname__}"
+    try:
+        params = encode_params({"model": lm.model, "params": {**lm.kwargs, **kwargs}})
+        _, digest = encode_messages(messages or [{"role": "user", "content": prompt}])
+    except UsageError:
+        return None
+    return seal(b"", digest, params).key(name, salt=place)
+
+
+def _plain(thing: Any) -> Any:
+    """An answer in objects (an SDK's, or a user's namespace) as dicts and lists."""
+    if isinstance(thing, Mapping):
+        return {str(name): _plain(value) for name, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [_plain(value) for value in thing]
+    if thing is None or isinstance(thing, (str, int, float, bool)):
+        return thing
+    if hasattr(thing, "model_dump"):
+        return thing.model_dump(mode="json")
+    return _plain(vars(thing)) if hasattr(thing, "__dict__") else str(thing)
+
+
+@lru_cache(maxsize=1)
+def worker_threads() -> ThreadPoolExecutor:
+    """The threads in which what may block waits for an answer."""
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="dspex-lm")

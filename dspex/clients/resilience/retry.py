@@ -1,0 +1,104 @@
+"""Trying again: after a rate limit, a failing server, a timeout or a broken connection, and after nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from dspex.clients.resilience.gate import PATIENCE_SECONDS
+from dspex.errors import LMError, LMRateLimitError, may_pass
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+T = TypeVar("T")
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 20.0
+
+
+async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int) -> T:
+    """The result of `attempt`, tried up to `num_retries` times again while its failure is one that may pass.
+
+    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for.
+    When an endpoint refuses call after call, it is the limiter that waits, for all callers alike. `attempt` is told
+    its number.
+    """
+    try:
+        return await attempt(1)
+    except LMError as error:
+        if not num_retries or not _worth_waiting(error):
+            raise
+        return await _again(attempt, error, num_retries)
+
+
+async def _again(attempt: Callable[[int], Awaitable[T]], error: LMError, num_retries: int) -> T:
+    """Go on after a first failure. Apart from `with_retries` so that a call that succeeds costs no tenacity."""
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+    seen: LMError | None = error
+    tries = AsyncRetrying(
+        stop=stop_after_attempt(num_retries + 1),
+        wait=_wait,
+        retry=retry_if_exception(_worth_waiting),
+        sleep=lambda seconds: rest(seconds),
+        reraise=True,
+    )
+    async for one in tries:
+        with one:
+            if seen is not None:
+                first, seen = seen, None
+                raise first
+            return await attempt(one.retry_state.attempt_number)
+    raise AssertionError("tenacity ends with a result or an exception")
+
+
+async def rest(seconds: float) -> None:
+    """Wait between two tries."""
+    await asyncio.sleep(seconds)
+
+
+def _wait(state: RetryCallState) -> float:
+    ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
+    jitter = random.uniform(0, ceiling)  # not part of any result: only spreads the load
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, LMRateLimitError) and error.shared_wait:
+        return 0.0  # the limiter has paused the whole endpoint for that long
+    asked = getattr(error, "retry_after", None)
+    return jitter if asked is None else asked + min(jitter, _FIRST_WAIT)
+
+
+def _worth_waiting(error: BaseException) -> bool:
+    if getattr(error, "final", False):
+        return False
+    return may_pass(error) and (getattr(error, "retry_after", None) or 0.0) <= PATIENCE_SECONDS
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """The seconds that a provider asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    asked = headers.get("Retry-After")
+    seconds = _number(asked)
+    if seconds is not None or asked is None:
+        return seconds
+    try:
+        date = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return max(0.0, (date - now()).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    """A finite number of zero or more, or None."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None

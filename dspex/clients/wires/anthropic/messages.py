@@ -1,0 +1,85 @@
+"""Anthropic's wire format: ``POST /v1/messages``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from dspex.clients.canonical.answer import Answer
+from dspex.clients.canonical.params import sent_params
+from dspex.clients.canonical.request import Encoded, encode_params, in_order
+from dspex.clients.http.transport import RawResponse
+from dspex.clients.wires.anthropic.answer import as_completion
+from dspex.clients.wires.anthropic.errors import error_inside, error_of
+from dspex.clients.wires.anthropic.params import anthropic_params
+from dspex.clients.wires.anthropic.prompt import prompt_json
+from dspex.clients.wires.anthropic.stream import AnthropicEvents
+from dspex.clients.wires.openai.chat import excerpt
+from dspex.clients.wires.wire import EventReader
+from dspex.errors import LMError, LMUnexpectedError
+
+VERSION = "2023-06-01"
+"""Of the API. The one of 2026-10-21 takes no `temperature` from any model; this one takes it for those that have it."""
+
+
+class Anthropic:
+    """The messages API. Requests are known again by what was asked in OpenAI's names, so marks for the provider's cache
+    make no difference to the ledger."""
+
+    path = "/messages"
+
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+        head, apart, tools_called = prompt_json(messages, params)
+        asked = sent_params(params)
+        body = anthropic_params(model, asked, params)
+        if tools_called and "tools" not in body:
+            body |= _tools_of_the_past(tools_called)
+        if params.get("extra_body"):
+            asked["extra_body"] = params["extra_body"]
+        apart.digest.update(encode_params(asked | {"model": model}))
+        return Encoded(head + in_order(body)[1:], apart.digest)
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "User-Agent": "dspex", "anthropic-version": VERSION}
+        if key:
+            headers["x-api-key"] = key
+        return headers
+
+    def streamed(self, body: bytes) -> bytes:
+        return body[:-1] + b',"stream":true}'
+
+    def stream_url(self, url: str) -> str:
+        return url
+
+    def event_reader(self) -> EventReader:
+        return AnthropicEvents()
+
+    def decode(self, body: bytes) -> Answer:
+        """The answer in OpenAI's shape; a streamed one has been recorded in it."""
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        if not isinstance(data, dict):
+            raise LMUnexpectedError(f"The answer is no message: {excerpt(body)}")
+        if data.get("error"):
+            raise error_inside(data)
+        if isinstance(data.get("content"), list):
+            return Answer(as_completion(data))
+        if isinstance(data.get("choices"), list):
+            return Answer(data)
+        raise LMUnexpectedError(f"The answer holds no content: {excerpt(body)}")
+
+    def error(self, response: RawResponse) -> LMError:
+        return error_of(response)
+
+
+def _tools_of_the_past(names: list[str]) -> dict[str, Any]:
+    """A conversation in which tools were called must declare them; these are not to be called again."""
+    tools = [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in names]
+    return {"tools": tools, "tool_choice": {"type": "none"}}
+
+
+ANTHROPIC = Anthropic()

@@ -1,0 +1,179 @@
+"""OpenAI's wire format: what is sent, what comes back, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from dspex.clients.canonical.answer import Answer
+from dspex.clients.canonical.params import sent_params
+from dspex.clients.canonical.request import Encoded, encode_messages, seal_params
+from dspex.clients.http.transport import RawResponse
+from dspex.clients.resilience.retry import retry_after
+from dspex.clients.wires.wire import Wire as Wire
+from dspex.errors import (
+    ContextWindowExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMError,
+    LMInvalidRequestError,
+    LMRateLimitError,
+    LMServerError,
+    LMTimeoutError,
+    LMUnexpectedError,
+    LMUnsupportedModelError,
+)
+
+BEGIN_RESPONSE = "BEGIN RESPONSE:"
+"""What ends the prompt of a text completion."""
+
+
+class OpenAIFormat:
+    """What OpenAI's APIs have in common."""
+
+    path: str
+
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+        sent = sent_params(params)
+        sent.update(params.get("extra_body") or {})
+        sent["model"] = model
+        return self._encode(messages, sent)
+
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+        raise NotImplementedError
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "User-Agent": "dspex"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+    def streamed(self, body: bytes) -> bytes:
+        return body[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
+
+    def decode(self, body: bytes) -> Answer:
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        if isinstance(data, dict) and data.get("error"):
+            raise error_inside(data["error"], body)
+        if not _is_answer(data):
+            raise LMUnexpectedError(f"The answer holds no completion: {excerpt(body)}")
+        for choice in data["choices"]:
+            message = choice.get("message")
+            if message and message.get("reasoning") and not message.get("reasoning_content"):
+                message["reasoning_content"] = message["reasoning"]  # as vLLM, OpenRouter, Groq and others call it
+        return Answer(data)
+
+    def error(self, response: RawResponse) -> LMError:
+        told = self._meaning(response)
+        told.provider_code = _words(response.body)[1] or None
+        told.request_id = response.headers.get("x-request-id")
+        return told
+
+    def _meaning(self, response: RawResponse) -> LMError:
+        words, code = _words(response.body)
+        message = f"{response.status}: {words}"
+        status = response.status
+        if status == 429 and code != "insufficient_quota":
+            return LMRateLimitError(message, status=status, retry_after=retry_after(response.headers))
+        if status >= 500 or status in (409, 425):
+            return LMServerError(message, status=status, retry_after=retry_after(response.headers))
+        if 300 <= status < 400:
+            return LMUnsupportedModelError(f"{message} (moved to {response.headers.get('Location')})", status=status)
+        if status < 300:
+            return LMUnexpectedError(message, status=status)
+        return _refusal(status, code, words)(message, status=status)
+
+
+class OpenAIChat(OpenAIFormat):
+    path = "/chat/completions"
+
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+        encoded, digest = encode_messages(messages)
+        return seal_params(b'{"messages":[%b],' % encoded, digest, sent)
+
+
+class _Text(OpenAIFormat):
+    path = "/completions"
+
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+        _, digest = encode_messages(messages)
+        texts = [str(message.get("content") or "") for message in messages]
+        sent["prompt"] = "\n\n".join([*texts, BEGIN_RESPONSE])
+        return seal_params(b"{", digest, sent)
+
+
+OPENAI_CHAT: Wire = OpenAIChat()
+OPENAI_TEXT: Wire = _Text()
+
+
+def _is_answer(data: Any) -> bool:
+    choices = data.get("choices") if isinstance(data, dict) else None
+    return (
+        isinstance(choices, list)
+        and bool(choices)
+        and all(isinstance(one, dict) and (isinstance(one.get("message"), dict) or "text" in one) for one in choices)
+    )
+
+
+def error_inside(error: Any, body: bytes) -> LMError:
+    """A 200 that holds an error (some proxies answer so): by its code if that is a status, else not an answer."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) and 400 <= code < 600:
+        return OPENAI_CHAT.error(RawResponse(code, {}, body))
+    return LMUnexpectedError(f"The answer is an error: {_words(body)[0]}")
+
+
+_TOO_LONG = re.compile(r"context.{0,3}(length|window)|prompt is too long|too many tokens|maximum.{0,20}tokens", re.I)
+
+
+def is_too_long(words: str) -> bool:
+    """Whether a provider's words say that the prompt is longer than the model's context."""
+    return _TOO_LONG.search(words) is not None
+
+
+def _refusal(status: int, code: str, words: str) -> type[LMError]:
+    """The class of a 4xx that is about the request or the account."""
+    if status in (401, 403, 407, 451):
+        return LMAuthError
+    if status in (402, 429):
+        return LMBillingError
+    if status == 408:
+        return LMTimeoutError
+    if code == "context_length_exceeded" or (status in (400, 413, 422) and is_too_long(words)):
+        return ContextWindowExceededError
+    if status in (404, 405, 410) or code == "model_not_found":  # there is nothing of that kind at this address
+        return LMUnsupportedModelError
+    return LMInvalidRequestError
+
+
+def _words(body: bytes) -> tuple[str, str]:
+    """The provider's own message and its error code."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return excerpt(body), ""
+    error = data.get("error", data) if isinstance(data, dict) else data
+    if not isinstance(error, dict):
+        return str(error), ""
+    words = error.get("message") or error.get("detail") or error.get("error")
+    return (str(words) if words else excerpt(body)), str(error.get("code") or error.get("type") or "")
+
+
+def excerpt(body: bytes) -> str:
+    text = body[:500].decode(errors="replace").strip()
+    return text if text else "(empty)"
+
+
+def __getattr__(name: str) -> Any:
+    """DSPy has its provider for fine-tuning at this path."""
+    if name in ("OpenAIProvider", "TrainingJobOpenAI"):
+        from dspex.finetuning import provider
+
+        return getattr(provider, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,206 @@
+"""What the ledger's thread does with a batch of requests, and the claims that this process holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from dspex.errors import StoreError, StoreFullError
+from dspex.store.batching import Request
+
+if TYPE_CHECKING:
+    from dspex.store.budgets import Payer
+    from dspex.store.database import Database
+    from dspex.store.ledger import LedgerEntry
+    from dspex.store.recent_entries import RecentEntries
+    from dspex.store.sql.ledger import LedgerSql
+
+BEAT_EVERY_S = 1.0
+VOID_AFTER_S = 3.0
+
+_Work = Callable[[list[Request]], None]
+
+_log = logging.getLogger(__name__)
+_WARN_EVERY_S = 60.0
+
+
+class Claim(NamedTuple):
+    """A call to be claimed, and the run that pays if it is made."""
+
+    key: str
+    run_id: str | None
+
+
+class Reservation(NamedTuple):
+    """A call that is claimed and about to be made, and who pays for it."""
+
+    key: str
+    payer: Payer
+
+
+class LedgerWork:
+    """The claims of one owner (this process and this store), and the batches done for it."""
+
+    def __init__(self, database: Database, recent: RecentEntries) -> None:
+        self._database = database
+        self._recent = recent
+        self._held: set[str] = set()
+        self._beaten_at: float | None = None
+        self._warned_at: float | None = None
+        self._sql: LedgerSql | None = None
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+    def do(self, batch: Sequence[Request]) -> None:
+        # In this order a batch needs few statements. All of it was asked at the same time, so any order is right.
+        self._in_one_go(self._record, [r for r in batch if r.kind == "record"])
+        self._in_one_go(self._release, [r for r in batch if r.kind == "release"])
+        self._in_one_go(self._read, [r for r in batch if r.kind in ("lookup", "claim")])
+        self._in_one_go(self._reserve, [r for r in batch if r.kind == "reserve"])
+        self._in_one_go(self._claim, [r for r in batch if r.kind == "claim" and r.answer is None and not r.error])
+        if self._held and self._beat_is_due():
+            self._beat()
+
+    def due_in(self) -> float | None:
+        if not self._held or self._beaten_at is None:
+            return None
+        return max(0.0, self._beaten_at + BEAT_EVERY_S - time.monotonic())
+
+    def undelivered(self, requests: Sequence[Request]) -> list[Request]:
+        """A claim won for a waiter that is gone is given up again."""
+        from dspex.store.ledger import Won
+
+        won = [r.what.key for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
+        return [Request("release", key, None, None) for key in won]
+
+    def finish(self) -> None:
+        """Nobody waits three seconds for a process that left in good order."""
+        if self._beaten_at is None:
+            return
+        try:
+            self._database.transact(lambda connection: self.sql.leave(connection, self.owner))
+        except StoreError as error:
+            _log.warning("Claims of this process lapse in %.0f s: they could not be released: %s", VOID_AFTER_S, error)
+        self._held.clear()
+
+    @property
+    def sql(self) -> LedgerSql:
+        if self._sql is None:
+            from dspex.store.sql.ledger import LedgerSql
+
+            self._sql = LedgerSql(self._database.dialect, VOID_AFTER_S)
+        return self._sql
+
+    def _in_one_go(self, work: _Work, requests: list[Request]) -> None:
+        """Do all requests in one transaction; if one of them spoils it, do each in its own, so that one alone fails."""
+        if not requests:
+            return
+        try:
+            work(requests)
+        except StoreError as error:
+            if len(requests) == 1 or isinstance(error, StoreFullError) or not _one_is_to_blame(error):
+                _fail(requests, error)
+                return
+            for request in requests:
+                self._in_one_go(work, [request])
+
+    def _record(self, requests: list[Request]) -> None:
+        entries: dict[str, LedgerEntry] = {}
+        again = [r for r in requests if entries.setdefault(r.what.key, r.what) is not r.what]
+        standing = self._database.transact(
+            lambda connection: self.sql.record(connection, list(entries.values()), self.owner)
+        )
+        for request in requests:
+            entry = standing.get(request.what.key, entries[request.what.key])
+            request.answer = entry
+            self._held.discard(entry.key)
+            self._recent.add(entry)
+        if again:  # another answer to a call of this very batch: only the bill hears of it
+            self._record(again)
+
+    def _release(self, requests: list[Request]) -> None:
+        keys = sorted({r.what for r in requests})
+        self._database.transact(lambda connection: self.sql.release(connection, self.owner, keys))
+        self._held.difference_update(keys)
+
+    def _read(self, requests: list[Request]) -> None:
+        from dspex.store.ledger import Hit
+
+        keys = list({_key(r) for r in requests})
+        found = self._database.query(lambda connection: self.sql.entries(connection, keys))
+        for entry in found.values():
+            self._recent.add(entry)
+        for request in requests:
+            hit = found.get(_key(request))
+            request.answer = Hit(hit) if hit is not None and request.kind == "claim" else hit
+
+    def _claim(self, requests: list[Request]) -> None:
+        from dspex.store.ledger import Held, Hit, Won
+
+        won, found, limited = self._won_and_found([r.what for r in requests])
+        for entry in found.values():
+            self._recent.add(entry)
+        for request in requests:
+            key = request.what.key
+            if key in found:
+                request.answer = Hit(found[key])
+            elif key in won:
+                won.discard(key)  # of two waiters in this process, one has won
+                self._held.add(key)
+                request.answer = Won(limited=request.what.run_id in limited)
+            else:
+                request.answer = Held()
+
+    def _won_and_found(self, claims: list[Claim]) -> tuple[set[str], dict[str, LedgerEntry], Collection[str]]:
+        beat = self._beat_is_due()
+        asked_at = time.monotonic()
+        keys = sorted({claim.key for claim in claims})
+        runs = {claim.run_id for claim in claims if claim.run_id is not None}
+        outcome = self._database.transact(
+            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, beat, runs)
+        )
+        if beat:
+            self._beaten_at = asked_at
+        return outcome
+
+    def _reserve(self, requests: list[Request]) -> None:
+        payers = {request.what.key: request.what.payer for request in requests}
+        refused = self._database.transact(lambda connection: self.sql.budgets.reserve(connection, self.owner, payers))
+        for request in requests:
+            request.answer = refused.get(request.what.key)
+
+    def _beat_is_due(self) -> bool:
+        return self._beaten_at is None or time.monotonic() - self._beaten_at >= BEAT_EVERY_S
+
+    def _beat(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            self._database.transact(lambda connection: self.sql.beat(connection, self.owner))
+        except StoreError as error:
+            # Not worth a failed call: the claims lapse if this goes on, and another process may make the calls too.
+            self._warn(error)
+        self._beaten_at = asked_at
+
+    def _warn(self, error: StoreError) -> None:
+        """Once a minute: a beat is due every second."""
+        if self._warned_at is None or time.monotonic() - self._warned_at > _WARN_EVERY_S:
+            self._warned_at = time.monotonic()
+            _log.warning("The store does not take the beat that keeps this process's claims: %s", error)
+
+
+def _key(request: Request) -> str:
+    key: str = request.what.key if request.kind == "claim" else request.what
+    return key
+
+
+def _one_is_to_blame(error: StoreError) -> bool:
+    return getattr(error, "about_the_data", False)
+
+
+def _fail(requests: Sequence[Request], error: StoreError) -> None:
+    for request in requests:
+        request.error = error

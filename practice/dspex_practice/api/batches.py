@@ -1,0 +1,135 @@
+"""Batches: many requests answered in time, in no provider's format. Each line has its own success or failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import blake2b
+from typing import Any
+
+from dspex_practice.api.wait import stopped_before
+from dspex_practice.model.errors import Reason, RefusedError
+
+
+class State(Enum):
+    NEW = "new"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    DONE = "done"
+    FAILED = "failed"
+    """Nothing was answered: the input was wrong."""
+
+    @property
+    def ended(self) -> bool:
+        return self in (State.CANCELLED, State.DONE, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One request; `ask` answers it with a status and a body."""
+
+    key: str
+    ask: Callable[[], tuple[int, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    key: str
+    status: int
+    body: bytes
+
+    @property
+    def good(self) -> bool:
+        return self.status == 200
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch. `about` is what its provider's format says of it besides."""
+
+    id: str
+    created: float
+    lines: Sequence[Line]
+    about: dict[str, Any]
+    state: State = State.NEW
+    results: list[Result] = field(default_factory=list)
+    ended: float | None = None
+    cancel_asked: float | None = None
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    """Why it failed."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def good(self) -> int:
+        return sum(result.good for result in self.results)
+
+    @property
+    def bad(self) -> int:
+        return len(self.results) - self.good
+
+
+class Batches:
+    """Batches by id, worked off one line after another. `seconds` is how long each takes; `now` the time of day."""
+
+    def __init__(self, prefix: str, seconds: float, now: Callable[[], float]) -> None:
+        self._prefix = prefix
+        self._seconds = seconds
+        self._now = now
+        self._made = 0
+        self._batches: dict[str, Batch] = {}
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    def start(self, lines: Sequence[Line], about: dict[str, Any], problems: Sequence[dict[str, Any]] = ()) -> Batch:
+        """Begin a batch; with `problems` it fails at once."""
+        self._made += 1
+        digest = blake2b(f"{self._made} {[line.key for line in lines]}".encode(), digest_size=12).hexdigest()
+        batch = Batch(f"{self._prefix}{digest}", self._now(), lines, about, problems=list(problems))
+        self._batches[batch.id] = batch
+        task = asyncio.get_running_loop().create_task(self._work(batch))
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return batch
+
+    def get(self, batch_id: str) -> Batch:
+        """A batch.
+
+        Raises:
+            RefusedError: if there is none of that id.
+        """
+        if batch_id not in self._batches:
+            raise RefusedError(Reason.NO_SUCH, f"No batch found with id '{batch_id}'.", param="id")
+        return self._batches[batch_id]
+
+    def all(self) -> list[Batch]:
+        """Newest first."""
+        return list(self._batches.values())[::-1]
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Answer no more lines of a batch; what is answered stays."""
+        batch = self.get(batch_id)
+        if not batch.state.ended:
+            batch.state = State.CANCELLING
+            batch.cancel_asked = self._now()
+            batch.stop.set()
+        return batch
+
+    def delete(self, batch_id: str) -> None:
+        if not self.get(batch_id).state.ended:
+            raise RefusedError(Reason.BAD_REQUEST, "A batch that is being processed cannot be deleted.")
+        del self._batches[batch_id]
+
+    async def _work(self, batch: Batch) -> None:
+        if not batch.problems:
+            batch.state = State.RUNNING if batch.state is State.NEW else batch.state
+            for place, line in enumerate(batch.lines):
+                due = batch.created + self._seconds * (place + 1) / len(batch.lines)
+                if await stopped_before(due, batch.stop, self._now):
+                    break
+                status, body = line.ask()
+                batch.results.append(Result(line.key, status, body))
+        batch.ended = self._now()
+        ended = State.CANCELLED if batch.stop.is_set() else State.DONE
+        batch.state = State.FAILED if batch.problems else ended

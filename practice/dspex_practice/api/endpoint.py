@@ -1,0 +1,95 @@
+"""One thing that can be asked for over HTTP: how it is read, and how it is answered. No sockets here: see `app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Generic, Protocol, TypeVar
+
+import orjson
+
+from dspex_practice.api.dialect import Dialect
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it came."""
+
+    raw: bytes
+    method: str = "POST"
+    path: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """What the path names, such as a model or a file."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    """``http://host:port``, as the caller has it."""
+
+
+class Asked(Protocol):
+    """A request as read."""
+
+    @property
+    def digest(self) -> bytes: ...
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def model(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A request that asks no model."""
+
+    call: Call
+    digest: bytes
+    model: str = ""
+    prompt_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent: a body, or a stream of pieces of one."""
+
+    body: bytes = b""
+    stream: Iterator[bytes] | None = None
+    content_type: str = JSON
+    completion_tokens: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeat: bytes = b""
+    """What marks a piece of the stream that an answer without an end would repeat."""
+
+
+def json_answer(value: Any) -> Answer:
+    return Answer(orjson.dumps(value))
+
+
+A = TypeVar("A", bound=Asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[A]):
+    """`answer` is given what `read` read, and whether it is to get the format wrong."""
+
+    name: str
+    dialect: Dialect
+    read: Callable[[Call], A]
+    answer: Callable[[A, bool], Answer]
+    paid: bool = True
+    """Whether it asks the model: is limited, checked against the model's context, and counted in the totals."""
+
+
+def desk(name: str, dialect: Dialect, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
+    """An endpoint that asks no model."""
+
+    def read(call: Call) -> Desk:
+        where = f"{call.method} {call.path} {sorted(call.query.items())}".encode()
+        return Desk(call, blake2b(where + b"\n" + call.raw, digest_size=16).digest())
+
+    return Endpoint(name, dialect, read, lambda asked, _: answer(asked.call), paid=False)

@@ -1,0 +1,76 @@
+"""The practice model itself: turns in, text out. It knows nothing of HTTP or of any provider's format.
+
+It is an in-context learner and no language model: it reads the fields, the instruction and the examples of a prompt and
+answers by similarity to the examples and by the words of labels and instruction. It holds no data of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from dspex_practice.model import instruction_writer as propose
+from dspex_practice.model.example_extraction import read_evidence
+from dspex_practice.model.prompt import Layout, Prompt, Task, Turn, read_frame, read_task, sort_turns
+from dspex_practice.model.prompt_index import Lesson
+from dspex_practice.model.render import render
+
+NAME = "practice"
+"""The model's name in listings."""
+FINGERPRINT = "dspex-practice-model"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that an answer depends on."""
+
+    turns: Sequence[Turn]
+    schema: dict[str, Any] | None = None
+    """The JSON schema the answer must have."""
+    json_only: bool = False
+    temperature: float = 0.0
+    seed: int = 0
+    """Derived from the whole request by the caller: identical requests have identical seeds."""
+    n: int = 1
+
+
+class Learner:
+    """Answers questions; keeps the lessons of recent prompts, which come again and again with other queries."""
+
+    def __init__(self, kept_lessons: int = 128) -> None:
+        self._kept = kept_lessons
+        self._lessons: OrderedDict[Hashable, tuple[Lesson, Task]] = OrderedDict()
+
+    def answers(self, question: Question) -> list[str]:
+        """`question.n` answers. At temperature 0 they are all the same."""
+        prompt = sort_turns(question.turns)
+        lesson, task = self._lesson(prompt, question)
+        found: list[str] = []
+        for i in range(question.n if question.temperature > 0 else 1):
+            seed = question.seed + i
+            if task.layout is Layout.FREE and propose.asks_freely(prompt.asked):
+                chance = random.Random(seed) if question.temperature > 0 else None
+                found.append(propose.write_freely(prompt.asked, read_evidence({"": prompt.asked}), chance))
+            else:
+                values = lesson.answer(prompt.asked, question.temperature, seed, prompt.found)
+                found.append(render(values, task.layout))
+        return found if len(found) == question.n else found * question.n
+
+    def _lesson(self, prompt: Prompt, question: Question) -> tuple[Lesson, Task]:
+        schema = orjson.dumps(question.schema) if question.schema is not None else b""
+        stands = prompt.head and read_task(prompt.head).outputs  # else the question itself says what is asked for
+        key = (prompt.head, prompt.shown, "" if stands else prompt.asked, schema, question.json_only)
+        known = self._lessons.get(key)
+        if known is None:
+            frame = read_frame(prompt, question.schema, json_only=question.json_only)
+            known = self._lessons[key] = (Lesson(frame), frame.task)
+            if len(self._lessons) > self._kept:
+                self._lessons.popitem(last=False)
+        else:
+            self._lessons.move_to_end(key)
+        return known

@@ -1,0 +1,128 @@
+"""What the examples and the instruction of one prompt teach, prepared so that a query is answered quickly."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dspex_practice.model import instruction_writer as propose
+from dspex_practice.model.example_extraction import read_evidence
+from dspex_practice.model.fallback_values import Given, invent
+from dspex_practice.model.label_rules import labels_named, spoken
+from dspex_practice.model.label_voting import Ballot, Index
+from dspex_practice.model.prompt import Frame, OutputField, read_inputs
+from dspex_practice.model.sampling import Vary, gumbel
+from dspex_practice.model.text import carries_meaning, features, stem, words
+from dspex_practice.model.values import choices, fill, fits, kind, parse, resolve
+
+_THINKING = re.compile(r"reason|rationale|explanation|thought|thinking|discussion|analysis|justification")
+_LONGEST_LABEL = 60
+_LIKE = 0.12
+"""How similar to an example a query must be for an example's free text to be given again."""
+_SPREAD = 0.05
+"""How far scores vary at temperature 1."""
+
+
+class Lesson:
+    """One prompt's head and examples, learnt."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._task = frame.task
+        self._demos = frame.demos
+        self._index = Index([features(demo.text) for demo in frame.demos])
+        self._ballots = {field.name: ballot for field in frame.task.outputs if (ballot := self._ballot(field))}
+
+    def answer(self, asked: str, temperature: float, seed: int, found: str = "") -> dict[str, Any]:
+        """A value for every output field; `found` is what tools gave. The same arguments give the same answer."""
+        inputs = read_inputs(asked, self._task)
+        query = "\n".join([*inputs.values(), found] if found else inputs.values())
+        seen = features(query)
+        similarities = self._index.similarities(seen)
+        chance = random.Random(seed) if temperature > 0 else None
+        values: dict[str, Any] = {}
+        for field in self._task.outputs:
+            ballot = self._ballots.get(field.name)
+            if ballot is not None:
+                scores = ballot.scores(seen, similarities)
+                values[field.name] = ballot.labels[_choose(scores, temperature, chance)]
+            else:
+                values[field.name] = None
+        for field in self._task.outputs:
+            if field.name not in self._ballots:
+                vary = Vary(temperature, f"{seed}/{field.name}")
+                values[field.name] = (
+                    self._propose(field, inputs, chance)
+                    if propose.wanted(field.name, self._task.inputs)
+                    else self._compose(field, Given(inputs, query, found), similarities, values, vary)
+                )
+        return values
+
+    def _ballot(self, field: OutputField) -> Ballot | None:
+        schema = resolve(field.schema, field.schema)
+        given = [demo.outputs.get(field.name) for demo in self._demos]
+        labels = choices(schema)
+        if labels is None and propose.wanted(field.name, self._task.inputs):
+            return None
+        if labels is None:
+            labels = self._labels_seen(field, given)
+        if not labels:
+            return None
+        instruction = f"{self._task.instruction}\n{field.description}"
+        return Ballot(labels, instruction, ["" if value is None else str(value) for value in given])
+
+    def _labels_seen(self, field: OutputField, given: Sequence[Any]) -> list[Any]:
+        """The answers that examples and instruction have shown, where they are few words and no reasoning."""
+        if _THINKING.search(field.name) or kind(resolve(field.schema, field.schema)) in ("array", "object"):
+            return []
+        shown = [parse(value, field.schema) for value in given if value is not None]
+        if any(isinstance(value, str) and len(value) > _LONGEST_LABEL for value in shown):
+            return []
+        labels = list(dict.fromkeys(value for value in shown if value is not None))
+        if fits("", field.schema) and all(isinstance(label, str) for label in labels):
+            names = {*self._task.inputs, *(output.name for output in self._task.outputs)}
+            labels += [name for name in labels_named(self._task.instruction, sorted(names)) if name not in labels]
+        return labels
+
+    def _compose(
+        self, field: OutputField, given: Given, similarities: Sequence[float], values: Mapping[str, Any], vary: Vary
+    ) -> Any:
+        """A value for a field that has no labels to choose from."""
+        nearest = vary.best(similarities, _SPREAD)
+        if fits("", field.schema) and _THINKING.search(field.name):
+            text = self._reason(given.query, values, nearest)
+            return text if fits(text, field.schema) else fill(field.schema, lambda: text)
+        if nearest >= 0 and similarities[nearest] >= _LIKE:
+            again = parse(self._demos[nearest].outputs.get(field.name), field.schema)
+            if again is not None:
+                return again
+        return invent(field, given, vary)
+
+    def _propose(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
+        text = propose.write(field.name, read_evidence(inputs), inputs, chance)
+        if fits(text, field.schema):
+            return text
+        names = parse(next((value for name, value in inputs.items() if name.endswith("names")), ""), {"type": "array"})
+        advice = {str(name): text for name in names or []}
+        return advice if advice and fits(advice, field.schema) else fill(field.schema, lambda: text)
+
+    def _reason(self, query: str, values: Mapping[str, Any], nearest: int) -> str:
+        decided = [(name, value) for name, value in values.items() if value is not None]
+        said = {stem(word): word for word in words(query) if carries_meaning(word)}
+        if not decided:
+            return f"It is about {', '.join(list(said.values())[:3]) or 'nothing that I know'}."
+        name, value = decided[-1]
+        known = {stem(word) for word in words(spoken(str(value)))}
+        if nearest >= 0:
+            known |= {stem(word) for word in words(self._demos[nearest].text)}
+        shared = [f'"{word}"' for root, word in said.items() if root in known][:3]
+        why = f"The words {', '.join(shared)} point" if shared else "Of all that is offered, the whole points most"
+        return f"{why} to {value} as the {name}."
+
+
+def _choose(scores: Sequence[float], temperature: float, chance: random.Random | None) -> int:
+    if chance is not None:
+        spread = _SPREAD * temperature
+        scores = [score + spread * gumbel(chance) for score in scores]
+    return max(range(len(scores)), key=scores.__getitem__)

@@ -1,0 +1,46 @@
+"""The endpoints that give vectors, and Gemini's count of tokens. Vectors are never malformed."""
+
+from __future__ import annotations
+
+from dspex_practice.api import body as read
+from dspex_practice.api.endpoint import Answer, Call, Endpoint
+from dspex_practice.gemini.dialect import GEMINI
+from dspex_practice.gemini.embeddings import EmbedRequest, read_batch_embed, read_embed, write_vectors
+from dspex_practice.gemini.format import GenerateRequest, from_body, write_count
+from dspex_practice.gemini.names import camel
+from dspex_practice.model.embed import vector
+from dspex_practice.openai.dialect import OPENAI
+from dspex_practice.openai.embeddings_format import EmbeddingsRequest, read_embeddings_request, write_embeddings
+
+
+def embeddings() -> Endpoint[EmbeddingsRequest]:
+    def answer(asked: EmbeddingsRequest, malformed: bool) -> Answer:
+        return Answer(write_embeddings(asked, [vector(text, asked.dimensions) for text in asked.texts]))
+
+    return Endpoint("embeddings", OPENAI, lambda call: read_embeddings_request(call.raw), answer)
+
+
+def embed_content(*, several: bool) -> Endpoint[EmbedRequest]:
+    """``:embedContent``, or for `several` contents ``:batchEmbedContents``."""
+    reader = read_batch_embed if several else read_embed
+
+    def read_call(call: Call) -> EmbedRequest:
+        return reader(call.raw, call.parts["model"])
+
+    def answer(asked: EmbedRequest, malformed: bool) -> Answer:
+        return Answer(write_vectors(asked))
+
+    return Endpoint("batchEmbedContents" if several else "embedContent", GEMINI, read_call, answer)
+
+
+def gemini_tokens() -> Endpoint[GenerateRequest]:
+    """``:countTokens`` of contents, or of a whole request."""
+
+    def read_call(call: Call) -> GenerateRequest:
+        body = camel(read.load(call.raw))
+        return from_body(body.get("generateContentRequest") or body, call.parts["model"])
+
+    def answer(asked: GenerateRequest, malformed: bool) -> Answer:
+        return Answer(write_count(asked.prompt_tokens))
+
+    return Endpoint("countTokens", GEMINI, read_call, answer, paid=False)

@@ -1,0 +1,184 @@
+"""Which endpoint a path means. Versions in front (``/v1``, ``/v1beta``) may be there, be repeated or be left out.
+
+So a client finds its endpoints at the printed address, whether its provider's base URL has a version or not. Paths that
+providers share (``/models``, ``/files``, ``/batches``) are told apart by the version and by headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dspex_practice.anthropic.batches import AnthropicBatches
+from dspex_practice.anthropic.dialect import ANTHROPIC
+from dspex_practice.api.batches import Batches
+from dspex_practice.api.dialect import Dialect
+from dspex_practice.api.endpoint import Endpoint
+from dspex_practice.api.files import Files
+from dspex_practice.api.prompt_cache import PromptCache
+from dspex_practice.api.service import Service
+from dspex_practice.gemini.batches import GeminiBatches
+from dspex_practice.gemini.dialect import GEMINI
+from dspex_practice.gemini.files import GeminiFiles
+from dspex_practice.model.errors import Reason, RefusedError
+from dspex_practice.openai.batches import OpenAIBatches
+from dspex_practice.openai.dialect import OPENAI
+from dspex_practice.openai.files import OpenAIFiles
+from dspex_practice.openai.finetuning import FineTuning
+from dspex_practice.server.embedding_endpoints import embed_content, embeddings, gemini_tokens
+from dspex_practice.server.model_lists import anthropic_models, gemini_models, openai_models
+from dspex_practice.server.text_endpoints import (
+    chat,
+    completions,
+    generate,
+    message_tokens,
+    messages,
+    responses,
+    stream_generate,
+)
+
+Table = dict[str, dict[str, Endpoint[Any]]]
+"""By path, by method."""
+
+_VERSION = re.compile(r"^((?:/v1(?:beta|alpha)?\d*)+)(?=/)")
+_GOOGLE = ("x-goog-api-key", "x-goog-api-client", "x-goog-upload-command")
+_UPLOAD = re.compile(r"^/upload/v1[a-z]*/")
+_FAMILIES: dict[str, Dialect] = {"openai": OPENAI, "anthropic": ANTHROPIC, "gemini": GEMINI}
+
+
+class Routes:
+    """All endpoints of one server. `now` gives the time of day."""
+
+    def __init__(self, service: Service, now: Callable[[], float]) -> None:
+        openai = _openai(service, now)
+        anthropic = _anthropic(service, now)
+        gemini = _gemini(service, now)
+        generating = {path: methods for path, methods in gemini.items() if path.startswith("/models/{model}:")}
+        self._families = {
+            "openai": _Finder({**generating, **openai, **{p: m for p, m in anthropic.items() if "/messages" in p}}),
+            "anthropic": _Finder({**openai, **anthropic}),
+            "gemini": _Finder(gemini),
+        }
+
+    def family(self, path: str, headers: Mapping[str, str]) -> tuple[str, str]:
+        """Whose path it is, and the path without its version."""
+        match = _VERSION.match(path)
+        version = match[1] if match else ""
+        if "beta" in version or "alpha" in version or any(name in headers for name in _GOOGLE):
+            return "gemini", _UPLOAD.sub("/upload/", path[len(version) :])
+        return ("anthropic" if "anthropic-version" in headers else "openai"), path[len(version) :]
+
+    def find(self, method: str, family: str, path: str) -> tuple[Endpoint[Any], Mapping[str, str]]:
+        """The endpoint, and what the path names.
+
+        Raises:
+            RefusedError: if there is none.
+        """
+        methods, parts = self._families[family].find(path)
+        if methods is None:
+            raise RefusedError(Reason.NO_PATH, f"Unknown URL: {method} {path}")
+        if method not in methods:
+            raise RefusedError(Reason.NO_METHOD, f"{path} takes {', '.join(methods)}.")
+        return methods[method], parts
+
+
+def dialect(family: str, path: str) -> Dialect:
+    """In whose manner to refuse a path."""
+    return ANTHROPIC if path.startswith("/messages") else _FAMILIES[family]
+
+
+class _Finder:
+    """Paths as they stand first, then those with names in them."""
+
+    def __init__(self, table: Table) -> None:
+        self._exact = {path: methods for path, methods in table.items() if "{" not in path}
+        self._named = [(_pattern(path), methods) for path, methods in table.items() if "{" in path]
+
+    def find(self, path: str) -> tuple[Mapping[str, Endpoint[Any]] | None, Mapping[str, str]]:
+        if (methods := self._exact.get(path)) is not None:
+            return methods, {}
+        for pattern, methods in self._named:
+            if match := pattern.fullmatch(path):
+                return methods, match.groupdict()
+        return None, {}
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+?)", re.escape(path)))
+
+
+def _openai(service: Service, now: Callable[[], float]) -> Table:
+    options, mind = service.options, service.mind
+    speaking: dict[str, Endpoint[Any]] = {
+        "/v1/chat/completions": chat(mind, options.chunk_chars),
+        "/v1/completions": completions(mind, options.chunk_chars),
+        "/v1/responses": responses(mind, options.chunk_chars),
+        "/v1/embeddings": embeddings(),
+    }
+    files = Files("file-")
+    kept = OpenAIFiles(files, now)
+    batches = OpenAIBatches(service, files, Batches("batch_", options.batch_seconds, now), speaking)
+    jobs = FineTuning(mind, files, options.tuning_seconds, now)
+    models, model = openai_models(mind)
+    return {
+        **{path.removeprefix("/v1"): {"POST": endpoint} for path, endpoint in speaking.items()},
+        "/models": {"GET": models},
+        "/models/{model}": {"GET": model},
+        "/files": {"POST": kept.create, "GET": kept.list},
+        "/files/{id}": {"GET": kept.get, "DELETE": kept.delete},
+        "/files/{id}/content": {"GET": kept.content},
+        "/batches": {"POST": batches.create, "GET": batches.list},
+        "/batches/{id}": {"GET": batches.get},
+        "/batches/{id}/cancel": {"POST": batches.cancel},
+        "/fine_tuning/jobs": {"POST": jobs.create, "GET": jobs.list},
+        "/fine_tuning/jobs/{id}": {"GET": jobs.get},
+        "/fine_tuning/jobs/{id}/events": {"GET": jobs.events},
+        "/fine_tuning/jobs/{id}/cancel": {"POST": jobs.cancel},
+    }
+
+
+def _anthropic(service: Service, now: Callable[[], float]) -> Table:
+    options, mind = service.options, service.mind
+    cache = PromptCache(options.cache_min_tokens, service.clock)
+    each = messages(mind, options.chunk_chars, cache, tier="batch")
+    batches = AnthropicBatches(service, Batches("msgbatch_", options.batch_seconds, now), each)
+    models, model = anthropic_models(mind)
+    return {
+        "/messages": {"POST": messages(mind, options.chunk_chars, cache)},
+        "/messages/count_tokens": {"POST": message_tokens()},
+        "/messages/batches": {"POST": batches.create, "GET": batches.list},
+        "/messages/batches/{id}": {"GET": batches.get, "DELETE": batches.delete},
+        "/messages/batches/{id}/cancel": {"POST": batches.cancel},
+        "/messages/batches/{id}/results": {"GET": batches.results},
+        "/models": {"GET": models},
+        "/models/{model}": {"GET": model},
+    }
+
+
+def _gemini(service: Service, now: Callable[[], float]) -> Table:
+    options, mind = service.options, service.mind
+    files = Files("practice-")
+    kept = GeminiFiles(files, now)
+    generating = generate(mind)
+    batches = GeminiBatches(service, files, Batches("practice-", options.batch_seconds, now), generating)
+    models, model = gemini_models(mind)
+    return {
+        "/models/{model}:generateContent": {"POST": generating},
+        "/models/{model}:streamGenerateContent": {"POST": stream_generate(mind, options.chunk_chars)},
+        "/models/{model}:countTokens": {"POST": gemini_tokens()},
+        "/models/{model}:embedContent": {"POST": embed_content(several=False)},
+        "/models/{model}:batchEmbedContents": {"POST": embed_content(several=True)},
+        "/models/{model}:batchGenerateContent": {"POST": batches.create},
+        "/batches": {"GET": batches.list},
+        "/batches/{id}:cancel": {"POST": batches.cancel},
+        "/batches/{id}:delete": {"POST": batches.delete},
+        "/batches/{id}": {"GET": batches.get, "DELETE": batches.delete},
+        "/models": {"GET": models},
+        "/models/{model}": {"GET": model},
+        "/upload/files": {"POST": kept.start},
+        "/upload/files/{id}": {"POST": kept.upload, "PUT": kept.upload},
+        "/files": {"GET": kept.list},
+        "/files/{id}:download": {"GET": kept.download},
+        "/files/{id}": {"GET": kept.get, "DELETE": kept.delete},
+    }
