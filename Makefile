@@ -17,7 +17,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; d
 help:
 	@echo 'make demo    a durable optimization run on this machine, start to end; interrupt it and start it again'
 	@echo 'make test    all tests'
-	@echo 'make lint    ruff: rules and format'
+	@echo 'make lint    ruff: rules and format; import-linter: the layers of the code'
 	@echo 'make types   mypy, strict'
 	@echo 'make bench   every benchmark, one JSON line each'
 	@echo 'make clean   remove .venv and what tools keep; runs and programs in .dspex stay'
@@ -33,6 +33,7 @@ test: $(VENV)/dev.stamp
 lint: $(VENV)/dev.stamp
 	$(BIN)/python -m ruff check $(PACKAGES)
 	$(BIN)/python -m ruff format --check $(PACKAGES)
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/dev.stamp
 	$(BIN)/python -m mypy

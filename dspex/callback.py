@@ -66,7 +66,7 @@ class BaseCallback:
     def on_compile_end(self, call_id: str, outputs: Any, exception: _Failure = None) -> None: ...
 
 
-class Call:
+class AnnouncedCall:
     """A call that callbacks hear of; whoever makes it sets `outputs`."""
 
     outputs: Any = None
@@ -86,10 +86,12 @@ def callbacks_for(instance: Any) -> Sequence[Any]:
 
 
 @contextmanager
-def announced(kind: Kind, instance: Any, inputs: Mapping[str, Any], callbacks: Sequence[Any]) -> Iterator[Call]:
+def announced(
+    kind: Kind, instance: Any, inputs: Mapping[str, Any], callbacks: Sequence[Any]
+) -> Iterator[AnnouncedCall]:
     """Tell `callbacks` of the call inside the block. A callback that fails is logged and changes nothing."""
     call_id = uuid.uuid4().hex
-    call, failure = Call(), None
+    call, failure = AnnouncedCall(), None
     _tell(callbacks, kind, "start", call_id=call_id, instance=instance, inputs=dict(inputs))
     token = ACTIVE_CALL_ID.set(call_id)
     try:

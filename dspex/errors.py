@@ -1,7 +1,7 @@
 """What can go wrong, by name, and whose fault it is.
 
 The names of the LM errors are DSPy's (``dspy.utils.exceptions``), so that user code that catches them keeps working.
-What is ours is `blame`: every failure is the provider's or the machine's (retried, never scored), the set-up's (the run
+What is ours is `classify`: every failure is of the infrastructure (retried, never scored), of the set-up (the run
 stops at once), or the program's own (scored as a failure and listed).
 """
 
@@ -277,7 +277,7 @@ class BudgetExceededError(DSPyError):
     run_id: str | None = None
 
 
-class Blame(StrEnum):
+class FailureKind(StrEnum):
     """Whose fault a failure is, and so what becomes of it (DESIGN §3, rule 3)."""
 
     INFRASTRUCTURE = "infrastructure"
@@ -302,22 +302,22 @@ _INFRASTRUCTURE = (
 _SETUP = (LMConfigurationError, LMAuthError, LMBillingError, LMUnsupportedModelError, ProgramNotAvailableError)
 
 
-def blame(error: BaseException) -> Blame:
+def classify(error: BaseException) -> FailureKind:
     """Say whose fault `error` is."""
     if isinstance(error, BudgetExceededError):
-        return Blame.BUDGET
+        return FailureKind.BUDGET
     if isinstance(error, NotInStoreError):
-        return Blame.SETUP
+        return FailureKind.SETUP
     if isinstance(error, _INFRASTRUCTURE):
-        return Blame.INFRASTRUCTURE
+        return FailureKind.INFRASTRUCTURE
     if isinstance(error, _SETUP):
-        return Blame.SETUP
-    return Blame.PROGRAM
+        return FailureKind.SETUP
+    return FailureKind.PROGRAM
 
 
 def may_pass(error: BaseException) -> bool:
     """Whether the same LM call may succeed later: what the client tries again."""
-    return isinstance(error, LMError) and blame(error) is Blame.INFRASTRUCTURE
+    return isinstance(error, LMError) and classify(error) is FailureKind.INFRASTRUCTURE
 
 
 _RETRYABLE = (LMRateLimitError, LMTimeoutError, LMServerError, LMTransportError, LMLockTimeoutError)

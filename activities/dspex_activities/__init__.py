@@ -4,17 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from dspex_activities.batch_chunk import CollectChunks
-from dspex_activities.batches import Batches
+from dspex_activities.batches import BatchActivities
 from dspex_activities.evaluate_chunk import EvaluateChunks
 from dspex_activities.finetune import Finetunes
 from dspex_activities.finish_run import FinishRuns
 from dspex_activities.inspect_run import InspectRuns
+from dspex_activities.run_cache import RunCache
 from dspex_activities.set_budget import SetBudgets
 from dspex_activities.trace_chunk import TraceChunks
-from dspex_activities.workbench import Workbench
 
 
-def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
+def all_activities(bench: RunCache) -> list[Callable[..., Any]]:
     """The activities of a worker that works at `bench`."""
     finetunes = Finetunes(bench)
     return [
@@ -24,9 +24,9 @@ def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
         FinishRuns(bench).finish_run,
         SetBudgets(bench).set_budget,
         CollectChunks(bench).collect_chunk,
-        Batches(bench).inspect_batches,
-        Batches(bench).tend_batches,
-        Batches(bench).cancel_batches,
+        BatchActivities(bench).inspect_batches,
+        BatchActivities(bench).tend_batches,
+        BatchActivities(bench).cancel_batches,
         finetunes.upload,
         finetunes.create,
         finetunes.look,
@@ -34,4 +34,4 @@ def all_activities(bench: Workbench) -> list[Callable[..., Any]]:
     ]
 
 
-__all__ = ["Workbench", "all_activities"]
+__all__ = ["RunCache", "all_activities"]

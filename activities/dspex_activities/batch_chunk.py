@@ -14,36 +14,40 @@ from dspex.clients.batch.target import KeyRing
 from dspex.clients.calls.batch_collector import collecting
 from dspex.clients.calls.scope import Usage
 from dspex.errors import BudgetExceededError
-from dspex.runner.examples import Step, evaluate_example
+from dspex.runner.examples import ExampleStep, evaluate_example
 from dspex.store.outcomes import Outcome
 from dspex.temporal.contracts.batch import COLLECT_CHUNK, CollectChunk, CollectChunkResult
 from dspex_activities.batches import owner_of
 from dspex_activities.rows import Job, Rows
-from dspex_activities.work import PATIENCE, Progress, perform
-from dspex_activities.workbench import Workbench
+from dspex_activities.run_cache import RunCache
+from dspex_activities.work import PATIENCE, ChunkProgress, perform
 
 
 class CollectChunks:
     """The activity `collect_chunk`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=COLLECT_CHUNK)
     async def collect_chunk(self, chunk: CollectChunk) -> CollectChunkResult:
         """Run rows ``start <= i < stop``; the calls that are not in the ledger are written down for a batch."""
-        progress = Progress()
+        progress = ChunkProgress()
         return await perform(self._collect(chunk, progress), progress)
 
-    async def _collect(self, chunk: CollectChunk, progress: Progress) -> CollectChunkResult:
+    async def _collect(self, chunk: CollectChunk, progress: ChunkProgress) -> CollectChunkResult:
         began = time.monotonic()
         run = await self._bench.run(chunk.spec)
-        owner = owner_of(chunk.run_id, chunk.epoch, chunk.path)
+        owner = owner_of(chunk.run_id, chunk.first_execution_id, chunk.path)
         collected = Collected(run.store, owner, KeyRing(), durable=True, attempts=chunk.attempts)
         suspension = Suspension(collected, settle_seconds=chunk.settle, ordinary=chunk.ordinary)
-        rows = _SuspendedRows(suspension, run, chunk.epoch, chunk.path, chunk.data, range(chunk.start, chunk.stop))
+        rows = _SuspendedRows(
+            suspension, run, chunk.first_execution_id, chunk.path, chunk.data, range(chunk.start, chunk.stop)
+        )
         progress.of(rows)
-        step = Step(run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True)
+        step = ExampleStep(
+            run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True
+        )
         spent = ""
         try:
             with collecting(suspension):

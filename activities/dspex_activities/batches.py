@@ -5,25 +5,25 @@ from __future__ import annotations
 from temporalio import activity
 
 from dspex.clients.batch.check import check_batches
-from dspex.clients.batch.submission import Desk, Tended
+from dspex.clients.batch.submission import BatchSubmitter, Tended
 from dspex.store import Store
 from dspex.temporal.contracts.batch import CANCEL_BATCHES, INSPECT_BATCHES, TEND_BATCHES, BatchReport, BatchTask
+from dspex_activities.run_cache import RunCache
 from dspex_activities.work import perform
-from dspex_activities.workbench import Workbench
 
 
-def owner_of(run_id: str, epoch: str, path: str) -> str:
+def owner_of(run_id: str, first_execution_id: str, path: str) -> str:
     """Under which name an evaluation's requests and batches are kept."""
-    return f"{run_id}@{epoch}/{path}"
+    return f"{run_id}@{first_execution_id}/{path}"
 
 
-class Batches:
+class BatchActivities:
     """The activities `inspect_batches`, `tend_batches` and `cancel_batches`.
 
     Each may be killed anywhere and done again: what it is to do is read from the store, and asked of the provider.
     """
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=INSPECT_BATCHES)
@@ -56,8 +56,8 @@ class Batches:
     async def _cancel(self, task: BatchTask) -> BatchReport:
         return await _report(self._bench.store, task, await self._desk(task).cancel())
 
-    def _desk(self, task: BatchTask) -> Desk:
-        return Desk(self._bench.store, task.owner, uncertain_seconds=task.uncertain, attempts=task.attempts)
+    def _desk(self, task: BatchTask) -> BatchSubmitter:
+        return BatchSubmitter(self._bench.store, task.owner, uncertain_seconds=task.uncertain, attempts=task.attempts)
 
 
 async def _report(store: Store, task: BatchTask, tended: Tended) -> BatchReport:

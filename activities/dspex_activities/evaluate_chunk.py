@@ -7,31 +7,33 @@ import time
 from temporalio import activity
 
 from dspex.errors import BudgetExceededError
-from dspex.runner.examples import Step, evaluate_example
+from dspex.runner.examples import ExampleStep, evaluate_example
 from dspex.temporal.contracts.optimize import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
 from dspex_activities.rows import Rows
-from dspex_activities.work import PATIENCE, Progress, perform
-from dspex_activities.workbench import Workbench
+from dspex_activities.run_cache import RunCache
+from dspex_activities.work import PATIENCE, ChunkProgress, perform
 
 
 class EvaluateChunks:
     """The activity `evaluate_chunk`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=EVALUATE_CHUNK)
     async def evaluate_chunk(self, chunk: EvaluateChunk) -> EvaluateChunkResult:
         """Score rows ``start <= i < stop``."""
-        progress = Progress()
+        progress = ChunkProgress()
         return await perform(self._evaluate(chunk, progress), progress)
 
-    async def _evaluate(self, chunk: EvaluateChunk, progress: Progress) -> EvaluateChunkResult:
+    async def _evaluate(self, chunk: EvaluateChunk, progress: ChunkProgress) -> EvaluateChunkResult:
         began = time.monotonic()
         run = await self._bench.run(chunk.spec)
-        rows = Rows(run, chunk.epoch, chunk.path, chunk.data, range(chunk.start, chunk.stop))
+        rows = Rows(run, chunk.first_execution_id, chunk.path, chunk.data, range(chunk.start, chunk.stop))
         progress.of(rows)
-        step = Step(run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True)
+        step = ExampleStep(
+            run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True
+        )
         spent = ""
         try:
             await rows.work_through(chunk.candidate, evaluate_example, step)

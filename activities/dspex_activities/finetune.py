@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from dspex.clients import LM
 from dspex.errors import DSPyError, LMInvalidRequestError
-from dspex.finetuning.job import Job
+from dspex.finetuning.job import FinetuningJob
 from dspex.finetuning.params import train_params
-from dspex.finetuning.request import Request, model_name
+from dspex.finetuning.request import FinetuneRequest, model_name
 from dspex.finetuning.training import Training, failure
 from dspex.finetuning.training_file import FileFacts, training_file
 from dspex.temporal.contracts.finetune import (
@@ -26,8 +26,8 @@ from dspex.temporal.contracts.finetune import (
     JobState,
 )
 from dspex.temporal.contracts.optimize import SETUP_ERROR
+from dspex_activities.run_cache import RunCache
 from dspex_activities.work import perform
-from dspex_activities.workbench import Workbench
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _WIDEST_EVENT = 300
 class Finetunes:
     """The activities of fine-tuning runs."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=UPLOAD_TRAINING_FILE)
@@ -88,13 +88,13 @@ class Finetunes:
         job = await self._training(task, request).cancel(task.job_id)
         return JobState(run_id=task.run_id) if job is None else _state(task, request, job)
 
-    async def _request(self, task: FinetuneTask) -> tuple[FinetuneSpec, Request]:
+    async def _request(self, task: FinetuneTask) -> tuple[FinetuneSpec, FinetuneRequest]:
         spec = FinetuneSpec.model_validate(await self._bench.store.programs.get(task.spec))
-        return spec, Request(LM.load_state(spec.lm), spec.model, spec.data_format, spec.train_kwargs)
+        return spec, FinetuneRequest(LM.load_state(spec.lm), spec.model, spec.data_format, spec.train_kwargs)
 
-    def _training(self, task: FinetuneTask, request: Request) -> Training:
+    def _training(self, task: FinetuneTask, request: FinetuneRequest) -> Training:
         facts = FileFacts(task.file.sha, task.file.size, task.file.rows)
-        return request.training(facts, self._bench.store, starter=task.epoch, workflow_id=task.run_id)
+        return request.training(facts, self._bench.store, starter=task.first_execution_id, workflow_id=task.run_id)
 
 
 async def _telling(work: Coroutine[Any, Any, T]) -> T:
@@ -105,7 +105,9 @@ async def _telling(work: Coroutine[Any, Any, T]) -> T:
         raise ApplicationError(str(error), type=SETUP_ERROR, non_retryable=True) from None
 
 
-def _state(task: FinetuneTask, request: Request, job: Job, events: list[str] | None = None) -> JobState:
+def _state(
+    task: FinetuneTask, request: FinetuneRequest, job: FinetuningJob, events: list[str] | None = None
+) -> JobState:
     return JobState(
         run_id=task.run_id,
         job_id=job.id,

@@ -6,14 +6,14 @@ from temporalio import activity
 
 from dspex.runner.saved import program_document
 from dspex.temporal.contracts.optimize import FINISH_RUN, Bill, FinishResult, FinishTask
+from dspex_activities.run_cache import RunCache
 from dspex_activities.work import perform
-from dspex_activities.workbench import Workbench
 
 
 class FinishRuns:
     """The activity `finish_run`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=FINISH_RUN)
@@ -24,7 +24,7 @@ class FinishRuns:
     async def _finish(self, task: FinishTask) -> FinishResult:
         store = self._bench.store
         run = await self._bench.run(task.spec)
-        program = await run.program(task.candidate, task.epoch)
+        program = await run.program(task.candidate, task.first_execution_id)
         sha = await store.programs.put(program_document(program, run.spec.student))
         paid = await store.ledger.bill(task.run_id)
         bill = Bill(

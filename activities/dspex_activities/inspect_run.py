@@ -10,14 +10,14 @@ from dspex.runner.materialize import facts
 from dspex.settings import context
 from dspex.teleprompt.runner_protocol import Task
 from dspex.temporal.contracts.optimize import INSPECT_RUN, Inspection, InspectTask
+from dspex_activities.run_cache import RunCache
 from dspex_activities.work import perform
-from dspex_activities.workbench import Workbench
 
 
 class InspectRuns:
     """The activity `inspect_run`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=INSPECT_RUN)

@@ -12,13 +12,13 @@ from dspex.clients.calls.scope import Usage
 from dspex.execution.pool import run_concurrently
 from dspex.execution.score import ExactSum
 from dspex.primitives import Example, Module
-from dspex.runner.examples import Step
+from dspex.runner.examples import ExampleStep
 from dspex.settings import context
 from dspex.store.outcomes import Outcome
 from dspex.teleprompt.candidate import Candidate, DataName
-from dspex_activities.workbench import LoadedRun
+from dspex_activities.run_cache import LoadedRun
 
-Work = Callable[[Module, int, Example, Step], Coroutine[Any, Any, tuple[Outcome, Usage]]]
+Work = Callable[[Module, int, Example, ExampleStep], Coroutine[Any, Any, tuple[Outcome, Usage]]]
 Job = Callable[[], Coroutine[Any, Any, tuple[Outcome, Usage]]]
 
 _KEEP_EVERY_S = 0.5
@@ -27,10 +27,12 @@ _KEEP_EVERY_S = 0.5
 class Rows:
     """The rows of one chunk. What an earlier attempt finished is in the store and is not run again."""
 
-    def __init__(self, run: LoadedRun, epoch: str, path: str, data: DataName, indices: Sequence[int]) -> None:
+    def __init__(
+        self, run: LoadedRun, first_execution_id: str, path: str, data: DataName, indices: Sequence[int]
+    ) -> None:
         self._run = run
-        self._epoch = epoch
-        self._key = run.outcomes_key(epoch)
+        self._first_execution_id = first_execution_id
+        self._key = run.outcomes_key(first_execution_id)
         self._path = path
         self._data = data
         self._indices = indices
@@ -49,13 +51,13 @@ class Rows:
         scores = [outcome.score for outcome in self.outcomes.values()]
         return ExactSum.of(failure_score if score is None else score for score in scores), scores.count(None)
 
-    async def work_through(self, candidate: Candidate, work: Work, step: Step) -> None:
+    async def work_through(self, candidate: Candidate, work: Work, step: ExampleStep) -> None:
         """Do `work` for each row that has no outcome yet."""
         store = self._run.store
         self.outcomes = {each.index: each for each in await store.outcomes.at(self._key, self._path, self._indices)}
         missing = [index for index in self._indices if index not in self.outcomes]
         if missing:
-            program = await self._run.program(candidate, self._epoch)
+            program = await self._run.program(candidate, self._first_execution_id)
             examples = await self._run.examples(self._data, missing)
             jobs = (partial(work, program, i, example, step) for i, example in zip(missing, examples, strict=True))
             with context(**self._run.settings):

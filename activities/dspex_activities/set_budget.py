@@ -5,14 +5,14 @@ from __future__ import annotations
 from temporalio import activity
 
 from dspex.temporal.contracts.optimize import SET_BUDGET, BudgetTask
+from dspex_activities.run_cache import RunCache
 from dspex_activities.work import perform
-from dspex_activities.workbench import Workbench
 
 
 class SetBudgets:
     """The activity `set_budget`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=SET_BUDGET)

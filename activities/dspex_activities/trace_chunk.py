@@ -5,31 +5,31 @@ from __future__ import annotations
 from temporalio import activity
 
 from dspex.errors import BudgetExceededError
-from dspex.runner.examples import Step, trace_example, traced
+from dspex.runner.examples import ExampleStep, trace_example, traced
 from dspex.temporal.contracts.optimize import TRACE_CHUNK, TraceChunk, TraceChunkResult
 from dspex_activities.rows import Rows
-from dspex_activities.work import PATIENCE, Progress, perform
-from dspex_activities.workbench import Workbench
+from dspex_activities.run_cache import RunCache
+from dspex_activities.work import PATIENCE, ChunkProgress, perform
 
 
 class TraceChunks:
     """The activity `trace_chunk`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: RunCache) -> None:
         self._bench = bench
 
     @activity.defn(name=TRACE_CHUNK)
     async def trace_chunk(self, chunk: TraceChunk) -> TraceChunkResult:
         """Try the request's examples."""
-        progress = Progress()
+        progress = ChunkProgress()
         return await perform(self._trace(chunk, progress), progress)
 
-    async def _trace(self, chunk: TraceChunk, progress: Progress) -> TraceChunkResult:
+    async def _trace(self, chunk: TraceChunk, progress: ChunkProgress) -> TraceChunkResult:
         request = chunk.request
         run = await self._bench.run(chunk.spec)
-        rows = Rows(run, chunk.epoch, request.path, request.data, request.indices)
+        rows = Rows(run, chunk.first_execution_id, request.path, request.data, request.indices)
         progress.of(rows)
-        step = Step(
+        step = ExampleStep(
             run_id=chunk.run_id,
             path=request.path,
             metric=run.metric,

@@ -11,8 +11,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from dspex.bridge import on_engine
-from dspex.errors import Blame, DSPyError, LMError, ProgramNotAvailableError, UsageError, blame
-from dspex.execution.attempt import Patience
+from dspex.errors import DSPyError, FailureKind, LMError, ProgramNotAvailableError, UsageError, classify
+from dspex.execution.attempt import RetryPolicy
 from dspex.temporal.contracts.optimize import SETUP_ERROR
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ _UNEXPECTED_ATTEMPTS = 5
 _ELSEWHERE_S = 0.1
 _ELSEWHERE_AT_MOST_S = 2.0
 
-PATIENCE = Patience(max_seconds=10.0)
+PATIENCE = RetryPolicy(max_seconds=10.0)
 """How long an activity waits out trouble itself; after that Temporal waits, and holds no slot of a worker for it."""
 
 
@@ -33,7 +33,7 @@ class Countable(Protocol):
     def finished(self) -> int: ...
 
 
-class Progress:
+class ChunkProgress:
     """How far an activity's work has come."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Progress:
         return self._what.finished if self._what else 0
 
 
-async def perform(work: Coroutine[Any, Any, T], progress: Progress | None = None) -> T:
+async def perform(work: Coroutine[Any, Any, T], progress: ChunkProgress | None = None) -> T:
     """Run `work` on the engine's loop; heartbeats say how many of its items are finished.
 
     The user's code runs over there, so that code which blocks its loop for a while does not silence the heartbeat.
@@ -80,10 +80,10 @@ def failure(error: Exception, attempt: int) -> Exception:
         # Another worker of this queue may have the code, now (so the first tries come soon) or later.
         wait = timedelta(seconds=min(_ELSEWHERE_S * attempt, _ELSEWHERE_AT_MOST_S))
         return ApplicationError(str(error), type="ProgramNotAvailable", next_retry_delay=wait)
-    kind = blame(error)
-    if isinstance(error, UsageError) or (isinstance(error, DSPyError) and kind is Blame.SETUP):
+    kind = classify(error)
+    if isinstance(error, UsageError) or (isinstance(error, DSPyError) and kind is FailureKind.SETUP):
         return ApplicationError(str(error), type=SETUP_ERROR, non_retryable=True)
-    if kind is Blame.INFRASTRUCTURE:
+    if kind is FailureKind.INFRASTRUCTURE:
         return ApplicationError(
             str(error),
             type=type(error).__name__,

@@ -52,7 +52,7 @@ class BaseLM:
         self.history: list[dict[str, Any]] = []
 
     def __call__(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:
-        """Ask the model: a list of one output a choice, strings or dicts (see `dspex.clients.canonical.answer.outputs`)."""
+        """Ask the model: a list of one output a choice, strings or dicts (`dspex.clients.canonical.answer.outputs`)."""
         return wait_for(self.acall(prompt, messages, **kwargs))
 
     async def acall(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:

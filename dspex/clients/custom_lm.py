@@ -17,14 +17,14 @@ from dspex.bridge import on_engine_loop, run_sync
 from dspex.clients.calls.abandonment import refuse_if_abandoned
 from dspex.clients.calls.scope import CallScope, Usage, current_scope
 from dspex.clients.canonical.answer import Answer, stopped_because, usage_of
-from dspex.clients.canonical.usage import tokens_of
+from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import OwnPrice, cost_usd, users_price
 from dspex.clients.cost.upper_bound import most_of_request
-from dspex.errors import Blame, blame
+from dspex.errors import FailureKind, classify
 
 if TYPE_CHECKING:
     from dspex.clients.base_lm import BaseLM
-    from dspex.store.budgets import Most
+    from dspex.store.budgets import CostUpperBound
     from dspex.store.ledger import LedgerEntry
 
 _THREADS = 64
@@ -68,7 +68,7 @@ async def ask_custom(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, A
     try:
         return await _counted(lm, prompt, messages, kwargs, scope)
     except Exception as error:
-        if scope.failure is None and blame(error) is not Blame.PROGRAM:
+        if scope.failure is None and classify(error) is not FailureKind.PROGRAM:
             scope.failure = error
         raise
 
@@ -85,7 +85,7 @@ async def _counted(
 ) -> tuple[Any, float | None]:
     if scope.run_id is None:
         reply = await _answer(lm, prompt, messages, kwargs)
-        tokens = tokens_of(usage_of(reply))
+        tokens = token_counts(usage_of(reply))
         scope.usage.add(Usage(1, 0, tokens.prompt, tokens.completion))
         return reply, None
     return await _recorded(lm, prompt, messages, kwargs, scope, scope.run_id)
@@ -104,7 +104,7 @@ async def _recorded(
     key = _key(lm, prompt, messages, kwargs, scope) or unknowable_key() or ""
     price = _own_price(lm)
 
-    def most() -> Most:
+    def most() -> CostUpperBound:
         body = orjson.dumps({"messages": messages or prompt, **lm.kwargs, **kwargs}, default=str)
         return most_of_request(lm.model, body, price) if price else _unpriced(most_of_request(lm.model, body, None))
 
@@ -131,7 +131,7 @@ def _entry(key: str, lm: BaseLM, reply: Any, price: OwnPrice | None, scope: Call
     from dspex.store.ledger import LedgerEntry
 
     usage = usage_of(reply)
-    tokens = tokens_of(usage)
+    tokens = token_counts(usage)
     return LedgerEntry(
         key=key,
         model=lm.model,
@@ -154,7 +154,7 @@ def _own_price(lm: BaseLM) -> OwnPrice | None:
     return users_price(lm.model, getattr(lm, "price", None))
 
 
-def _unpriced(most: Most) -> Most:
+def _unpriced(most: CostUpperBound) -> CostUpperBound:
     return replace(most, usd=None)
 
 

@@ -37,14 +37,14 @@ def restricted_load(data: bytes, safe_types: Collection[tuple[str, str]] = ()) -
         DeserializationError: it holds something else, or is no pickle.
     """
     try:
-        return _Unpickler(data, safe_types).load()
+        return _RestrictedUnpickler(data, safe_types).load()
     except DeserializationError:
         raise
     except Exception as error:
         raise DeserializationError(f"The cached value is damaged: {error}") from error
 
 
-class _Unpickler(pickle.Unpickler):
+class _RestrictedUnpickler(pickle.Unpickler):
     def __init__(self, data: bytes, safe_types: Collection[tuple[str, str]]) -> None:
         super().__init__(io.BytesIO(data))
         self._allowed = _NUMPY | _OURS | frozenset(safe_types)

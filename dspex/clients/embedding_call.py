@@ -14,7 +14,7 @@ import orjson
 from dspex.bridge import on_engine_loop
 from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.calls.current_ledger import ledger_in_force
-from dspex.clients.calls.pipeline import Call, CallLedger
+from dspex.clients.calls.pipeline import CallLedger, LMCall
 from dspex.clients.calls.scope import current_scope
 from dspex.clients.canonical.answer import usage_of
 from dspex.clients.canonical.secrets import Secret
@@ -23,7 +23,7 @@ from dspex.clients.http.aiohttp_transport import default_transport
 from dspex.clients.wires.endpoints import OPENAI, ModelName, parse_model, resolve
 from dspex.clients.wires.openai.embeddings import PATH, EmbeddingsWire
 
-Sender = Callable[[Call], Awaitable[tuple[bytes, Any]]]
+Sender = Callable[[LMCall], Awaitable[tuple[bytes, Any]]]
 
 _SECONDS = 120.0
 _RETRIES = 3
@@ -31,7 +31,7 @@ _CONCURRENCY = 64
 _CLIENTS_OWN = ("api_key_env", "max_concurrency", "num_retries", "transport")
 
 
-def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str, Any]) -> Call:
+def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str, Any]) -> LMCall:
     """The request for the vectors of `texts`.
 
     Raises:
@@ -54,7 +54,7 @@ def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str
     kept = caching and not nothing_is_kept(cache)
     salt = scope.next_uncached_key() if scope is not None and in_run and not kept else None
     retries, most = params.get("num_retries"), params.get("max_concurrency")
-    return Call(
+    return LMCall(
         key=encoded.key(url, salt=salt) if kept or in_run else None,
         model=model,
         url=url,
@@ -105,7 +105,7 @@ def _litellm_sender(model: str, texts: list[str], params: dict[str, Any]) -> Sen
     if isinstance(asked.get("api_key"), Secret):
         asked["api_key"] = asked["api_key"].reveal()
 
-    async def send(call: Call) -> tuple[bytes, Any]:
+    async def send(call: LMCall) -> tuple[bytes, Any]:
         from dspex.clients.engines.litellm_errors import as_dspex_error
 
         try:

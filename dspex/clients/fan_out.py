@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from dspex.clients.calls.pipeline import Finished, answer
+from dspex.clients.calls.pipeline import FinishedCall, answer
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.prepare import prepare
 from dspex.clients.wires.endpoints import takes_n
@@ -25,7 +25,7 @@ def asks_one_by_one(lm: LM, params: dict[str, Any]) -> bool:
 
 async def several(
     lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]
-) -> tuple[Answer, list[Finished]]:
+) -> tuple[Answer, list[FinishedCall]]:
     """`n` answers in one, and the calls that they came from, each recorded by itself.
 
     The first is that of the same request with ``n=1``. If one fails, the others are still waited for, since they are

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.calls.current_ledger import ledger_in_force
-from dspex.clients.calls.pipeline import Call, CallLedger
+from dspex.clients.calls.pipeline import CallLedger, LMCall
 from dspex.clients.calls.scope import current_scope
 from dspex.clients.canonical.secrets import Secret
 from dspex.clients.cost.pricing import users_price
@@ -30,7 +30,7 @@ _BY_CALL = frozenset(
 
 def prepare(
     lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any], nth: int = 0
-) -> Call:
+) -> LMCall:
     """The request of ``lm(prompt, messages, ...)``; `params` are the LM's and, over them, the call's own.
 
     `nth` counts the answers of one request, where each is a call of its own.
@@ -55,7 +55,7 @@ def prepare(
     cache = chosen_cache()
     key = _ledger_key(lm, encoded, endpoint.url, params, cache, nth)
     extra = {**(params.get("headers") or {}), **(params.get("extra_headers") or {})}
-    return Call(
+    return LMCall(
         key=key,
         model=lm.model,
         url=endpoint.url,
@@ -77,7 +77,7 @@ def prepare(
     )
 
 
-def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any]) -> Call:
+def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any]) -> LMCall:
     """As `prepare`, for what litellm sends. A request that is not JSON cannot be known again, and is not recorded."""
     from dspex.clients.engines.litellm import keyed_params, litellm_sender, refuse_unknown_provider
 
@@ -94,7 +94,7 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
         body = encoded.body
         key = _ledger_key(lm, encoded, url, params, cache)
     secret = params.get("api_key") or lm.api_key
-    return Call(
+    return LMCall(
         key=key,
         model=lm.model,
         url=url,
@@ -120,9 +120,9 @@ def _sender(lm: LM) -> Any:
     """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
     if settings.send_stream is None:
         return None
-    from dspex.clients.calls.streaming import send_shown, showing_in_force, shown
+    from dspex.clients.calls.streaming import current_answer_stream, send_shown, shown
 
-    showing = showing_in_force()
+    showing = current_answer_stream()
     if showing is None:
         return None
     if lm.engine_transport is None:

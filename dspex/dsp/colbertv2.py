@@ -15,7 +15,7 @@ import orjson
 from dspex.bridge import wait_for
 from dspex.clients.cache.response_cache import outside_of_runs
 from dspex.clients.calls.current_ledger import ledger_in_force
-from dspex.clients.calls.pipeline import Call, answer
+from dspex.clients.calls.pipeline import LMCall, answer
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.request import Encoded, encode_params, seal
 from dspex.clients.http.aiohttp_transport import default_transport
@@ -89,7 +89,7 @@ async def _search(url: str, query: str, k: int, *, post: bool) -> list[dict[str,
             f"Only k <= {_MOST} is supported for the hosted ColBERTv2 server at the moment; k is {k}."
         )
     encoded = _SERVER.encode("", [], {"query": query, "k": k})
-    call = Call(
+    call = LMCall(
         key=encoded.key(url, salt="POST" if post else "GET"),
         model="colbertv2",
         url=url,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         f1,
         normalize_text,
     )
-    from dspex.evaluate.result import EvaluationInterrupted, EvaluationResult, Failure
+    from dspex.evaluate.result import EvaluationInterrupted, EvaluationResult, FailedExample
     from dspex.execution.score import ExactSum
 
 _HOMES = {
@@ -41,7 +41,7 @@ _HOMES = {
         "f1",
         "normalize_text",
     ],
-    "result": ["EvaluationInterrupted", "EvaluationResult", "Failure"],
+    "result": ["EvaluationInterrupted", "EvaluationResult", "FailedExample"],
     "score": ["ExactSum"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -54,7 +54,7 @@ __all__ = [
     "EvaluationInterrupted",
     "EvaluationResult",
     "ExactSum",
-    "Failure",
+    "FailedExample",
     "HotPotF1",
     "SemanticF1",
     "answer_exact_match",

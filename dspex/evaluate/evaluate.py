@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
-from dspex.callback import Call, announced, callbacks_for
+from dspex.callback import AnnouncedCall, announced, callbacks_for
 from dspex.errors import DSPyError, UsageError
 from dspex.evaluate.notebook import (
     HTML,
@@ -31,7 +31,7 @@ from dspex.evaluate.table import (
     save_json,
     truncate_cell,
 )
-from dspex.execution.attempt import Patience
+from dspex.execution.attempt import RetryPolicy
 from dspex.execution.concurrent import Together
 from dspex.primitives.example import Example
 
@@ -81,7 +81,7 @@ class Evaluate:
         save_as_csv: str | None = None,
         save_as_json: str | None = None,
         batch: bool = False,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         if "return_outputs" in kwargs:
@@ -102,7 +102,7 @@ class Evaluate:
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
         self.batch = batch
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         self.partial: EvaluationResult | None = None
 
     def __call__(
@@ -153,7 +153,7 @@ class Evaluate:
 
     def _heard(self, given: dict[str, Any]) -> Any:
         listeners = callbacks_for(self)
-        return announced("evaluate", self, given, listeners) if listeners else nullcontext(Call())
+        return announced("evaluate", self, given, listeners) if listeners else nullcontext(AnnouncedCall())
 
     def _prepared(self, given: dict[str, Any]) -> tuple[Options, Tally]:
         chosen = {

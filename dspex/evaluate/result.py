@@ -14,7 +14,7 @@ from dspex.primitives.example import Example
 from dspex.primitives.prediction import Prediction
 
 
-class Failure(NamedTuple):
+class FailedExample(NamedTuple):
     """An example on which the program, or the metric, failed."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index
@@ -29,14 +29,14 @@ class EvaluationResult(Prediction):
     came to. ``float(result)`` is the score.
     """
 
-    _failures: list[Failure]
+    _failures: list[FailedExample]
     _usage: Usage
 
     def __init__(
         self,
         score: float = 0.0,
         results: list[tuple[Example, Any, Any]] | None = None,
-        failures: Sequence[Failure] = (),
+        failures: Sequence[FailedExample] = (),
         usage: Usage | None = None,
     ) -> None:
         super().__init__(score=score, results=results or [])
@@ -44,7 +44,7 @@ class EvaluationResult(Prediction):
         self._usage = usage or Usage()
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[FailedExample]:
         return self._failures
 
     @property
@@ -74,8 +74,8 @@ class Tally:
         self.devset = devset
         self.failure_score = failure_score
         self.total = ExactSum()
-        self.failures: list[Failure] = []
-        self.faults: list[Failure] = []
+        self.failures: list[FailedExample] = []
+        self.faults: list[FailedExample] = []
         """The failures that are not the model's, which answered in the wrong form."""
         self.usage = Usage()
         self._rows: dict[int, tuple[Example, Any, Any]] = {}
@@ -90,7 +90,7 @@ class Tally:
             example = self.devset[index]
             self.usage.add(outcome.usage)
             if outcome.error is not None:
-                failure = Failure(index, example, outcome.error)
+                failure = FailedExample(index, example, outcome.error)
                 self.failures.append(failure)
                 if not isinstance(outcome.error, AdapterParseError):
                     self.faults.append(failure)

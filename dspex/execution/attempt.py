@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import run_sync
 from dspex.clients.calls.scope import CallScope, Usage, call_scope, current_scope
-from dspex.errors import Blame, blame
+from dspex.errors import FailureKind, classify
 from dspex.execution.score import as_score
 from dspex.settings import context, is_overridden
 
@@ -36,7 +36,7 @@ Trace = list[tuple[Any, dict[str, Any], Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for infrastructure that fails, in seconds.
 
     Waits grow from `base` to `cap` by doubling, and are random in their upper half so that many waiters do not come
@@ -68,7 +68,7 @@ class Attempt:
     metric_value: Any = None
     trace: Trace | None = None
     error: BaseException | None = None
-    blame: Blame | None = None
+    failure_kind: FailureKind | None = None
     usage: Usage = field(default_factory=Usage)
 
 
@@ -79,7 +79,7 @@ async def attempt(
     *,
     scope: CallScope,
     trace: bool = False,
-    patience: Patience = Patience(),
+    patience: RetryPolicy = RetryPolicy(),
 ) -> Attempt:
     """Run `program` on the inputs of `example`, then `metric` on what came of it.
 
@@ -104,7 +104,7 @@ async def attempt(
     return await patiently(once, scope=scope, patience=patience)
 
 
-async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, patience: Patience) -> Attempt:
+async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, patience: RetryPolicy) -> Attempt:
     """Do `once` again until it fails by the program's fault or not at all. See `attempt`."""
     started = asyncio.get_running_loop().time()
     tries = 0
@@ -116,13 +116,13 @@ async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope,
             failure = scope.failure or outcome.error
             if failure is None:
                 return outcome
-            outcome.blame = blame(failure)
-            if outcome.blame is Blame.PROGRAM:
+            outcome.failure_kind = classify(failure)
+            if outcome.failure_kind is FailureKind.PROGRAM:
                 return outcome
             tries += 1
             wait = patience.wait(tries, failure)
             waited = asyncio.get_running_loop().time() - started
-            if outcome.blame is not Blame.INFRASTRUCTURE or waited + wait > patience.max_seconds:
+            if outcome.failure_kind is not FailureKind.INFRASTRUCTURE or waited + wait > patience.max_seconds:
                 raise failure
             logger.info("%s: %s. Trying again in %.1f s.", scope.path, describe(failure), wait)
             await asyncio.sleep(wait)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from dspex.clients.calls.scope import CallScope, current_scope
-from dspex.execution.attempt import FAULTS, Attempt, Patience, describe, patiently, scopes_for
+from dspex.execution.attempt import FAULTS, Attempt, RetryPolicy, describe, patiently, scopes_for
 from dspex.execution.pool import run_concurrently
 from dspex.settings import settings
 
@@ -32,7 +32,7 @@ class Together:
     noun: str
     limit: int | None = None
     provide_traceback: bool | None = None
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
 
     async def outcomes(self, tries: Iterable[Try]) -> AsyncGenerator[tuple[int, Attempt], None]:
         """What became of each of `tries`, with its index, in the order in which they finish.

@@ -16,7 +16,7 @@ from dspex.clients.http.transport import Body, RawResponse, RequestingTransport
 from dspex.clients.resilience.retry import with_retries
 from dspex.clients.wires.openai.chat import OPENAI_CHAT, excerpt
 from dspex.errors import LMError, LMUnexpectedError, LMUnsupportedModelError
-from dspex.finetuning.job import Job, job_of
+from dspex.finetuning.job import FinetuningJob, job_of
 from dspex.finetuning.training_file import TrainingFile
 
 TRIES_AGAIN = 3
@@ -73,16 +73,16 @@ class FineTuningApi:
             raise LMUnexpectedError(f"The answer to the upload names no file: {str(made)[:300]}")
         return str(made["id"])
 
-    async def jobs(self) -> AsyncIterator[Job]:
+    async def jobs(self) -> AsyncIterator[FinetuningJob]:
         """The jobs there are, the latest first."""
         async for data in self._pages(f"/fine_tuning/jobs?limit={_JOBS_A_PAGE}"):
             yield job_of(data)
 
-    async def create_job(self, request: Mapping[str, Any]) -> Job:
+    async def create_job(self, request: Mapping[str, Any]) -> FinetuningJob:
         """Create a job, once."""
         return job_of(await self._ask("POST", "/fine_tuning/jobs", orjson.dumps(request)))
 
-    async def job(self, job_id: str) -> Job | None:
+    async def job(self, job_id: str) -> FinetuningJob | None:
         """The job, or None if this account has none of that id."""
         try:
             return job_of(await self._read(f"/fine_tuning/jobs/{job_id}"))

@@ -23,7 +23,7 @@ _STATUSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class FinetuningJob:
     """A fine-tuning job. Times are Unix seconds; `error` is the provider's own words, for one that failed."""
 
     id: str
@@ -59,7 +59,7 @@ def training_status(word: str) -> TrainingStatus:
     return _STATUSES.get(word, TrainingStatus.pending)
 
 
-def job_of(data: Any) -> Job:
+def job_of(data: Any) -> FinetuningJob:
     """The job that a server's JSON describes.
 
     Raises:
@@ -68,7 +68,7 @@ def job_of(data: Any) -> Job:
     if not isinstance(data, dict) or not data.get("id") or not data.get("status"):
         raise LMUnexpectedError(f"The answer describes no fine-tuning job: {str(data)[:300]}")
     metadata = data.get("metadata")
-    return Job(
+    return FinetuningJob(
         id=str(data["id"]),
         status=str(data["status"]),
         model=str(data.get("model") or ""),

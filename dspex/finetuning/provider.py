@@ -12,8 +12,8 @@ from dspex.clients.wires.endpoints import OPENAI, parse_model
 from dspex.errors import LMProviderError
 
 if TYPE_CHECKING:
-    from dspex.finetuning.request import Request
-    from dspex.finetuning.task import Undertaking
+    from dspex.finetuning.request import FinetuneRequest
+    from dspex.finetuning.task import TrainingTask
 
 
 class TrainingJobOpenAI(TrainingJob):
@@ -23,7 +23,7 @@ class TrainingJobOpenAI(TrainingJob):
     training file stays, since it is known by its content and may serve another job.
     """
 
-    undertaking: Undertaking | None = None
+    undertaking: TrainingTask | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,10 +88,10 @@ class OpenAIProvider(Provider):
             LMProviderError: the job failed; the message is the provider's.
         """
         from dspex.clients.lm import LM
-        from dspex.finetuning.request import Request
+        from dspex.finetuning.request import FinetuneRequest
 
         lm = job.lm if isinstance(job.lm, LM) else LM(model)
-        undertaking = _undertaking(Request(lm, model, train_data_format, train_kwargs or {}), train_data)
+        undertaking = _undertaking(FinetuneRequest(lm, model, train_data_format, train_kwargs or {}), train_data)
         if isinstance(job, TrainingJobOpenAI):
             job.undertaking = undertaking
             if job.cancelled():
@@ -99,14 +99,14 @@ class OpenAIProvider(Provider):
         return wait_for(undertaking.run())
 
 
-def _undertaking(request: Request, data: list[dict[str, Any]]) -> Undertaking:
+def _undertaking(request: FinetuneRequest, data: list[dict[str, Any]]) -> TrainingTask:
     """Durable where a Temporal server is configured, else this process's own."""
     from dspex.settings import settings
 
     if settings.temporal:
-        from dspex.temporal.finetune import DurableUndertaking
+        from dspex.temporal.finetune import DurableTrainingTask
 
-        return DurableUndertaking(request, data)
-    from dspex.finetuning.task import LocalUndertaking
+        return DurableTrainingTask(request, data)
+    from dspex.finetuning.task import LocalTrainingTask
 
-    return LocalUndertaking(request, data)
+    return LocalTrainingTask(request, data)

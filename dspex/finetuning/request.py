@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class FinetuneRequest:
     """What `LM.finetune` was asked for, without the data: `lm` says where and with which key, `model` what to train."""
 
     lm: LM
@@ -57,7 +57,7 @@ class Request:
 
 
 def api_of(lm: LM, model: str) -> FineTuningApi:
-    """The fine-tuning API where `lm` is served, with its key. Raises as `Request.training` does."""
+    """The fine-tuning API where `lm` is served, with its key. Raises as `FinetuneRequest.training` does."""
     transport = lm.transport or default_transport()
     if not isinstance(transport, RequestingTransport):
         raise LMConfigurationError(

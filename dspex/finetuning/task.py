@@ -12,10 +12,10 @@ import uuid
 from typing import Protocol
 
 from dspex.clients.utils_finetune import TrainingStatus
-from dspex.errors import Blame, DSPyError, LMProviderError, blame
-from dspex.finetuning.job import Job
+from dspex.errors import DSPyError, FailureKind, LMProviderError, classify
+from dspex.finetuning.job import FinetuningJob
 from dspex.finetuning.polling import Polling
-from dspex.finetuning.request import Request, model_name
+from dspex.finetuning.request import FinetuneRequest, model_name
 from dspex.finetuning.training import Training, failure
 from dspex.finetuning.training_file import Rows, training_file
 from dspex.settings import settings
@@ -24,7 +24,7 @@ from dspex.store import Store
 logger = logging.getLogger(__name__)
 
 
-class Undertaking(Protocol):
+class TrainingTask(Protocol):
     """A fine-tuning under way, here or as a durable run. Ids are None until they are known."""
 
     file_id: str | None
@@ -47,15 +47,15 @@ class Undertaking(Protocol):
     async def status(self) -> TrainingStatus: ...
 
 
-class LocalUndertaking:
-    """An `Undertaking` of this process."""
+class LocalTrainingTask:
+    """An `TrainingTask` of this process."""
 
-    def __init__(self, request: Request, data: Rows, polling: Polling | None = None) -> None:
+    def __init__(self, request: FinetuneRequest, data: Rows, polling: Polling | None = None) -> None:
         self._request = request
         self._data = data
         self._polling = polling or Polling()
         self._training: Training | None = None
-        self._over: Job | None = None
+        self._over: FinetuningJob | None = None
         self._given_up = False
         self._wake = asyncio.Event()
         self.file_id: str | None = None
@@ -92,14 +92,14 @@ class LocalUndertaking:
             return TrainingStatus.not_started
         return (await self._training.look(self.job_id)).training_status
 
-    async def _end_of(self, training: Training, job_id: str) -> Job:
+    async def _end_of(self, training: Training, job_id: str) -> FinetuningJob:
         """Look at the job, again and again, until it is over. Trouble that may pass does not end the wait."""
         began, said = time.monotonic(), ""
         while True:
             try:
                 job = await training.look(job_id)
             except DSPyError as error:
-                if blame(error) is not Blame.INFRASTRUCTURE:
+                if classify(error) is not FailureKind.INFRASTRUCTURE:
                     raise
                 logger.warning("Fine-tuning job %s cannot be looked at just now: %s", job_id, error)
             else:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from dspex.clients.resilience.retry import with_retries
 from dspex.errors import LMInvalidRequestError, LMProviderError, LMUnexpectedError
 from dspex.finetuning.api import FineTuningApi
-from dspex.finetuning.job import Job
+from dspex.finetuning.job import FinetuningJob
 from dspex.finetuning.journal import Entry, Journal
 from dspex.finetuning.order import MARK, STARTER, Order
 from dspex.finetuning.training_file import TrainingFile
@@ -46,10 +46,10 @@ class Training:
             found = await find()
             return found if found is not None else await self._make(lambda: self._api.upload(file), find)
 
-    async def ensure_job(self, file_id: str) -> Job:
+    async def ensure_job(self, file_id: str) -> FinetuningJob:
         """The job of this order: the one there is, or a new one."""
 
-        async def find() -> Job | None:
+        async def find() -> FinetuningJob | None:
             return await self._find(file_id)
 
         async with self._journal.alone():
@@ -63,7 +63,7 @@ class Training:
             await self._note(job, file_id)
             return job
 
-    async def look(self, job_id: str) -> Job:
+    async def look(self, job_id: str) -> FinetuningJob:
         """How the job goes. The end of it is written down.
 
         Raises:
@@ -87,7 +87,7 @@ class Training:
         except LMInvalidRequestError:
             return []
 
-    async def cancel(self, job_id: str | None) -> Job | None:
+    async def cancel(self, job_id: str | None) -> FinetuningJob | None:
         """End the order's job, which is looked for if its id is not known. Returns what became of it, if there is one.
 
         One that is over stays as it is.
@@ -102,13 +102,13 @@ class Training:
             await self._api.cancel_job(job_id)
         return await self.look(job_id)
 
-    async def _known(self) -> Job | None:
+    async def _known(self) -> FinetuningJob | None:
         """The job that the journal knows, if the provider still has it and it is of use."""
         entry = await self._journal.read()
         job = await self._api.job(entry.job_id) if entry is not None and entry.job_id else None
         return job if job is not None and entry is not None and self._of_use(job, entry.starter) else None
 
-    async def _found(self, file_id: str | None) -> Job | None:
+    async def _found(self, file_id: str | None) -> FinetuningJob | None:
         """As `_find`, and twice if somebody was about to ask for the job and did not write down what came of it."""
         found = await self._find(file_id)
         entry = await self._journal.read() if found is None else None
@@ -117,21 +117,21 @@ class Training:
         await asyncio.sleep(self._lag)
         return await self._find(file_id)
 
-    async def _find(self, file_id: str | None) -> Job | None:
+    async def _find(self, file_id: str | None) -> FinetuningJob | None:
         """The order's job at the provider, by its mark: for what a crash left open."""
         async for job in self._api.jobs():
             if self._is_ours(job, file_id) and self._of_use(job, (job.metadata or {}).get(STARTER)):
                 return job
         return None
 
-    def _is_ours(self, job: Job, file_id: str | None) -> bool:
+    def _is_ours(self, job: FinetuningJob, file_id: str | None) -> bool:
         if job.metadata is not None:
             return job.metadata.get(MARK) == self.order.digest
         # A server that does not keep metadata. The file is named by its content, and the suffix by the whole order.
         same = job.training_file == file_id and job.model.startswith(self.order.model)
         return same and job.suffix in (None, self.order.suffix)
 
-    def _of_use(self, job: Job, starter: str | None) -> bool:
+    def _of_use(self, job: FinetuningJob, starter: str | None) -> bool:
         return not job.lost or starter == self._starter
 
     async def _make(self, make: Callable[[], Awaitable[T]], find: Callable[[], Awaitable[T | None]]) -> T:
@@ -143,7 +143,7 @@ class Training:
 
         return await with_retries(attempt, self._api.tries_again)
 
-    async def _note(self, job: Job, file_id: str) -> None:
+    async def _note(self, job: FinetuningJob, file_id: str) -> None:
         entry = self._entry(file_id)
         entry.job_id, entry.status, entry.error = job.id, job.status, job.error
         entry.fine_tuned_model, entry.trained_tokens = job.fine_tuned_model, job.trained_tokens
@@ -162,7 +162,7 @@ class Training:
         )
 
 
-def failure(job: Job) -> LMProviderError:
+def failure(job: FinetuningJob) -> LMProviderError:
     """Why `job` came to nothing, in the provider's own words."""
     if job.status == "cancelled":
         return LMProviderError(f"The fine-tuning job {job.id!r} was cancelled.", code="finetune_cancelled")

@@ -9,7 +9,7 @@ from dspex.migrate.looking import LIBRARIES, Looking, dotted, root
 from dspex.migrate.names import problem_with
 
 
-class Imports(Looking):
+class ImportBindings(Looking):
     """Rewrites import statements, and says which names they ask for that dspex does not have."""
 
     code: str

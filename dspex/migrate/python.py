@@ -12,7 +12,7 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider, ScopeProvider
 
 from dspex.migrate.code_strings import Strings
-from dspex.migrate.imports import Imports
+from dspex.migrate.imports import ImportBindings
 from dspex.migrate.requirements import rewrite_script_metadata
 from dspex.migrate.rewritten import Edit, Remark, Rewritten, UnreadableError, apply
 from dspex.migrate.uses import Uses
@@ -49,7 +49,7 @@ def imports_in(source: str) -> list[str]:
     return [code for code in codes if re.search(r"\b(dspy|dspex)\b", code)]
 
 
-class _Looker(Imports, Strings, Uses):
+class _Looker(ImportBindings, Strings, Uses):
     """Walks through a module once and collects what to change and what to say."""
 
     METADATA_DEPENDENCIES = (PositionProvider, ParentNodeProvider, ScopeProvider)

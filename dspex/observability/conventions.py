@@ -79,7 +79,7 @@ _PROVIDERS = {
 """The conventions' names of providers, where litellm's prefix is another."""
 
 
-class Place(NamedTuple):
+class EndpointAddress(NamedTuple):
     """What an address tells: where it is, and what is done there. `url` is without query, user and password."""
 
     host: str | None
@@ -89,14 +89,14 @@ class Place(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def place_of(url: str) -> Place:
+def endpoint_address(url: str) -> EndpointAddress:
     """What the address of a call tells. An address that is none (litellm's own) has no host."""
     parts = urlsplit(url)
     host = parts.hostname
     port = (parts.port or {"http": 80, "https": 443}.get(parts.scheme)) if host else None
     own = f":{parts.port}" if parts.port else ""
     shown = f"{parts.scheme}://{host}{own}{parts.path}" if host else parts.scheme or url.partition("?")[0]
-    return Place(host, port, shown, _operation(parts.path))
+    return EndpointAddress(host, port, shown, _operation(parts.path))
 
 
 def _operation(path: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dspex.observability.conventions import PORT, SERVER, URL, place_of
+from dspex.observability.conventions import PORT, SERVER, URL, endpoint_address
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter
@@ -51,7 +51,7 @@ def _observing(figure: Callable[[list[EndpointState]], float | None]) -> Callabl
         for url, states in _by_address().items():
             value = figure(states)
             if value is not None:
-                place = place_of(url)
+                place = endpoint_address(url)
                 yield Observation(value, {URL: place.url, SERVER: place.host or "", PORT: place.port or 0})
 
     return observe
@@ -61,7 +61,7 @@ def _by_address() -> dict[str, list[EndpointState]]:
     found: dict[str, list[EndpointState]] = {}
     for source in _sources:
         for state in source():
-            found.setdefault(place_of(state.url).url, []).append(state)
+            found.setdefault(endpoint_address(state.url).url, []).append(state)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dspex.clients import BaseLM
-from dspex.errors import Blame, LMNotConfiguredError, UsageError, blame
+from dspex.errors import FailureKind, LMNotConfiguredError, UsageError, classify
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
 from dspex.settings import settings
@@ -51,7 +51,7 @@ class Attempts:
         logger.warning("%s: Attempt %d failed with rollout id %s: %s", self.owner, number, rollout, error)
         self.failures += 1
         nothing_to_return = last and self.best is None
-        if self.failures > self.fail_count or nothing_to_return or blame(error) is Blame.SETUP:
+        if self.failures > self.fail_count or nothing_to_return or classify(error) is FailureKind.SETUP:
             raise error
 
     def result(self) -> Prediction | None:

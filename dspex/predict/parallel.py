@@ -14,7 +14,7 @@ from dspex.primitives.example import Example
 from dspex.settings import settings
 
 if TYPE_CHECKING:
-    from dspex.execution.attempt import Patience
+    from dspex.execution.attempt import RetryPolicy
 
 
 class BatchInterrupted(DSPyError):
@@ -55,7 +55,7 @@ class Parallel:
         disable_progress_bar: bool = False,
         timeout: float = 120,
         straggler_limit: int = 3,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
     ) -> None:
         self.num_threads = num_threads or settings.num_threads
         self.max_errors = settings.max_errors if max_errors is None else max_errors
@@ -83,14 +83,14 @@ class Parallel:
 
     async def acall(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
         """As calling it, from asynchronous code."""
-        from dspex.execution.attempt import Patience
+        from dspex.execution.attempt import RetryPolicy
         from dspex.execution.concurrent import Together, tried
         from dspex.execution.progress import progress
 
         calls = [self._call(module, given) for module, given in exec_pairs]
         results: list[Any] = [None] * len(calls)
         failures: list[tuple[int, BaseException]] = []
-        limit, patience = num_threads or self.num_threads, self.patience or Patience()
+        limit, patience = num_threads or self.num_threads, self.patience or RetryPolicy()
         together = Together("batch", "call", limit, self.provide_traceback, patience)
         with progress("Running", len(calls), shown=not self.disable_progress_bar) as bar:
             async with aclosing(together.outcomes(partial(tried, call) for call in calls)) as outcomes:

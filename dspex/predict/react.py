@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from dspex.adapters.types.tool import Tool
-from dspex.errors import Blame, ContextWindowExceededError, UsageError, blame, format_error_for_lm
+from dspex.errors import ContextWindowExceededError, FailureKind, UsageError, classify, format_error_for_lm
 from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
 from dspex.predict.chain_of_thought import ChainOfThought
 from dspex.predict.predict import Predict
@@ -91,7 +91,7 @@ class ReAct(Module):
         except ContextWindowExceededError as error:
             logger.warning("Ending the trajectory: %s", format_error_for_lm(error, traceback_frames=5))
         except ValueError as error:
-            if blame(error) is Blame.SETUP:
+            if classify(error) is FailureKind.SETUP:
                 raise
             told = format_error_for_lm(error, traceback_frames=5)
             logger.warning("Ending the trajectory: Agent failed to select a valid tool: %s", told)

@@ -13,10 +13,10 @@ from dspex.adapters.types.reasoning import Reasoning
 from dspex.adapters.types.tool import Tool, ToolCallResults, ToolCalls
 from dspex.errors import (
     AdapterParseError,
-    Blame,
     ContextWindowExceededError,
+    FailureKind,
     UsageError,
-    blame,
+    classify,
     format_error_for_lm,
 )
 from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
@@ -78,7 +78,7 @@ class ReActV2(Module):
             try:
                 said = await self._turn(way, history, fresh, turn)
             except (AdapterParseError, ValueError, ContextWindowExceededError) as error:
-                if blame(error) is Blame.SETUP:
+                if classify(error) is FailureKind.SETUP:
                     raise
                 too_long = isinstance(error, ContextWindowExceededError)
                 why_ended = "context_window_exceeded" if too_long else "parse_error"

@@ -6,7 +6,7 @@ import ast
 from typing import Any, NamedTuple
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """One step of a path: an attribute's name, or the key of an item."""
 
     key: Any
@@ -62,25 +62,25 @@ def lookup(obj: Any, attr: str) -> tuple[Any, Any, bool]:
     return obj, last.key, last.is_item
 
 
-def _steps(path: str) -> list[Step]:
+def _steps(path: str) -> list[PathStep]:
     if not isinstance(path, str):
         raise TypeError(f"A path is text such as 'steps[0].demos', not a {type(path).__name__}")
     body = ast.parse(path).body
     if len(body) != 1 or not isinstance(body[0], ast.Expr):
         raise ValueError(f"{path!r} is no path such as 'steps[0].demos'")
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     node = body[0].value
     while not isinstance(node, ast.Name):
         if isinstance(node, ast.Attribute):
-            steps.append(Step(node.attr, is_item=False))
+            steps.append(PathStep(node.attr, is_item=False))
         elif isinstance(node, ast.Subscript):
-            steps.append(Step(_constant(node.slice), is_item=True))
+            steps.append(PathStep(_constant(node.slice), is_item=True))
         elif isinstance(node, ast.Call):
             raise ValueError(f"{path!r} calls a function, which a path cannot")
         else:
             raise NotImplementedError(f"{path!r} is more than attributes and items")
         node = node.value
-    return [Step(node.id, is_item=False), *reversed(steps)]
+    return [PathStep(node.id, is_item=False), *reversed(steps)]
 
 
 def _constant(node: ast.expr) -> Any:

@@ -28,7 +28,7 @@ class Submitted(BaseException):
         self.values = values
 
 
-class Wire:
+class HostChannel:
     """Messages to and from the host. Tool calls of several threads may wait at once."""
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
@@ -80,7 +80,7 @@ class Wire:
 class Namespace:
     """The globals of the code, from one execution to the next."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HostChannel) -> None:
         self._wire = wire
         self._tools: list[str] = []
         self._own_threads = set(threading.enumerate())
@@ -191,7 +191,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
-    wire = Wire(sys.stdin, sink)
+    wire = HostChannel(sys.stdin, sink)
     namespace = Namespace(wire)
     wire.send({"type": "ready"})
     while (request := wire.requests.get()) is not None:

@@ -16,8 +16,8 @@ from dspex.callback_methods import with_callbacks
 from dspex.primitives.code_interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
 from dspex.sandbox.explain import MODULES, SUBSET, explain
 from dspex.sandbox.files import FileConflictError, SandboxFiles, check
-from dspex.sandbox.limits import Limits
-from dspex.sandbox.session import Finished, HostCall, SandboxError, Session
+from dspex.sandbox.limits import SandboxLimits
+from dspex.sandbox.session import CodeFinished, HostCall, SandboxError, Session
 from dspex.sandbox.values import NotSendableError, received, sendable
 from dspex.sandbox.workers import NoWorkerError
 
@@ -84,7 +84,7 @@ class PythonInterpreter:
         self.tools: dict[str, Callable[..., Any]] = dict(tools or {})
         self.output_fields = output_fields
         self.callbacks = list(callbacks or [])
-        limits = Limits(seconds=max_seconds, memory_mb=max_memory_mb, host_calls=max_tool_calls)
+        limits = SandboxLimits(seconds=max_seconds, memory_mb=max_memory_mb, host_calls=max_tool_calls)
         self._session = Session(limits, seed)
         self._files = self._given_files()
         self._ended = False
@@ -146,7 +146,7 @@ class PythonInterpreter:
         """Let the code import `name`: the value of the last expression of `code`, which runs in the sandbox."""
         self._check_usable()
         defined = self._run(code, {})
-        assert isinstance(defined, Finished)
+        assert isinstance(defined, CodeFinished)
         self._session.modules[name] = defined.value
 
     def __call__(self, code: str, variables: dict[str, Any] | None = None) -> Any:
@@ -160,7 +160,7 @@ class PythonInterpreter:
 
     # One execution
 
-    def _run(self, code: str, variables: dict[str, Any]) -> Finished | FinalOutput:
+    def _run(self, code: str, variables: dict[str, Any]) -> CodeFinished | FinalOutput:
         session, submission = self._session, _Submission(self.output_fields)
         session.environ = {name: os.environ[name] for name in self.enable_env_vars if name in os.environ}
         try:

@@ -10,10 +10,10 @@ from typing import Any
 
 def unpickle(content: bytes) -> Any:
     """The object in `content`. This runs what code the content says."""
-    return _Unpickler(io.BytesIO(content)).load()
+    return ProgramUnpickler(io.BytesIO(content)).load()
 
 
-class _Unpickler(pickle.Unpickler):
+class ProgramUnpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name in ("cloudpickle", "cloudpickle.cloudpickle") and global_name == "subimport":
             return _import

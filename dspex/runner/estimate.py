@@ -16,10 +16,10 @@ import orjson
 
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.runner.materialize import facts
-from dspex.runner.prompt_recorder import Asked, Meter, asked
+from dspex.runner.prompt_recorder import PromptRecorder, RecordedPrompt, asked
 from dspex.settings import settings
 from dspex.store.jsonable import to_jsonable
-from dspex.teleprompt.cost_plan import Demand, Demands
+from dspex.teleprompt.cost_plan import CostPlan, PlannedRuns
 from dspex.teleprompt.runner_protocol import Task
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ async def estimate(
     return Estimate([step for step in steps if step.runs], sorted(prompts.notes))
 
 
-def _with_scores(demands: Demands, val_rows: int) -> Iterator[Demand]:
-    yield Demand("baseline", "val", val_rows)
+def _with_scores(demands: CostPlan, val_rows: int) -> Iterator[PlannedRuns]:
+    yield PlannedRuns("baseline", "val", val_rows)
     yield from demands.steps
-    yield Demand("final", "val", val_rows, demos=demands.demos, traces=demands.traces)
+    yield PlannedRuns("final", "val", val_rows, demos=demands.demos, traces=demands.traces)
 
 
 class _Prompts:
@@ -115,7 +115,7 @@ class _Prompts:
         self.notes: set[str] = {_NOT_COUNTED}
 
     async def cost(
-        self, demand: Demand, program: Module, examples: Sequence[Example], trainset: Sequence[Example]
+        self, demand: PlannedRuns, program: Module, examples: Sequence[Example], trainset: Sequence[Example]
     ) -> StepCost:
         """What `demand` comes to."""
         named = program.named_predictors()
@@ -145,14 +145,14 @@ class _Prompts:
         most_usd = None if usd is None else round(usd, 10)
         return StepCost(demand.step, rows * demand.rounds, sums[0], sums[1], sums[2], sums[3], most_usd)
 
-    def _lm(self, predictor: Any, demand: Demand) -> Any:
+    def _lm(self, predictor: Any, demand: PlannedRuns) -> Any:
         traced = self._teacher_lm if demand.step not in ("baseline", "final") else None
         lm = predictor.lm or traced or settings.lm
         if lm is None:
             raise LMNotConfiguredError("No LM to reckon with. Set one: dspex.configure(lm=...), or --lm.")
         return lm
 
-    async def _requests(self, path: str, predictor: Any, lm: Any, example: Example) -> tuple[list[Asked], int]:
+    async def _requests(self, path: str, predictor: Any, lm: Any, example: Example) -> tuple[list[RecordedPrompt], int]:
         """The requests about one example, and the tokens of inputs that other predictors will bring."""
         given = {name: example[name] for name in predictor.signature.input_fields if name in example}
         missing = [name for name in predictor.signature.input_fields if name not in given]
@@ -165,11 +165,11 @@ class _Prompts:
             ) from error
         return requests, len(missing) * requests[0].meter.longest() if requests else 0
 
-    def _demos(self, demand: Demand, predictor: Any, lm: Any, row_bytes: int) -> int:
+    def _demos(self, demand: PlannedRuns, predictor: Any, lm: Any, row_bytes: int) -> int:
         """The most tokens of the demos that the step may put into the predictor's prompt."""
         fields = len(predictor.signature.input_fields) + len(predictor.signature.output_fields)
         shown = row_bytes + fields * _AROUND_A_FIELD
-        return demand.demos * shown + demand.traces * (shown + Meter(lm).longest())
+        return demand.demos * shown + demand.traces * (shown + PromptRecorder(lm).longest())
 
 
 _AROUND_A_FIELD = 120

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dspex.clients.calls.scope import CallScope, Usage
-from dspex.execution.attempt import Attempt, Patience, attempt
+from dspex.execution.attempt import Attempt, RetryPolicy, attempt
 from dspex.runner.materialize import demos_of_trace, without_demo
 from dspex.settings import context, settings
 from dspex.store.outcomes import Outcome
@@ -24,13 +24,13 @@ Metric = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ExampleStep:
     """The part of a run that examples are run for."""
 
     run_id: str | None
     path: str
     metric: Metric | None = None
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
     keep_predictions: bool = False
     rounds: int = 1
     threshold: float | None = None
@@ -42,7 +42,7 @@ class Step:
         return f"{self.path}/{index}"
 
 
-async def evaluate_example(program: Module, index: int, example: Example, step: Step) -> tuple[Outcome, Usage]:
+async def evaluate_example(program: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
     """Run `program` on `example` and score it. A failure of the program's own has `score` None and an `error`."""
     scope = CallScope(run_id=step.run_id, path=step.place(index), program=program)
     with _overrides(step):
@@ -57,7 +57,7 @@ async def evaluate_example(program: Module, index: int, example: Example, step: 
     return outcome, tried.usage
 
 
-async def trace_example(teacher: Module, index: int, example: Example, step: Step) -> tuple[Outcome, Usage]:
+async def trace_example(teacher: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
     """Run `teacher` on `example`, up to `step.rounds` times, until a trace passes; keep its demos."""
     program = without_demo(teacher, example)
     usage, errors = Usage(), []
@@ -78,14 +78,14 @@ async def trace_example(teacher: Module, index: int, example: Example, step: Ste
                    passed=False, attempts=step.rounds, errors=errors), usage  # fmt: skip
 
 
-def _passes(tried: Attempt, step: Step) -> bool:
+def _passes(tried: Attempt, step: ExampleStep) -> bool:
     if step.metric is None:
         return True
     score = tried.score or 0.0
     return score >= step.threshold if step.threshold is not None else bool(score)
 
 
-def _overrides(step: Step) -> Any:
+def _overrides(step: ExampleStep) -> Any:
     return context(**step.settings) if step.settings else nullcontext()
 
 

@@ -16,7 +16,7 @@ _MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
 """What Python can import, not only what an import statement can spell: scripts are called ``01-train.py``, too."""
 
 
-class Imports:
+class AllowedModules:
     """The modules whose attributes a run may name as ``package.module:attribute``.
 
     A module allows its submodules. `aliases` gives modules that cannot be imported by their name, such as the script

@@ -11,7 +11,7 @@ from dspex.clients.calls.scope import Usage
 from dspex.execution.pool import run_concurrently
 from dspex.execution.score import ExactSum
 from dspex.observability import span
-from dspex.runner.examples import Metric, Step, evaluate_example, trace_example, traced
+from dspex.runner.examples import ExampleStep, Metric, evaluate_example, trace_example, traced
 from dspex.runner.materialize import facts, materialize
 from dspex.store.outcomes import Failure, Outcome
 from dspex.teleprompt.candidate import Candidate, DataName, PredictorName
@@ -20,7 +20,7 @@ from dspex.teleprompt.runner_protocol import Evaluation, Task, Traced, TraceRequ
 if TYPE_CHECKING:
     from dspex.primitives import Example, Module
 
-Work = Callable[["Module", int, "Example", Step], Any]
+Work = Callable[["Module", int, "Example", ExampleStep], Any]
 
 
 @dataclass
@@ -64,7 +64,7 @@ class LocalRunner:
 
     async def evaluate(self, candidate: Candidate, data: DataName, *, path: str) -> Evaluation:
         program = await materialize(candidate, self.programs, self)
-        step = Step(run_id=self.run_id, path=path, metric=self.metric)
+        step = ExampleStep(run_id=self.run_id, path=path, metric=self.metric)
         rows = len(self.data[data])
         total, failed = ExactSum(), 0
         with span("evaluate", path=path, rows=rows):
@@ -75,7 +75,7 @@ class LocalRunner:
 
     async def trace(self, request: TraceRequest) -> Sequence[Traced]:
         teacher = await materialize(request.candidate, self.programs, self)
-        step = Step(
+        step = ExampleStep(
             run_id=self.run_id,
             path=request.path,
             metric=self.metric,
@@ -98,7 +98,7 @@ class LocalRunner:
         return self._demos[path, index]
 
     async def _run(
-        self, work: Work, program: Module, data: DataName, indices: Sequence[int], step: Step
+        self, work: Work, program: Module, data: DataName, indices: Sequence[int], step: ExampleStep
     ) -> AsyncIterator[Outcome]:
         examples = self.data[data]
         jobs: Iterable[Any] = ((lambda i=index: work(program, i, examples[i], step)) for index in indices)

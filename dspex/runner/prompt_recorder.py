@@ -13,12 +13,12 @@ from dspex.clients.canonical.request import encode_messages, encode_params
 from dspex.clients.cost.upper_bound import longest_answer, most_of_request
 from dspex.errors import AdapterParseError
 from dspex.settings import context, settings
-from dspex.store.budgets import Most
+from dspex.store.budgets import CostUpperBound
 
 _UNREADABLE = "?"
 
 
-class Meter(BaseLM):
+class PromptRecorder(BaseLM):
     """Stands for `lm`: says that it can do what that can, and collects the bodies of requests in `bodies`.
 
     Its answer is one that no adapter can read. So an adapter that asks again for what it cannot read does so here.
@@ -61,7 +61,7 @@ class Meter(BaseLM):
     def price(self) -> Any:
         return getattr(self.lm, "price", None)
 
-    def most(self, body: bytes, more: int = 0) -> Most:
+    def most(self, body: bytes, more: int = 0) -> CostUpperBound:
         """The most that the request `body` can come to."""
         return most_of_request(self.model, body, self.price, more=more)
 
@@ -71,20 +71,20 @@ class Meter(BaseLM):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordedPrompt:
     """A request. It is `usual` if it is also made when every answer can be read the first time; `more` tokens that are
     not known yet will be in it."""
 
-    meter: Meter
+    meter: PromptRecorder
     body: bytes
     usual: bool
     more: int = 0
 
 
-async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[Asked]:
+async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[RecordedPrompt]:
     """The requests that a call of `predictor` would make at most."""
-    meter = Meter(lm)
-    reader: Meter | None = None
+    meter = PromptRecorder(lm)
+    reader: PromptRecorder | None = None
     with ExitStack() as stack:
         quiet: dict[str, Any] = {
             "callbacks": [],
@@ -97,14 +97,14 @@ async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[A
         adapter = settings.adapter
         second = getattr(adapter, "extraction_model", None)
         if second is not None:  # the LM that reads the first one's answers
-            reader = Meter(second)
+            reader = PromptRecorder(second)
             copied = copy.copy(adapter)
             copied.extraction_model = reader
             stack.enter_context(context(adapter=copied))
         stack.enter_context(suppress(AdapterParseError))  # as it must be: nothing was answered
         await predictor.acall(**inputs, lm=meter)
-    requests = [Asked(meter, body, usual=number == 0) for number, body in enumerate(meter.bodies)]
+    requests = [RecordedPrompt(meter, body, usual=number == 0) for number, body in enumerate(meter.bodies)]
     if reader is not None:
         more = meter.longest()  # of the answer that it reads
-        requests += [Asked(reader, body, number == 0, more) for number, body in enumerate(reader.bodies)]
+        requests += [RecordedPrompt(reader, body, number == 0, more) for number, body in enumerate(reader.bodies)]
     return requests

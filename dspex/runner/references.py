@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from dspex.errors import UsageError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 
 if TYPE_CHECKING:
     from dspex.primitives import Module
@@ -43,7 +43,7 @@ class ProgramRef(BaseModel):
         return self.model_dump(mode="json", include={"target", "module", "signature", "config"}, exclude_defaults=True)
 
 
-def build(ref: ProgramRef, imports: Imports) -> Module:
+def build(ref: ProgramRef, imports: AllowedModules) -> Module:
     """Make the program that `ref` names.
 
     Raises:
@@ -148,15 +148,15 @@ def module_name(name: str) -> str:
     return Path(file).stem if file else "__main__"
 
 
-def this_process() -> Imports:
+def this_process() -> AllowedModules:
     """What the current process may run: all it has imported already, its script under the script's own name."""
     script = module_name("__main__")
     aliases = {script: sys.modules["__main__"]}
     imported = [name for name, module in list(sys.modules.items()) if module is not None and "." not in name]
-    return Imports((name for name in imported if name.isidentifier()), aliases)
+    return AllowedModules((name for name in imported if name.isidentifier()), aliases)
 
 
-def _from_code(target: str, imports: Imports) -> Module:
+def _from_code(target: str, imports: AllowedModules) -> Module:
     from dspex.primitives import Module
 
     found = imports.resolve(target)
@@ -206,7 +206,7 @@ def _describe_built_in(program: Module) -> ProgramRef | None:
 
 def _same_fields(program: Module, ref: ProgramRef) -> bool:
     """Whether what `ref` makes prompts as `program` does (a ChainOfThought may have a rationale field of its own)."""
-    made = dict(build(ref, Imports()).named_predictors())
+    made = dict(build(ref, AllowedModules()).named_predictors())
     return all(made[name].signature.equals(each.signature) for name, each in program.named_predictors() if name in made)
 
 
@@ -286,7 +286,7 @@ def _qualified_name(value: Any) -> str | None:
     return f"{module_name(module)}:{name}" if found is value else None
 
 
-def resolve_metric(name: str, imports: Imports) -> Callable[..., Any]:
+def resolve_metric(name: str, imports: AllowedModules) -> Callable[..., Any]:
     """The metric called `name`: a built-in one, or ``module:attribute``.
 
     Raises:
@@ -326,7 +326,7 @@ def adapter_name(adapter: Any) -> str:
         UsageError: a worker could not make the same one: it has options or an LM, or its class cannot be imported.
     """
     for name, kind in _ADAPTERS.items():
-        if type(adapter).__name__ == kind and _options(adapter) == _options(resolve_adapter(name, Imports())):
+        if type(adapter).__name__ == kind and _options(adapter) == _options(resolve_adapter(name, AllowedModules())):
             return name
     if type(adapter).__module__.startswith("dspex."):
         raise UsageError(
@@ -340,7 +340,7 @@ def _options(adapter: Any) -> dict[str, Any]:
     return {"class": type(adapter), **vars(adapter), "callbacks": None}
 
 
-def resolve_adapter(name: str, imports: Imports) -> Any:
+def resolve_adapter(name: str, imports: AllowedModules) -> Any:
     """The adapter called `name`: ``chat``, ``json``, ``xml``, ``baml``, or ``module:attribute``, instance or class."""
     if name in _ADAPTERS:
         return getattr(importlib.import_module(f"dspex.adapters.{name}_adapter"), _ADAPTERS[name])()

@@ -9,7 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from dspex.errors import UsageError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.runner.references import ProgramRef, build
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_program(path: Path) -> tuple[dict[str, Any], ProgramRef]:
         raise UsageError(f"{path} is damaged: what it says of its code is {code!r}.") from error
 
 
-def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
+def load_program(path: Path, imports: AllowedModules) -> tuple[Module, ProgramRef]:
     """The program that a file written by a run holds, and its code.
 
     Raises:
@@ -67,7 +67,7 @@ def load_program(path: Path, imports: Imports) -> tuple[Module, ProgramRef]:
     return load_document(document, ref, imports), ref
 
 
-def load_document(document: dict[str, Any], code: ProgramRef, imports: Imports) -> Module:
+def load_document(document: dict[str, Any], code: ProgramRef, imports: AllowedModules) -> Module:
     """A program of this code with the document's state."""
     program = build(code.model_copy(update={"state": None}), imports)
     program.load_state({name: state for name, state in document.items() if name != "metadata"})

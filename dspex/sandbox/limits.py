@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Limits:
+class SandboxLimits:
     """The most that one execution may use; `memory_mb` counts what the session has kept from earlier ones too.
 
     `seconds` counts the time in which the sandbox computes, and none that its host functions take.
@@ -30,7 +30,7 @@ class Limits:
             raise ValueError(f"A sandbox's limits are positive numbers; these are not: {', '.join(wrong)}.")
 
 
-def as_resource_limits(limits: Limits) -> ResourceLimits:
+def as_resource_limits(limits: SandboxLimits) -> ResourceLimits:
     return {
         "max_feed_duration_secs": limits.seconds,
         "max_memory": limits.memory_mb * MIB,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dspex.sandbox.limits import Limits, as_resource_limits, os_policy
+from dspex.sandbox.limits import SandboxLimits, as_resource_limits, os_policy
 from dspex.sandbox.workers import Seat, workers
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class HostCall:
 
 
 @dataclass(frozen=True)
-class Finished:
+class CodeFinished:
     """The code ran to its end: the value of its last expression, as Monty gives it, and all it printed."""
 
     value: Any
     printed: str
 
 
-Step = HostCall | Finished
+Step = HostCall | CodeFinished
 
 
 class SandboxError(Exception):
@@ -57,7 +57,7 @@ class SandboxError(Exception):
 class Session:
     """What one interpreter remembers, as bytes while no code runs; it may be copied and pickled then."""
 
-    limits: Limits = field(default_factory=Limits)
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
     seed: int | None = 0
     modules: dict[str, Any] = field(default_factory=dict)
     """Objects of the sandbox that stand for modules, by the name to import."""
@@ -181,7 +181,7 @@ class _Run:
             else:
                 snapshot = await self._do(snapshot.resume, {"return_value": module})
         await self._remember()
-        return Finished(snapshot.output, self.printed.output)
+        return CodeFinished(snapshot.output, self.printed.output)
 
     def _wait_at(self, snapshot: Any) -> HostCall:
         self.calls += 1

@@ -4,7 +4,7 @@ SQLite by default (one file that all processes of a host share), PostgreSQL for 
 cheap: SQLAlchemy is loaded by the store's own threads at the first use (``dspex.store.sql``).
 """
 
-from dspex.store.budgets import Budgets, Most, Payer, Spending, Spent
+from dspex.store.budgets import BudgetExhausted, Budgets, CostUpperBound, Payer, Spending
 from dspex.store.datasets import DatasetRef, Datasets
 from dspex.store.jsonable import to_jsonable
 from dspex.store.ledger import Held, Hit, Ledger, LedgerEntry, Won
@@ -18,7 +18,9 @@ from dspex.store.upkeep import Kept, LedgerStats, ModelStats, Selection, Upkeep
 __all__ = [
     "Bill",
     "BillLine",
+    "BudgetExhausted",
     "Budgets",
+    "CostUpperBound",
     "DatasetRef",
     "Datasets",
     "Failure",
@@ -29,7 +31,6 @@ __all__ = [
     "LedgerEntry",
     "LedgerStats",
     "ModelStats",
-    "Most",
     "Outcome",
     "Outcomes",
     "Payer",
@@ -38,7 +39,6 @@ __all__ = [
     "Runs",
     "Selection",
     "Spending",
-    "Spent",
     "Store",
     "Upkeep",
     "Won",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dspex.store.budgets import Most, Spent
+    from dspex.store.budgets import BudgetExhausted, CostUpperBound
     from dspex.store.database import Database
     from dspex.store.ledger import LedgerEntry
 
@@ -37,12 +37,12 @@ class BatchRequest:
     target: str
     body: bytes
     payer: str | None
-    most: Most
+    most: CostUpperBound
     predictor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RequestState:
     """Where a request stands, and whose it is.
 
     `attempts` are batches that ended without an answer to it; the error is of a refused one.
@@ -91,7 +91,7 @@ class Intended:
     """A batch that was written down: how many `requests` are in it, and whose budget lacked the room for more."""
 
     requests: int
-    lacking: Spent | None = None
+    lacking: BudgetExhausted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,11 @@ class Batches:
         self._database = database
         self._made = False
 
-    async def ask(self, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, Standing]:
+    async def ask(self, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, RequestState]:
         """Have `wanted` done for `owner`. Those that are in a batch already are waited for there, whosever it is."""
         return await self._write(lambda sql, connection: sql.ask(connection, owner, wanted))
 
-    async def standing(self, keys: Sequence[str]) -> dict[str, Standing]:
+    async def standing(self, keys: Sequence[str]) -> dict[str, RequestState]:
         """Where those of `keys` stand that are here still: the others have been answered."""
         return await self._read(lambda sql, connection: sql.standing(connection, keys))
 

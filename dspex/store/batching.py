@@ -21,7 +21,7 @@ MAX_BATCH = 512
 CLOSE_S = 10.0
 
 
-class Request:
+class QueuedRequest:
     """One thing asked of the store: `kind` and `what` in, `answer` or `error` out."""
 
     __slots__ = ("answer", "error", "future", "kind", "loop", "what")
@@ -40,13 +40,13 @@ class Request:
 class Work(Protocol):
     """What the thread does. All methods are called on that thread, one at a time."""
 
-    def do(self, batch: Sequence[Request]) -> None:
+    def do(self, batch: Sequence[QueuedRequest]) -> None:
         """Answer every request of the batch, which is empty when only `due_in` has run out."""
 
     def due_in(self) -> float | None:
         """Seconds until there is something to do even without a request; None if there is not."""
 
-    def undelivered(self, requests: Sequence[Request]) -> Sequence[Request]:
+    def undelivered(self, requests: Sequence[QueuedRequest]) -> Sequence[QueuedRequest]:
         """What to do about answers that nobody waits for any more (the waiter was cancelled, its loop is closed)."""
 
     def finish(self) -> None:
@@ -58,12 +58,12 @@ class _Delivery:
 
     __slots__ = ("loop", "requests")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, requests: list[Request]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, requests: list[QueuedRequest]) -> None:
         self.loop = loop
         self.requests = requests
 
 
-class Gather:
+class RequestBatcher:
     """The queue and its thread, which is started by the first request."""
 
     def __init__(self, name: str, work: Work) -> None:
@@ -73,7 +73,7 @@ class Gather:
 
     def forget(self) -> None:
         """Start empty: at first, and in a forked child, where the thread is gone."""
-        self._queue: deque[Request] = deque()
+        self._queue: deque[QueuedRequest] = deque()
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -84,7 +84,7 @@ class Gather:
         """Have the thread do it, and await the answer. A waiter that is cancelled leaves it `undelivered`."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        request = Request(kind, what, loop, future)
+        request = QueuedRequest(kind, what, loop, future)
         self._put(request)
         try:
             return await future
@@ -96,7 +96,7 @@ class Gather:
 
     def tell(self, kind: str, what: Any) -> None:
         """Have the thread do it; nobody waits."""
-        self._put(Request(kind, what, None, None))
+        self._put(QueuedRequest(kind, what, None, None))
 
     def close(self) -> None:
         """Do what is queued, then end the thread. Blocks until it has ended, but not on a database that hangs."""
@@ -107,7 +107,7 @@ class Gather:
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_S)
 
-    def _put(self, request: Request) -> None:
+    def _put(self, request: QueuedRequest) -> None:
         if self._thread is None or self._closing:
             self._start()
         self._queue.append(request)
@@ -140,11 +140,11 @@ class Gather:
         self._work.finish()
         self._refuse(self._take())
 
-    def _take(self) -> list[Request]:
+    def _take(self) -> list[QueuedRequest]:
         queue = self._queue
         return [queue.popleft() for _ in range(min(len(queue), MAX_BATCH))]
 
-    def _do(self, batch: list[Request]) -> None:
+    def _do(self, batch: list[QueuedRequest]) -> None:
         try:
             self._work.do(batch)
         except BaseException as error:  # noqa: BLE001 - it is raised where each answer is awaited
@@ -154,13 +154,13 @@ class Gather:
         for delivery in [d for d in tuple(self._deliveries) if d.loop.is_closed()]:
             self._lost(delivery)
 
-    def _refuse(self, batch: list[Request]) -> None:
+    def _refuse(self, batch: list[QueuedRequest]) -> None:
         for request in batch:
             request.error = StoreError("The store was closed.")
         self._deliver(batch)
 
-    def _deliver(self, batch: list[Request]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[Request]] = {}
+    def _deliver(self, batch: list[QueuedRequest]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[QueuedRequest]] = {}
         for request in batch:
             if request.loop is not None:
                 by_loop.setdefault(request.loop, []).append(request)
@@ -175,7 +175,7 @@ class Gather:
     def _arrive(self, delivery: _Delivery) -> None:
         """On the event loop: hand out the answers."""
         self._deliveries.discard(delivery)
-        nobody: list[Request] = []
+        nobody: list[QueuedRequest] = []
         for request in delivery.requests:
             future = request.future
             assert future is not None
@@ -193,7 +193,7 @@ class Gather:
             self._deliveries.discard(delivery)
             self._abandon(delivery.requests)
 
-    def _abandon(self, requests: Sequence[Request]) -> None:
+    def _abandon(self, requests: Sequence[QueuedRequest]) -> None:
         if self._closing:
             return
         for request in self._work.undelivered(requests):

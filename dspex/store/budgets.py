@@ -19,7 +19,7 @@ PICO = 10**12
 
 
 @dataclass(frozen=True, slots=True)
-class Most:
+class CostUpperBound:
     """The most that one call can come to. `usd` is None where the model has no known price."""
 
     tokens: int
@@ -32,7 +32,7 @@ class Payer:
     a budget)."""
 
     run_id: str
-    most: Callable[[], Most]
+    most: Callable[[], CostUpperBound]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Spending:
     used_tokens: int
     used_calls: int
 
-    def lacking(self, most: Most) -> str | None:
+    def lacking(self, most: CostUpperBound) -> str | None:
         """What there is no room for; None if there is room for such a call."""
         if self.calls is not None and self.used_calls + 1 > self.calls:
             return "calls"
@@ -67,12 +67,12 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class BudgetExhausted:
     """There is no room for the call in the run's budget, and no other call under way that could make some."""
 
     run_id: str
     spending: Spending
-    most: Most
+    most: CostUpperBound
 
 
 def pico(usd: float) -> int:

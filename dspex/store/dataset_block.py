@@ -16,7 +16,7 @@ MAX_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class DatasetBlock:
     """Rows `start` to `start + count`."""
 
     start: int
@@ -36,7 +36,7 @@ def row_line(row: Any, number: int) -> bytes:
     return encode(value, f"row {number}")
 
 
-def pack(lines: Iterable[bytes]) -> Iterator[Block]:
+def pack(lines: Iterable[bytes]) -> Iterator[DatasetBlock]:
     """Blocks of the lines, in order."""
     start, size, held = 0, 0, []
     for line in lines:
@@ -59,5 +59,5 @@ def row_of(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _block(start: int, lines: list[bytes]) -> Block:
-    return Block(start, len(lines), zlib.compress(b"\n".join(lines), 1))
+def _block(start: int, lines: list[bytes]) -> DatasetBlock:
+    return DatasetBlock(start, len(lines), zlib.compress(b"\n".join(lines), 1))

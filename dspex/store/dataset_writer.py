@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dspex.errors import StoreError
-from dspex.store.dataset_block import Block, pack, row_line
+from dspex.store.dataset_block import DatasetBlock, pack, row_line
 from dspex.store.datasets import DatasetRef
 from dspex.store.jsonable import encode
 
@@ -66,10 +66,10 @@ class _Draft:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._number: int | None = None
-        self._batch: list[Block] = []
+        self._batch: list[DatasetBlock] = []
         self._bytes = 0
 
-    def add(self, block: Block) -> None:
+    def add(self, block: DatasetBlock) -> None:
         self._batch.append(block)
         self._bytes += len(block.body)
         if self._bytes >= BATCH_BYTES:

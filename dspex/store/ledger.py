@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dspex.store.batching import Gather
-from dspex.store.budgets import Payer, Spent
-from dspex.store.ledger_thread import Claim, LedgerWork, Reservation
+from dspex.store.batching import RequestBatcher
+from dspex.store.budgets import BudgetExhausted, Payer
+from dspex.store.ledger_thread import Claim, LedgerWork, ReservationRequest
 from dspex.store.recent_entries import RecentEntries
 from dspex.store.records.bill import Bill
 
@@ -27,7 +27,7 @@ class LedgerEntry:
     """A finished LM call.
 
     `cost_usd` is None where the price is unknown; `run_id` is the run that paid, `predictor` who called (the tokens and
-    names are those of `dspex.store.records.bill.BillLine`); `outcome` is why the model stopped: ``"stop"``, ``"length"``, ...
+    names are those of `store.records.bill.BillLine`); `outcome` is why the model stopped: ``"stop"``, ``"length"``, ...
     """
 
     key: str
@@ -72,7 +72,7 @@ class Ledger:
         self._database = database
         self._recent = RecentEntries(MEMORY_BYTES)
         self._work = LedgerWork(database, self._recent)
-        self._gather = Gather("dspex-ledger", self._work)
+        self._gather = RequestBatcher("dspex-ledger", self._work)
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
         """The answer to the call `key`, or who is to make it, for the run `run_id` to pay. A claim won by a waiter that
@@ -83,11 +83,11 @@ class Ledger:
         answer: Hit | Won | Held = await self._gather.ask("claim", Claim(key, run_id))
         return answer
 
-    async def reserve(self, key: str, payer: Payer) -> Held | Spent | None:
+    async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None:
         """Set the most that the call can come to aside in the budget of the run that pays, until it is recorded or
-        released: to be done just before it is made. While there is no room, the answer is `Held`; `Spent`, if there
-        will not be any. None: it may be made."""
-        refusal: Held | Spent | None = await self._gather.ask("reserve", Reservation(key, payer))
+        released: to be done just before it is made. While there is no room, the answer is `Held`; if there will not be
+        any, `BudgetExhausted`. None: it may be made."""
+        refusal: Held | BudgetExhausted | None = await self._gather.ask("reserve", ReservationRequest(key, payer))
         return refusal
 
     async def lookup(self, key: str) -> LedgerEntry | None:
@@ -132,4 +132,4 @@ class Ledger:
         """In a forked child: it is another owner, without claims and without a thread yet."""
         self._recent.forget_lock()
         self._work = LedgerWork(self._database, self._recent)
-        self._gather = Gather("dspex-ledger", self._work)
+        self._gather = RequestBatcher("dspex-ledger", self._work)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dspex.errors import StoreError, StoreFullError
-from dspex.store.batching import Request
+from dspex.store.batching import QueuedRequest
 
 if TYPE_CHECKING:
     from dspex.store.budgets import Payer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BEAT_EVERY_S = 1.0
 VOID_AFTER_S = 3.0
 
-_Work = Callable[[list[Request]], None]
+_Work = Callable[[list[QueuedRequest]], None]
 
 _log = logging.getLogger(__name__)
 _WARN_EVERY_S = 60.0
@@ -36,7 +36,7 @@ class Claim(NamedTuple):
     run_id: str | None
 
 
-class Reservation(NamedTuple):
+class ReservationRequest(NamedTuple):
     """A call that is claimed and about to be made, and who pays for it."""
 
     key: str
@@ -55,7 +55,7 @@ class LedgerWork:
         self._sql: LedgerSql | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
-    def do(self, batch: Sequence[Request]) -> None:
+    def do(self, batch: Sequence[QueuedRequest]) -> None:
         # In this order a batch needs few statements. All of it was asked at the same time, so any order is right.
         self._in_one_go(self._record, [r for r in batch if r.kind == "record"])
         self._in_one_go(self._release, [r for r in batch if r.kind == "release"])
@@ -70,12 +70,12 @@ class LedgerWork:
             return None
         return max(0.0, self._beaten_at + BEAT_EVERY_S - time.monotonic())
 
-    def undelivered(self, requests: Sequence[Request]) -> list[Request]:
+    def undelivered(self, requests: Sequence[QueuedRequest]) -> list[QueuedRequest]:
         """A claim won for a waiter that is gone is given up again."""
         from dspex.store.ledger import Won
 
         won = [r.what.key for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
-        return [Request("release", key, None, None) for key in won]
+        return [QueuedRequest("release", key, None, None) for key in won]
 
     def finish(self) -> None:
         """Nobody waits three seconds for a process that left in good order."""
@@ -95,7 +95,7 @@ class LedgerWork:
             self._sql = LedgerSql(self._database.dialect, VOID_AFTER_S)
         return self._sql
 
-    def _in_one_go(self, work: _Work, requests: list[Request]) -> None:
+    def _in_one_go(self, work: _Work, requests: list[QueuedRequest]) -> None:
         """Do all requests in one transaction; if one of them spoils it, do each in its own, so that one alone fails."""
         if not requests:
             return
@@ -108,7 +108,7 @@ class LedgerWork:
             for request in requests:
                 self._in_one_go(work, [request])
 
-    def _record(self, requests: list[Request]) -> None:
+    def _record(self, requests: list[QueuedRequest]) -> None:
         entries: dict[str, LedgerEntry] = {}
         again = [r for r in requests if entries.setdefault(r.what.key, r.what) is not r.what]
         standing = self._database.transact(
@@ -122,12 +122,12 @@ class LedgerWork:
         if again:  # another answer to a call of this very batch: only the bill hears of it
             self._record(again)
 
-    def _release(self, requests: list[Request]) -> None:
+    def _release(self, requests: list[QueuedRequest]) -> None:
         keys = sorted({r.what for r in requests})
         self._database.transact(lambda connection: self.sql.release(connection, self.owner, keys))
         self._held.difference_update(keys)
 
-    def _read(self, requests: list[Request]) -> None:
+    def _read(self, requests: list[QueuedRequest]) -> None:
         from dspex.store.ledger import Hit
 
         keys = list({_key(r) for r in requests})
@@ -138,7 +138,7 @@ class LedgerWork:
             hit = found.get(_key(request))
             request.answer = Hit(hit) if hit is not None and request.kind == "claim" else hit
 
-    def _claim(self, requests: list[Request]) -> None:
+    def _claim(self, requests: list[QueuedRequest]) -> None:
         from dspex.store.ledger import Held, Hit, Won
 
         won, found, limited = self._won_and_found([r.what for r in requests])
@@ -167,7 +167,7 @@ class LedgerWork:
             self._beaten_at = asked_at
         return outcome
 
-    def _reserve(self, requests: list[Request]) -> None:
+    def _reserve(self, requests: list[QueuedRequest]) -> None:
         payers = {request.what.key: request.what.payer for request in requests}
         refused = self._database.transact(lambda connection: self.sql.budgets.reserve(connection, self.owner, payers))
         for request in requests:
@@ -192,7 +192,7 @@ class LedgerWork:
             _log.warning("The store does not take the beat that keeps this process's claims: %s", error)
 
 
-def _key(request: Request) -> str:
+def _key(request: QueuedRequest) -> str:
     key: str = request.what.key if request.kind == "claim" else request.what
     return key
 
@@ -201,6 +201,6 @@ def _one_is_to_blame(error: StoreError) -> bool:
     return getattr(error, "about_the_data", False)
 
 
-def _fail(requests: Sequence[Request], error: StoreError) -> None:
+def _fail(requests: Sequence[QueuedRequest], error: StoreError) -> None:
     for request in requests:
         request.error = error

@@ -18,7 +18,7 @@ class AnswerEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class FinalResult:
     """What the program returned."""
 
     value: Any

@@ -12,7 +12,7 @@ from dspex.clients.calls.abandonment import abandonable
 from dspex.primitives.asyncify import asyncify
 from dspex.primitives.prediction import Prediction
 from dspex.settings import context, settings
-from dspex.streaming.channel import AnswerEnded, Channel, Result
+from dspex.streaming.channel import AnswerEnded, Channel, FinalResult
 from dspex.streaming.chunks import is_chunk
 from dspex.streaming.messages import LaterStatus, StatusMessageProvider, StatusStreamingCallback
 from dspex.streaming.responses import streaming_response
@@ -92,7 +92,7 @@ async def _produce(channel: Channel, abandoned: threading.Event, told: dict[str,
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
     else:
-        channel.send_nowait(Result(result))
+        channel.send_nowait(FinalResult(result))
         channel.end()
 
 
@@ -104,7 +104,7 @@ class _Reading:
         self._with_result = with_result
 
     def values(self, item: Any) -> Iterator[Any]:
-        if isinstance(item, Result):
+        if isinstance(item, FinalResult):
             yield from self._result(item.value)
         elif isinstance(item, AnswerEnded):
             yield from _heard(one.answer_ended() for one in self._listening_to(item.predict_id))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from dspex.errors import DSPyError, UsageError
 from dspex.teleprompt.candidate import Candidate, Demo, PredictorName, RowDemo, TraceDemo
-from dspex.teleprompt.cost_plan import Demand, Demands
+from dspex.teleprompt.cost_plan import CostPlan, PlannedRuns
 from dspex.teleprompt.labeled import labeled_demos
 from dspex.teleprompt.optimizer import Optimizer, OptimizerState
 from dspex.teleprompt.runner_protocol import Runner, Task, Traced, TraceRequest
@@ -135,8 +135,8 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
             demos[name] = [*bootstrapped, *(RowDemo(index=index) for index in rng.sample(rest, room))]
         return Candidate(fresh=True, demos=demos, compiled=True)
 
-    def demands(self, task: Task) -> Demands:
-        tried = Demand(
+    def demands(self, task: Task) -> CostPlan:
+        tried = PlannedRuns(
             "bootstrap",
             "train",
             rows=task.train_rows if self.max_bootstrapped_demos else 0,
@@ -145,7 +145,7 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
             demos=min(self.max_labeled_demos, task.train_rows),
         )
         traces = min(self.max_bootstrapped_demos, task.train_rows)
-        return Demands([tried], demos=max(0, min(self.max_labeled_demos, task.train_rows) - traces), traces=traces)
+        return CostPlan([tried], demos=max(0, min(self.max_labeled_demos, task.train_rows) - traces), traces=traces)
 
     def _teacher(self, task: Task) -> Candidate:
         base = "student" if task.teacher is None else "teacher"

@@ -10,7 +10,7 @@ from dspex.teleprompt.candidate import DataName
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class PlannedRuns:
     """A step that runs a program on the first `rows` rows of a data set, up to `rounds` times each, with up to `demos`
     labelled examples and `traces` of its own runs in each predictor's prompt."""
 
@@ -24,9 +24,9 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
+class CostPlan:
     """All steps of an optimizer, and how many demos a predictor of the program that it finds has at most."""
 
-    steps: Sequence[Demand] = ()
+    steps: Sequence[PlannedRuns] = ()
     demos: int = 0
     traces: int = 0

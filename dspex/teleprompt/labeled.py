@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dspex.errors import UsageError
 from dspex.teleprompt.candidate import Candidate, Demo, PredictorName, RowDemo
-from dspex.teleprompt.cost_plan import Demands
+from dspex.teleprompt.cost_plan import CostPlan
 from dspex.teleprompt.optimizer import Optimizer, OptimizerState
 from dspex.teleprompt.runner_protocol import Runner, Task
 
@@ -51,8 +51,8 @@ class LabeledFewShot(Optimizer[LabeledState]):
     def best(self, state: LabeledState) -> Candidate:
         return state.candidate
 
-    def demands(self, task: Task) -> Demands:
-        return Demands(demos=min(self.k, task.train_rows))
+    def demands(self, task: Task) -> CostPlan:
+        return CostPlan(demos=min(self.k, task.train_rows))
 
     def compile(  # type: ignore[override]  # DSPy takes `sample` here
         self,

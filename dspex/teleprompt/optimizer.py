@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from dspex.errors import UsageError
 from dspex.teleprompt.candidate import Candidate
-from dspex.teleprompt.cost_plan import Demands
+from dspex.teleprompt.cost_plan import CostPlan
 from dspex.teleprompt.runner_protocol import Runner, Task
 from dspex.teleprompt.teleprompt import Teleprompter
 
@@ -62,7 +62,7 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
     def best(self, state: S) -> Candidate:
         """The best candidate so far."""
 
-    def demands(self, task: Task) -> Demands:
+    def demands(self, task: Task) -> CostPlan:
         """What a run asks for at most, in numbers: what its cost is estimated from.
 
         Raises:

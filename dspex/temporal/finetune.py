@@ -14,7 +14,7 @@ from dspex.finetuning.job import training_status
 from dspex.finetuning.journal import KIND
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider
-from dspex.finetuning.request import Request
+from dspex.finetuning.request import FinetuneRequest
 from dspex.finetuning.training_file import Rows, describe
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store.datasets import DatasetRef
@@ -74,7 +74,7 @@ async def start_finetune(
 
 def _durable_request(
     lm: BaseLM, data_format: TrainDataFormat | str | None, train_kwargs: Mapping[str, Any] | None
-) -> tuple[Request, dict[str, Any]]:
+) -> tuple[FinetuneRequest, dict[str, Any]]:
     """What workers are to do, and the LM as data.
 
     Raises:
@@ -93,13 +93,13 @@ def _durable_request(
             model=lm.model,
             features=["finetuning"],
         )
-    return Request(lm, lm.finetuning_model or lm.model, data_format, train_kwargs or lm.train_kwargs), state
+    return FinetuneRequest(lm, lm.finetuning_model or lm.model, data_format, train_kwargs or lm.train_kwargs), state
 
 
-class DurableUndertaking:
+class DurableTrainingTask:
     """An `Undertaking` that is a durable run. This process works on it as one of its workers."""
 
-    def __init__(self, request: Request, data: list[dict[str, Any]]) -> None:
+    def __init__(self, request: FinetuneRequest, data: list[dict[str, Any]]) -> None:
         self._request = request
         self._data = data
         self._run: FinetuneRun | None = None

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from dspex.clients.cost.budget import Budget
 from dspex.errors import DSPyError, UsageError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.runner.references import this_process
 from dspex.runner.saved import load_document
 from dspex.store.records.bill import Bill
@@ -65,7 +65,7 @@ class RunResult:
         """The optimized program, made from the code that this process has imported."""
         return self.load(this_process())
 
-    def load(self, imports: Imports) -> Module:
+    def load(self, imports: AllowedModules) -> Module:
         """The optimized program, made from code that `imports` allows."""
         if self.document is None:
             raise UsageError(f"The run {self.run_id!r} was an evaluation: it made no program.")

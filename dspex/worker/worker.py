@@ -17,7 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from dspex.bridge import on_engine
 from dspex.clients import drain
 from dspex.errors import DSPyError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.store import Store
 from dspex.temporal.contracts.optimize import DEFAULT_TASK_QUEUE
 
@@ -40,7 +40,7 @@ _BEAT = timedelta(seconds=1)
 
 def make_worker(
     client: TemporalClient,
-    imports: Imports,
+    imports: AllowedModules,
     *,
     store: Store | None = None,
     task_queue: str = DEFAULT_TASK_QUEUE,
@@ -57,14 +57,14 @@ def make_worker(
         max_chunks: Activities in flight at once.
         max_cached_workflows: Workflows kept in memory; 0 replays at every task (for tests).
     """
-    from dspex_activities import Workbench, all_activities
+    from dspex_activities import RunCache, all_activities
     from dspex_workflows import ALL_WORKFLOWS
 
     return Worker(
         client,
         task_queue=task_queue,
         workflows=ALL_WORKFLOWS,
-        activities=all_activities(Workbench(store or Store.open(), imports)),
+        activities=all_activities(RunCache(store or Store.open(), imports)),
         workflow_runner=sandbox(),
         workflow_failure_exception_types=[DSPyError],
         max_concurrent_activities=max_chunks,

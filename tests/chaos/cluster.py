@@ -17,7 +17,7 @@ from dspex.temporal.server import EmbeddedServer, dies_with_parent, free_port
 
 WORKER = """
 import asyncio, os, signal, sys
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.temporal.connection import TemporalNotReachableError, connect
 from dspex.worker.worker import make_worker, serve
 
@@ -30,7 +30,7 @@ async def main():
             break
         except TemporalNotReachableError:
             await asyncio.sleep(0.2)
-    await serve(make_worker(client, Imports(sys.argv[2:])), stopped)
+    await serve(make_worker(client, AllowedModules(sys.argv[2:])), stopped)
 
 asyncio.run(main())
 os._exit(0)

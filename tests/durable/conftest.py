@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 import dspex
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.settings import configure, reset
 from dspex.store import Store
 from dspex.temporal.client import Client
@@ -48,7 +48,9 @@ def worker(client: Client, temporal_server: EmbeddedServer) -> Worker:
     @asynccontextmanager
     async def start(imports: tuple[str, ...] = ("durable.task",), **options: Any) -> AsyncIterator[Any]:
         connection = await connect(temporal_server.address)
-        made = make_worker(connection, Imports(imports), store=client.store, task_queue=client.task_queue, **options)
+        made = make_worker(
+            connection, AllowedModules(imports), store=client.store, task_queue=client.task_queue, **options
+        )
         async with made:
             yield made
 

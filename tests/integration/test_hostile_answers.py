@@ -14,8 +14,8 @@ import dspex
 from dspex.clients.http import transport
 from dspex.clients.resilience import retry
 from dspex.errors import (
-    Blame,
     ContextWindowExceededError,
+    FailureKind,
     LMAuthError,
     LMError,
     LMInvalidRequestError,
@@ -23,7 +23,7 @@ from dspex.errors import (
     LMTransportError,
     LMUnexpectedError,
     LMUnsupportedModelError,
-    blame,
+    classify,
 )
 from dspex.settings import context
 from dspex.store import Store
@@ -131,7 +131,7 @@ async def test_prompt_that_is_too_long_has_an_error_of_its_own(model: RawServer,
     model.behaviour = reply
     error = await failure(model)
     assert type(error) is ContextWindowExceededError
-    assert blame(error) is Blame.PROGRAM
+    assert classify(error) is FailureKind.PROGRAM
     assert len(model.requests) == 1
 
 
@@ -155,7 +155,7 @@ async def test_what_is_no_answer_is_asked_for_again_and_never_kept(model: RawSer
     model.behaviour = reply
     error = await failure(model)
     assert type(error) is LMUnexpectedError
-    assert blame(error) is Blame.INFRASTRUCTURE
+    assert classify(error) is FailureKind.INFRASTRUCTURE
     assert len(str(error)) < 2000
     assert len(model.requests) == 3
     model.behaviour = answer
@@ -234,7 +234,7 @@ async def test_key_may_end_in_a_line_break_as_in_a_file(model: RawServer, monkey
 
 async def test_key_that_no_header_can_hold_is_named_without_it(model: RawServer) -> None:
     error = await failure(model, api_key=f"{KEY}\r\nX-Other: 1")
-    assert blame(error) is Blame.SETUP
+    assert classify(error) is FailureKind.SETUP
     assert "line break" in str(error)
     assert KEY not in str(error)
     assert model.requests == []

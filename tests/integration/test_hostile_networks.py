@@ -17,7 +17,7 @@ from integration.raw_server import Asked, RawServer, answer, raw_server, saying
 import dspex
 from dspex.clients.http.aiohttp_transport import AiohttpTransport
 from dspex.clients.http.proxies import proxy_for
-from dspex.errors import Blame, LMConfigurationError, LMError, LMTransportError, blame
+from dspex.errors import FailureKind, LMConfigurationError, LMError, LMTransportError, classify
 from dspex.settings import context
 from dspex.store import Store
 
@@ -61,7 +61,7 @@ async def test_untrusted_certificate_is_named_and_so_is_the_way_out(fresh: Aioht
     tls, _ = self_signed(tmp_path)
     async with raw_server(tls=tls) as model:
         error = await failure(lm_for(model.url, fresh))
-    assert blame(error) is Blame.SETUP
+    assert classify(error) is FailureKind.SETUP
     assert "self-signed certificate" in str(error)
     assert "SSL_CERT_FILE=" in str(error)
 
@@ -177,7 +177,7 @@ async def test_proxy_that_refuses_is_named(
     async with proxy(refusal=407) as through:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:s3cret-pass@127.0.0.1:{through.port}")
         error = await failure(lm_for("https://far-away.test/v1", fresh))
-    assert blame(error) is Blame.SETUP
+    assert classify(error) is FailureKind.SETUP
     assert f"through the proxy http://127.0.0.1:{through.port}" in str(error)
     assert "407" in str(error)
     assert "s3cret-pass" not in str(error)

@@ -18,7 +18,7 @@ from integration.virtual_time import run_virtually
 
 import dspex
 from dspex.errors import LMRateLimitError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.settings import configure, context, reset
 from dspex.store import Store
 from dspex.temporal.client import Client
@@ -119,7 +119,7 @@ async def test_durable_run_waits_by_a_timer_as_long_as_the_provider_asks(
     queue = "hostile-timer"
     client = await Client.connect(temporal_server.address, store=store, task_queue=queue)
     connection = await connect(temporal_server.address)
-    async with make_worker(connection, Imports(("durable.task",)), store=store, task_queue=queue):
+    async with make_worker(connection, AllowedModules(("durable.task",)), store=store, task_queue=queue):
         run = await client.evaluate(task.program, devset=task.examples(40), metric=task.right_kind)
         handle = client.temporal.get_workflow_handle(run.id)
 

@@ -18,7 +18,7 @@ import pytest
 from postgres import Postgres, postgres, running
 from sqlalchemy import text, update
 
-from dspex.errors import Blame, StoreError, blame
+from dspex.errors import FailureKind, StoreError, classify
 from dspex.store import Bill, Hit, LedgerEntry, Store, Won
 from dspex.store.sql.schema import owners
 
@@ -100,7 +100,7 @@ async def test_server_that_goes_away_and_comes_back() -> None:
         await asyncio.to_thread(server.stop)
         with pytest.raises(StoreError, match="cannot be reached") as caught:
             await store.ledger.claim("new")
-        assert blame(caught.value) is Blame.INFRASTRUCTURE
+        assert classify(caught.value) is FailureKind.INFRASTRUCTURE
         await asyncio.to_thread(server.start)
         await store.check()
         fresh = Store(store.url)

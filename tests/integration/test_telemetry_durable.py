@@ -19,7 +19,7 @@ from temporalio.worker import Replayer
 
 import dspex
 from dspex.errors import DSPyError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.settings import configure, context, reset
 from dspex.store import Store
 from dspex.temporal.client import Client
@@ -127,7 +127,7 @@ async def test_history_of_a_traced_run_replays_with_and_without_tracing(
     configure(telemetry=heard.telemetry)
     client = await Client.connect(temporal_server.address, store=store, task_queue=queue)
     connection = await connect(temporal_server.address)
-    imports = Imports(("durable.task",))
+    imports = AllowedModules(("durable.task",))
     async with make_worker(connection, imports, store=store, task_queue=queue, max_cached_workflows=0):
         run = await optimized(client)
         await run.result()
@@ -166,7 +166,7 @@ async def test_progress_is_asked_for_without_a_span(
     configure(telemetry=heard.telemetry)
     client = await Client.connect(temporal_server.address, store=store, task_queue=queue)
     connection = await connect(temporal_server.address)
-    async with make_worker(connection, Imports(("durable.task",)), store=store, task_queue=queue):
+    async with make_worker(connection, AllowedModules(("durable.task",)), store=store, task_queue=queue):
         run = await optimized(client)
         await run.progress()
         await run.result()
@@ -179,7 +179,7 @@ async def test_without_telemetry_nothing_of_it_travels(
     queue = "telemetry-off"
     client = await Client.connect(temporal_server.address, store=store, task_queue=queue)
     connection = await connect(temporal_server.address)
-    async with make_worker(connection, Imports(("durable.task",)), store=store, task_queue=queue):
+    async with make_worker(connection, AllowedModules(("durable.task",)), store=store, task_queue=queue):
         run = await optimized(client)
         await run.result()
     history = await client.temporal.get_workflow_handle(run.id).fetch_history()

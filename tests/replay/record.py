@@ -23,7 +23,7 @@ async def record(version: str, names: list[str], folder: Path) -> None:
     from durable.task import right_kind
 
     import dspex
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.temporal.client import Client
     from dspex.temporal.contracts.batch import BatchOptions
     from dspex.temporal.contracts.optimize import Chunking
@@ -39,7 +39,7 @@ async def record(version: str, names: list[str], folder: Path) -> None:
         with PracticeServer(PracticeOptions(batch_seconds=0.5)) as model:
             dspex.configure(lm=dspex.LM("openai/practice", api_base=model.url))
             client = await Client.connect(server.address)
-            async with make_worker(client.temporal, Imports(["durable.task"]), store=client.store):
+            async with make_worker(client.temporal, AllowedModules(["durable.task"]), store=client.store):
                 optimizer = dspex.BootstrapFewShot(metric=right_kind, max_bootstrapped_demos=3, max_labeled_demos=6)
                 run = await client.optimize(
                     task.Fragile(), optimizer=optimizer, trainset=task.examples(30), valset=task.examples(90, 1000)

@@ -22,7 +22,7 @@ async def record(version: str, folder: Path) -> None:
 
     import dspex
     from dspex.finetuning.polling import Polling
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.temporal.client import Client
     from dspex.temporal.server import EmbeddedServer, free_port
     from dspex.worker.worker import make_worker
@@ -37,7 +37,7 @@ async def record(version: str, folder: Path) -> None:
         with PracticeServer(PracticeOptions(tuning_seconds=2)) as model:
             lm = dspex.LM("openai/practice", api_base=model.url)
             polling = Polling(first=0.1, longest=0.1, looks_a_history=2)
-            async with make_worker(client.temporal, Imports([]), store=client.store):
+            async with make_worker(client.temporal, AllowedModules([]), store=client.store):
                 run = await client.finetune(lm, examples(), train_kwargs={"n_epochs": 1}, polling=polling)
                 await run.result()
         described = await client.temporal.get_workflow_handle(run.id).describe()

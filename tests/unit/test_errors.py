@@ -9,7 +9,7 @@ import pytest
 
 import dspex
 from dspex import errors
-from dspex.errors import Blame, blame, format_error_for_lm, is_retryable_lm_error, may_pass
+from dspex.errors import FailureKind, classify, format_error_for_lm, is_retryable_lm_error, may_pass
 
 
 def kinds() -> list[type[errors.DSPyError]]:
@@ -73,7 +73,7 @@ def test_answer_too_long_to_gather_keeps_its_source() -> None:
 def test_what_passes_by_itself_is_retryable(kind: type[errors.LMError]) -> None:
     assert is_retryable_lm_error(kind("x"))
     assert may_pass(kind("x"))
-    assert blame(kind("x")) is Blame.INFRASTRUCTURE
+    assert classify(kind("x")) is FailureKind.INFRASTRUCTURE
 
 
 def test_what_was_no_answer_is_tried_again_by_the_client_alone() -> None:

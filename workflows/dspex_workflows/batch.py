@@ -53,15 +53,17 @@ class EvaluateByBatch:
 
     @workflow.init
     def __init__(self, job: EvaluateByBatchJob) -> None:
-        self.job = job.model_copy(update={"epoch": job.epoch or workflow.info().first_execution_run_id})
-        self.owner = f"{self.job.run_id}@{self.job.epoch}/{self.job.path}"
+        self.job = job.model_copy(
+            update={"first_execution_id": job.first_execution_id or workflow.info().first_execution_run_id}
+        )
+        self.owner = f"{self.job.run_id}@{self.job.first_execution_id}/{self.job.path}"
         self.total = ExactSum.parse(job.total)
         self.size = job.chunk_rows or job.chunking.first
         self.done = job.next_row - job.waiting
         self.running: list[Chunk] = []
         self.message = ""
         self.spent = ""
-        self.fillings = 0
+        self.budget_revision = 0
         self.inspected = not job.standalone or not self._is_first()
 
     @workflow.query
@@ -81,7 +83,7 @@ class EvaluateByBatch:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
         spending = await change_budget(self.job.run_id, budget)
-        self.fillings += 1
+        self.budget_revision += 1
         return spending
 
     @workflow.run
@@ -97,7 +99,7 @@ class EvaluateByBatch:
         if self._is_first():
             await self._inspect()
         while True:
-            fillings = self.fillings
+            budget_revision = self.budget_revision
             if not self.job.tending:
                 await self._run_rows()
             if not self.job.waiting and not self.spent:
@@ -107,15 +109,15 @@ class EvaluateByBatch:
             if self.spent and not self.job.standalone:
                 return self._broken_off()
             if self.spent:
-                await self._refilled(fillings)
+                await self.budget_changed(budget_revision)
             elif self.job.answered == self.job.answered_before:
                 # Another run has taken the calls over, or will have them answered: give it the time.
                 await workflow.sleep(self.job.options.first_look, summary="another run asks the same")
             self._begin_wave()
 
-    async def _refilled(self, before: int) -> None:
+    async def budget_changed(self, before: int) -> None:
         """Wait until the budget has been set more often than `before`."""
-        await workflow.wait_condition(lambda: self.fillings > before)
+        await workflow.wait_condition(lambda: self.budget_revision > before)
 
     def _is_first(self) -> bool:
         """Whether nothing has been run yet."""
@@ -163,7 +165,7 @@ class EvaluateByBatch:
             path=job.path,
             start=start,
             stop=stop,
-            epoch=job.epoch,
+            first_execution_id=job.first_execution_id,
             settle=job.options.settle,
             attempts=job.options.attempts,
             ordinary=job.wave > job.options.most_waves,
@@ -292,7 +294,7 @@ class EvaluateByBatch:
             run_id=self.job.run_id,
             spec=self.job.spec,
             candidate=self.job.candidate,
-            epoch=self.job.epoch,
+            first_execution_id=self.job.first_execution_id,
             score=result.score,
             n_failed=result.n_failed,
             calls_from_ledger=result.calls_from_ledger,

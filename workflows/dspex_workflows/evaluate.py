@@ -35,13 +35,15 @@ class EvaluateProgram:
 
     @workflow.init
     def __init__(self, job: EvaluateJob) -> None:
-        self.job = job.model_copy(update={"epoch": job.epoch or workflow.info().first_execution_run_id})
+        self.job = job.model_copy(
+            update={"first_execution_id": job.first_execution_id or workflow.info().first_execution_run_id}
+        )
         self.total = ExactSum.parse(job.total)
         self.size = job.chunk_rows or job.chunking.first
         self.done = job.next_row
         self.message = ""
         self.spent = ""
-        self.fillings = 0
+        self.budget_revision = 0
         self.inspected = not job.standalone or job.next_row > 0
 
     @workflow.query
@@ -61,7 +63,7 @@ class EvaluateProgram:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.inspected)  # its first budget is set by then
         spending = await change_budget(self.job.run_id, budget)
-        self.fillings += 1
+        self.budget_revision += 1
         return spending
 
     @workflow.run
@@ -71,12 +73,12 @@ class EvaluateProgram:
             self.inspected = True
         self._say("")
         while self.job.next_row < self.job.rows:
-            fillings = self.fillings
+            budget_revision = self.budget_revision
             await self._run_until_history_is_long()
             if self.spent and not job.standalone:
                 return self._broken_off()
             if self.spent:
-                await self._refilled(fillings)
+                await self.budget_changed(budget_revision)
                 self._begin_again()
             elif self.job.next_row < self.job.rows:
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -113,7 +115,7 @@ class EvaluateProgram:
             path=job.path,
             start=start,
             stop=stop,
-            epoch=job.epoch,
+            first_execution_id=job.first_execution_id,
         )
         summary = f"{job.path}: rows {start}-{stop - 1} of {job.rows}"
         result: EvaluateChunkResult = await workflow.execute_activity(
@@ -136,9 +138,9 @@ class EvaluateProgram:
         self.size = adapted(self.size, result, self.job.chunking)
         self._say("")
 
-    async def _refilled(self, fillings: int) -> None:
+    async def budget_changed(self, budget_revision: int) -> None:
         """Wait until the budget has been set anew more often than that."""
-        await workflow.wait_condition(lambda: self.fillings > fillings)
+        await workflow.wait_condition(lambda: self.budget_revision > budget_revision)
 
     def _begin_again(self) -> None:
         """The rows that are done cost nothing more: what became of them is in the store."""
@@ -181,7 +183,7 @@ class EvaluateProgram:
                 run_id=job.run_id,
                 spec=job.spec,
                 candidate=job.candidate,
-                epoch=job.epoch,
+                first_execution_id=job.first_execution_id,
                 score=result.score,
                 n_failed=job.n_failed,
                 calls_from_ledger=job.calls_from_ledger,

@@ -41,7 +41,9 @@ class FinetuneModel:
 
     @workflow.init
     def __init__(self, job: FinetuneJob) -> None:
-        self.job = job.model_copy(update={"epoch": job.epoch or workflow.info().first_execution_run_id})
+        self.job = job.model_copy(
+            update={"first_execution_id": job.first_execution_id or workflow.info().first_execution_run_id}
+        )
         self.phase = "waiting"
         self.message = ""
         self.asked = job.job_id is not None
@@ -157,7 +159,13 @@ class FinetuneModel:
 
     def _task(self) -> FinetuneTask:
         job = self.job
-        return FinetuneTask(run_id=job.run_id, spec=job.spec, file=job.file, epoch=job.epoch, job_id=job.job_id)
+        return FinetuneTask(
+            run_id=job.run_id,
+            spec=job.spec,
+            file=job.file,
+            first_execution_id=job.first_execution_id,
+            job_id=job.job_id,
+        )
 
     def _check(self, state: JobState) -> None:
         """A replay does not compare an activity's inputs, so answers name what they answer."""

@@ -36,14 +36,16 @@ class OptimizeProgram:
 
     @workflow.init
     def __init__(self, job: OptimizeJob) -> None:
-        self.job = job.model_copy(update={"epoch": job.epoch or workflow.info().first_execution_run_id})
+        self.job = job.model_copy(
+            update={"first_execution_id": job.first_execution_id or workflow.info().first_execution_run_id}
+        )
         self.optimizer = make_optimizer(job.optimizer.name, job.optimizer.arguments)
         self.state: RunState | None = job.state
         self.paused = job.paused
         self.stopping = False
         self.doing = "starting"
         self.evaluation: str | None = None
-        self.fillings = 0
+        self.budget_revision = 0
         self.spent = ""
 
     @workflow.query
@@ -84,18 +86,18 @@ class OptimizeProgram:
         """Change what the run may spend in all: its limits that are given. A run that has spent it goes on."""
         await workflow.wait_condition(lambda: self.state is not None)  # its first budget is set by then
         spending = await change_budget(self.job.run_id, budget)
-        self.fillings += 1
+        self.budget_revision += 1
         self.spent = ""
         self._show()
         return spending
 
-    async def refilled(self, message: str, fillings: int) -> None:
+    async def budget_changed(self, message: str, budget_revision: int) -> None:
         """Nothing more can be paid for: wait for a bigger budget, or end here (`Purse`)."""
-        if self.fillings == fillings:
+        if self.budget_revision == budget_revision:
             self.spent = message
             self.stopping = self.stopping or self.job.stop_when_spent
             self._show()
-        await workflow.wait_condition(lambda: self.fillings > fillings)
+        await workflow.wait_condition(lambda: self.budget_revision > budget_revision)
 
     @workflow.run
     async def run(self, job: OptimizeJob) -> OptimizeResult:
@@ -142,7 +144,7 @@ class OptimizeProgram:
             run_id=self.job.run_id,
             spec=self.job.spec,
             candidate=state.candidate,
-            epoch=self.job.epoch,
+            first_execution_id=self.job.first_execution_id,
             score=score,
             baseline_score=baseline,
             n_failed=failed,

@@ -26,21 +26,23 @@ _TRACES_A_CHUNK = 8
 R = TypeVar("R", EvaluateResult, TraceChunkResult)
 
 
-class Purse(Protocol):
+class BudgetGate(Protocol):
     """Whether a run may go on paying."""
 
     @property
-    def fillings(self) -> int:
+    def budget_revision(self) -> int:
         """How often its budget has been set anew."""
 
-    async def refilled(self, message: str, fillings: int) -> None:
+    async def budget_changed(self, message: str, budget_revision: int) -> None:
         """Nothing more can be paid for, as `message` says: wait until it has been set anew more often than that."""
 
 
 class TemporalRunner:
     """The `Runner` of a durable run. `note` is told what is in progress; `purse` is asked when the budget is spent."""
 
-    def __init__(self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None], purse: Purse) -> None:
+    def __init__(
+        self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None], purse: BudgetGate
+    ) -> None:
         self._job = job
         self._task = task
         self._note = note
@@ -59,7 +61,7 @@ class TemporalRunner:
             rows=rows,
             path=path,
             chunking=self._job.chunking,
-            epoch=self._job.epoch,
+            first_execution_id=self._job.first_execution_id,
         )
 
         async def evaluated() -> EvaluateResult:
@@ -91,7 +93,7 @@ class TemporalRunner:
     async def _trace(self, request: TraceRequest) -> list[Traced]:
         job = self._job
         summary = f"{request.path}: examples {request.indices[0]}-{request.indices[-1]}"
-        chunk = TraceChunk(run_id=job.run_id, spec=job.spec, request=request, epoch=job.epoch)
+        chunk = TraceChunk(run_id=job.run_id, spec=job.spec, request=request, first_execution_id=job.first_execution_id)
 
         async def traced() -> TraceChunkResult:
             result: TraceChunkResult = await workflow.execute_activity(
@@ -107,9 +109,9 @@ class TemporalRunner:
     async def _paid(self, work: Callable[[], Awaitable[R]]) -> R:
         """Do `work`; again, whenever the budget was spent before it was done, and has been raised since."""
         while True:
-            fillings = self._purse.fillings
+            budget_revision = self._purse.budget_revision
             result = await work()
             self.calls_from_ledger += result.calls_from_ledger
             if not result.out_of_budget:
                 return result
-            await self._purse.refilled(result.out_of_budget, fillings)
+            await self._purse.budget_changed(result.out_of_budget, budget_revision)

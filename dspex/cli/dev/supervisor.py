@@ -55,10 +55,10 @@ def supervise(options: DevOptions) -> None:
     Raises:
         UsageError: another `dspex dev` uses the folder, a port is taken, or the worker cannot import a module.
     """
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.store import Store
 
-    Imports(options.imports)  # said here, once, rather than by every worker that is started
+    AllowedModules(options.imports)  # said here, once, rather than by every worker that is started
     shown_store = Store.open(options.store).shown_url
     folder = options.folder()
     with _only_one(folder):

@@ -17,7 +17,7 @@ from dspex.cli.main import FAILED, Ended
 from dspex.errors import DSPyError
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.temporal.client import Client
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -38,7 +38,7 @@ class Finding:
     advice: str = ""
 
 
-def check_everything(place: Place, state: Path | None, *, as_json: bool) -> None:
+def check_everything(place: Deployment, state: Path | None, *, as_json: bool) -> None:
     """Run all checks and print what they found.
 
     Raises:
@@ -102,7 +102,7 @@ def _keys() -> Iterator[Finding]:
         )
 
 
-async def _of_store(place: Place) -> list[Finding]:
+async def _of_store(place: Deployment) -> list[Finding]:
     try:
         store = place.open_store()
         await store.check()
@@ -111,7 +111,7 @@ async def _of_store(place: Place) -> list[Finding]:
     return [Finding("store", "ok", store.shown_url)]
 
 
-async def _of_server(place: Place) -> list[Finding]:
+async def _of_server(place: Deployment) -> list[Finding]:
     try:
         client = await place.connect()
     except DSPyError as error:
@@ -167,7 +167,7 @@ async def _workers(client: Client) -> Finding:
     return Finding("workers", "warn", f"none has polled {client.task_queue!r} lately", advice)
 
 
-def _disk(place: Place, state: Path | None) -> Finding:
+def _disk(place: Deployment, state: Path | None) -> Finding:
     from dspex.cli.dev.supervisor import DevOptions
 
     folders = {_existing(DevOptions(state=state).folder())}

@@ -23,6 +23,6 @@ def doctor(
     Python, packages, keys, the store, the server, workers, room on the disk. Exit status 1 if anything fails.
     """
     from dspex.cli.doctor.checks import check_everything
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
 
-    check_everything(Place(temporal, namespace, task_queue, store), state, as_json=as_json)
+    check_everything(Deployment(temporal, namespace, task_queue, store), state, as_json=as_json)

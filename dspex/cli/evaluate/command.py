@@ -45,16 +45,16 @@ def evaluate(
     """Score a program on rows of data. In this process, without a server, unless --durable."""
     from dspex.cli.evaluate.evaluate import EvaluateRequest
     from dspex.cli.evaluate.evaluate import evaluate as run
-    from dspex.cli.inputs.deployment import Place
-    from dspex.cli.inputs.lm_options import LMOptions
-    from dspex.cli.inputs.target import CodeOptions
+    from dspex.cli.inputs.deployment import Deployment
+    from dspex.cli.inputs.lm_options import LMArguments
+    from dspex.cli.inputs.target import TargetOptions
     from dspex.cli.runs.budgets import budget_of
 
     run(
         EvaluateRequest(
-            code=CodeOptions(target, metric, None, module, instructions, imports or ()),
-            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
-            place=Place(temporal, namespace, task_queue, store),
+            code=TargetOptions(target, metric, None, module, instructions, imports or ()),
+            lm=LMArguments(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
+            place=Deployment(temporal, namespace, task_queue, store),
             data=data,
             inputs=inputs,
             run_id=run_id,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dspex.cli.inputs.data import Columns, choose_columns, data_file, put_rows, read_examples
-from dspex.cli.inputs.deployment import Place
-from dspex.cli.inputs.lm_options import LMOptions, make_lm
-from dspex.cli.inputs.target import Code, CodeOptions, find_code
+from dspex.cli.inputs.deployment import Deployment
+from dspex.cli.inputs.lm_options import LMArguments, make_lm
+from dspex.cli.inputs.target import ResolvedTarget, TargetOptions, resolve_target
 from dspex.cli.main import note
 from dspex.cli.output.follow import Attachment, attached, follow
 from dspex.cli.output.progress import display
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class EvaluateRequest:
     """As given on the command line."""
 
-    code: CodeOptions
-    lm: LMOptions
-    place: Place
+    code: TargetOptions
+    lm: LMArguments
+    place: Deployment
     data: Path
     inputs: str | None = None
     run_id: str | None = None
@@ -50,7 +50,7 @@ class EvaluateRequest:
 @dataclass(frozen=True)
 class _Prepared:
     request: EvaluateRequest
-    code: Code
+    code: ResolvedTarget
     lm: LM
     data: DataFile
     columns: Columns
@@ -66,7 +66,7 @@ def evaluate(request: EvaluateRequest) -> None:
     """
     if request.run_id is not None:
         checked_run_id(request.run_id)
-    code = find_code(request.code)
+    code = resolve_target(request.code)
     if code.metric is None:
         raise UsageError("No metric. Name one: --metric exact_match, or contains, f1, package.module:function.")
     lm = make_lm(request.lm)

@@ -12,7 +12,7 @@ from dspex.datafiles import DataFile
 from dspex.errors import UsageError
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.target import Code
+    from dspex.cli.inputs.target import ResolvedTarget
     from dspex.primitives import Example, Module
     from dspex.store import Store
     from dspex.store.datasets import DatasetRef
@@ -40,7 +40,7 @@ class Columns:
         return values if only is None else {name: value for name, value in values.items() if name in only}
 
 
-def choose_columns(file: DataFile, code: Code, inputs: str | None) -> Columns:
+def choose_columns(file: DataFile, code: ResolvedTarget, inputs: str | None) -> Columns:
     """Which columns of the data the program is given, and which labels it cannot do without.
 
     Raises:
@@ -92,7 +92,7 @@ def _checked(file: DataFile, columns: Columns) -> Iterator[dict[str, Any]]:
         yield columns.kept(values)
 
 
-def _given(first: dict[str, Any], code: Code, inputs: str | None, file: DataFile) -> tuple[str, ...]:
+def _given(first: dict[str, Any], code: ResolvedTarget, inputs: str | None, file: DataFile) -> tuple[str, ...]:
     if inputs is not None:
         named = tuple(dict.fromkeys(name.strip() for name in inputs.split(",") if name.strip()))
         if not named:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class Deployment:
     """As given on the command line; what is None comes from the environment, then from the defaults."""
 
     temporal: str | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LMOptions:
+class LMArguments:
     """As given on the command line."""
 
     lm: str | None
@@ -24,7 +24,7 @@ class LMOptions:
     price: str | None = None
 
 
-def make_lm(options: LMOptions) -> LM:
+def make_lm(options: LMArguments) -> LM:
     """The LM. Its key stays where it is, in the environment.
 
     Raises:

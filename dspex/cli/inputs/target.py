@@ -11,12 +11,12 @@ from dspex.errors import UsageError
 
 if TYPE_CHECKING:
     from dspex.primitives import Module
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.runner.references import ProgramRef
 
 
 @dataclass(frozen=True)
-class CodeOptions:
+class TargetOptions:
     """As given on the command line."""
 
     target: str
@@ -28,12 +28,12 @@ class CodeOptions:
 
 
 @dataclass(frozen=True)
-class Code:
+class ResolvedTarget:
     """As found. A local and a durable run make their programs from the same `ref`."""
 
     ref: ProgramRef
     program: Module
-    imports: Imports
+    imports: AllowedModules
     metric: Callable[..., Any] | None
     metric_name: str | None
     inputs: tuple[str, ...] | None
@@ -53,19 +53,19 @@ class Code:
         return sorted({name.partition(":")[0] for name in named if name and ":" in name})
 
 
-def find_code(options: CodeOptions) -> Code:
+def resolve_target(options: TargetOptions) -> ResolvedTarget:
     """Find what `options` name, before anything is run.
 
     Raises:
         UsageError: a module, attribute, file, signature or metric is not there, or is something else.
     """
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.runner.references import build, resolve_metric
 
-    imports = Imports([*options.imports, *_modules(options)])
+    imports = AllowedModules([*options.imports, *_modules(options)])
     ref = _program(options.target, options, imports)
     inputs, outputs = _fields(ref)
-    return Code(
+    return ResolvedTarget(
         ref=ref,
         program=build(ref, imports),
         imports=imports,
@@ -77,7 +77,7 @@ def find_code(options: CodeOptions) -> Code:
     )
 
 
-def _modules(options: CodeOptions) -> list[str]:
+def _modules(options: TargetOptions) -> list[str]:
     """The modules that the command line itself names: to name code is to allow it, here."""
     from dspex.runner.imports import split
 
@@ -104,7 +104,7 @@ def _saved_code(path: str) -> str | None:
     return read_program(Path(path))[1].target
 
 
-def _program(target: str, options: CodeOptions, imports: Imports) -> ProgramRef:
+def _program(target: str, options: TargetOptions, imports: AllowedModules) -> ProgramRef:
     from dspex.runner.references import ProgramRef, build, reference, signature_program
     from dspex.runner.saved import load_program
 
@@ -126,7 +126,7 @@ def _signature(text: str, instructions: str | None) -> Any:
     return make_signature(text, instructions or None)
 
 
-def _refuse_signature_options(options: CodeOptions) -> None:
+def _refuse_signature_options(options: TargetOptions) -> None:
     given = {"--module": options.module, "--instructions": options.instructions}
     for name, value in given.items():
         if value is not None and "->" not in options.target:

@@ -24,10 +24,10 @@ def stats(
     store: options.StoreUrl = None,
 ) -> None:
     """What the ledger holds, by model."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.ledger.upkeep import show_stats
 
-    show_stats(Place(store=store), as_json=as_json)
+    show_stats(Deployment(store=store), as_json=as_json)
 
 
 @ledger.command()
@@ -52,11 +52,11 @@ def prune(
 
     dspex ledger prune --older-than 30d --dry-run
     """
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.ledger.upkeep import Wanted, prune_ledger
 
     wanted = Wanted(older_than, run_id, model, max_size)
-    place = Place(temporal, namespace, None, store)
+    place = Deployment(temporal, namespace, None, store)
     prune_ledger(place, wanted, dry_run=dry_run, compact=compact, as_json=as_json)
 
 
@@ -71,7 +71,7 @@ def export(
     store: options.StoreUrl = None,
 ) -> None:
     """Write calls as lines of JSON: answer, tokens, price, latency, predictor, run. Any number, in little memory."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.ledger.upkeep import Wanted, export_ledger
 
-    export_ledger(Place(store=store), Wanted(older_than, run_id, model, None), out)
+    export_ledger(Deployment(store=store), Wanted(older_than, run_id, model, None), out)

@@ -18,7 +18,7 @@ from dspex.cli.runs.lookup import status_of_record
 from dspex.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.store import Kept, LedgerStats, Selection, Store
     from dspex.temporal.client import Client
 
@@ -81,7 +81,7 @@ def bytes_of(size: str) -> int:
     return int(float(found[1]) * _SIZES[found[2] or ""])
 
 
-def show_stats(place: Place, *, as_json: bool) -> None:
+def show_stats(place: Deployment, *, as_json: bool) -> None:
     """Print what the ledger holds."""
     from dspex.bridge import wait_for
 
@@ -93,7 +93,7 @@ def show_stats(place: Place, *, as_json: bool) -> None:
         print("\n".join(_lines(store, found)), flush=True)
 
 
-def prune_ledger(place: Place, wanted: Wanted, *, dry_run: bool, compact: bool, as_json: bool) -> None:
+def prune_ledger(place: Deployment, wanted: Wanted, *, dry_run: bool, compact: bool, as_json: bool) -> None:
     """Throw away what is wanted, or say how much that is.
 
     Raises:
@@ -123,7 +123,7 @@ def prune_ledger(place: Place, wanted: Wanted, *, dry_run: bool, compact: bool, 
         note(f"left alone, in progress or just now: {', '.join(sorted(spared))}")
 
 
-def export_ledger(place: Place, wanted: Wanted, out: Path | None) -> None:
+def export_ledger(place: Deployment, wanted: Wanted, out: Path | None) -> None:
     """Write what is wanted as lines of JSON.
 
     Raises:
@@ -160,7 +160,7 @@ def _row(kept: Kept) -> dict[str, Any]:
     return {**row, "recorded_at": _time(kept.created_at), "response": response}
 
 
-async def _in_progress(place: Place, store: Store, now: float) -> set[str]:
+async def _in_progress(place: Deployment, store: Store, now: float) -> set[str]:
     """The runs whose calls are not to be touched."""
     from dspex.temporal.connection import TemporalNotReachableError
 

@@ -58,18 +58,18 @@ def optimize(
 
     dspex optimize "text -> intent" --train train.jsonl --val test.jsonl --metric exact_match --lm openai/gpt-4o-mini
     """
-    from dspex.cli.inputs.deployment import Place
-    from dspex.cli.inputs.lm_options import LMOptions
-    from dspex.cli.inputs.target import CodeOptions
+    from dspex.cli.inputs.deployment import Deployment
+    from dspex.cli.inputs.lm_options import LMArguments
+    from dspex.cli.inputs.target import TargetOptions
     from dspex.cli.optimize.request import OptimizeRequest
     from dspex.cli.optimize.request import optimize as run
     from dspex.cli.runs.budgets import budget_of
 
     run(
         OptimizeRequest(
-            code=CodeOptions(target, metric, teacher, module, instructions, imports or ()),
-            lm=LMOptions(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
-            place=Place(temporal, namespace, task_queue, store),
+            code=TargetOptions(target, metric, teacher, module, instructions, imports or ()),
+            lm=LMArguments(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
+            place=Deployment(temporal, namespace, task_queue, store),
             optimizer=optimizer,
             train=train,
             val=val,

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dspex.cli.inputs.data import Columns, choose_columns, data_file
-from dspex.cli.inputs.deployment import Place
-from dspex.cli.inputs.lm_options import LMOptions, make_lm
-from dspex.cli.inputs.target import Code, CodeOptions, find_code
+from dspex.cli.inputs.deployment import Deployment
+from dspex.cli.inputs.lm_options import LMArguments, make_lm
+from dspex.cli.inputs.target import ResolvedTarget, TargetOptions, resolve_target
 from dspex.cli.output.output_file import DEFAULT, check_output
 from dspex.errors import UsageError
 from dspex.runner.run_id import checked_run_id
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class OptimizeRequest:
     """As given on the command line."""
 
-    code: CodeOptions
-    lm: LMOptions
-    place: Place
+    code: TargetOptions
+    lm: LMArguments
+    place: Deployment
     optimizer: str
     train: Path
     val: Path | None = None
@@ -49,7 +49,7 @@ class Prepared:
     """All that the command line names, found and checked. Nothing is run or paid for yet."""
 
     request: OptimizeRequest
-    code: Code
+    code: ResolvedTarget
     lm: LM
     optimizer: Optimizer[Any]
     train: DataFile
@@ -93,7 +93,7 @@ def prepare(request: OptimizeRequest) -> Prepared:
     out = request.out or DEFAULT
     if not (request.detach or request.dry_run):
         check_output(out)
-    code = find_code(request.code)
+    code = resolve_target(request.code)
     optimizer = _optimizer(request, code)
     lm = make_lm(request.lm)
     train = data_file(request.train, "--train")
@@ -112,7 +112,7 @@ def _refuse_contradictions(request: OptimizeRequest) -> None:
         raise UsageError("With --detach nobody waits to write --out. Get it later: dspex runs result ID --out FILE.")
 
 
-def _optimizer(request: OptimizeRequest, code: Code) -> Optimizer[Any]:
+def _optimizer(request: OptimizeRequest, code: ResolvedTarget) -> Optimizer[Any]:
     from dspex.teleprompt.registry import arguments_from_text, make_optimizer, takes_metric
 
     texts = _pairs(request.arguments)

@@ -11,7 +11,7 @@ from dspex.cli.runs.lookup import find_run
 from dspex.errors import UsageError
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.clients.cost.budget import Budget
     from dspex.store import Spending
 
@@ -23,7 +23,7 @@ def budget_of(usd: float | None, tokens: int | None, calls: int | None) -> Budge
     return None if usd is None and tokens is None and calls is None else Budget(usd, tokens, calls)
 
 
-def show_budget(place: Place, run_id: str, budget: Budget | None, *, as_json: bool) -> None:
+def show_budget(place: Deployment, run_id: str, budget: Budget | None, *, as_json: bool) -> None:
     """Change the run's budget, if one is given, and say how much of it is used.
 
     Raises:
@@ -40,7 +40,7 @@ def show_budget(place: Place, run_id: str, budget: Budget | None, *, as_json: bo
         print(spending, flush=True)
 
 
-async def _budget(place: Place, run_id: str, budget: Budget | None) -> Spending | None:
+async def _budget(place: Deployment, run_id: str, budget: Budget | None) -> Spending | None:
     found = await find_run(place, run_id)
     store = place.open_store()
     if budget is None:

@@ -22,10 +22,10 @@ def list_runs(
     store: options.StoreUrl = None,
 ) -> None:
     """The runs that the server and the store know, the latest first."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.views import show_list
 
-    show_list(Place(temporal, namespace, None, store), limit, as_json=as_json)
+    show_list(Deployment(temporal, namespace, None, store), limit, as_json=as_json)
 
 
 @runs.command()
@@ -37,10 +37,10 @@ def show(
     store: options.StoreUrl = None,
 ) -> None:
     """One run: its state, its scores, what failed."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.views import show_run
 
-    show_run(Place(temporal, namespace, None, store), run_id, as_json=as_json)
+    show_run(Deployment(temporal, namespace, None, store), run_id, as_json=as_json)
 
 
 @runs.command()
@@ -53,10 +53,10 @@ def watch(
     store: options.StoreUrl = None,
 ) -> None:
     """Follow a run to its end, then say what it found. Ctrl-C leaves it running."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.results import watch_run
 
-    watch_run(Place(temporal, namespace, task_queue, store), run_id, as_json=as_json)
+    watch_run(Deployment(temporal, namespace, task_queue, store), run_id, as_json=as_json)
 
 
 @runs.command()
@@ -69,10 +69,10 @@ def result(
     store: options.StoreUrl = None,
 ) -> None:
     """What a run found; waits for its end. With --out, writes the optimized program."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.results import show_result
 
-    show_result(Place(temporal, namespace, None, store), run_id, out, as_json=as_json)
+    show_result(Deployment(temporal, namespace, None, store), run_id, out, as_json=as_json)
 
 
 @runs.command()
@@ -83,10 +83,10 @@ def stop(
     store: options.StoreUrl = None,
 ) -> None:
     """End a run now, with the best program so far as its result."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.control import order
 
-    order(Place(temporal, namespace, None, store), run_id, "stop")
+    order(Deployment(temporal, namespace, None, store), run_id, "stop")
 
 
 @runs.command()
@@ -97,10 +97,10 @@ def pause(
     store: options.StoreUrl = None,
 ) -> None:
     """Let a run finish its step and then wait."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.control import order
 
-    order(Place(temporal, namespace, None, store), run_id, "pause")
+    order(Deployment(temporal, namespace, None, store), run_id, "pause")
 
 
 @runs.command()
@@ -111,10 +111,10 @@ def resume(
     store: options.StoreUrl = None,
 ) -> None:
     """Go on after a pause."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.control import order
 
-    order(Place(temporal, namespace, None, store), run_id, "resume")
+    order(Deployment(temporal, namespace, None, store), run_id, "resume")
 
 
 @runs.command()
@@ -129,10 +129,10 @@ def budget(
     store: options.StoreUrl = None,
 ) -> None:
     """What a run may spend and has spent; with options, change it. A run that waits because it has spent it goes on."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.budgets import budget_of, show_budget
 
-    show_budget(Place(temporal, namespace, None, store), run_id, budget_of(usd, tokens, calls), as_json=as_json)
+    show_budget(Deployment(temporal, namespace, None, store), run_id, budget_of(usd, tokens, calls), as_json=as_json)
 
 
 @runs.command()
@@ -143,7 +143,7 @@ def cancel(
     store: options.StoreUrl = None,
 ) -> None:
     """End a run without a result."""
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.cli.runs.control import order
 
-    order(Place(temporal, namespace, None, store), run_id, "cancel")
+    order(Deployment(temporal, namespace, None, store), run_id, "cancel")

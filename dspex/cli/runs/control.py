@@ -9,7 +9,7 @@ from dspex.cli.runs.lookup import find_run
 from dspex.errors import UsageError
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
 
 Order = Literal["stop", "pause", "resume", "cancel"]
 
@@ -22,7 +22,7 @@ _SAID = {
 _OF_TRAINING = "the provider is told to end its job"
 
 
-def order(place: Place, run_id: str, what: Order) -> None:
+def order(place: Deployment, run_id: str, what: Order) -> None:
     """Tell the run, and say what becomes of it.
 
     Raises:
@@ -33,7 +33,7 @@ def order(place: Place, run_id: str, what: Order) -> None:
     note(f"run {run_id}: {wait_for(_order(place, run_id, what)).format(id=run_id)}")
 
 
-async def _order(place: Place, run_id: str, what: Order) -> str:
+async def _order(place: Deployment, run_id: str, what: Order) -> str:
     from dspex.temporal.finetune_run import FinetuneRun
 
     found = await find_run(place, run_id)

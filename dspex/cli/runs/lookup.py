@@ -9,14 +9,14 @@ from dspex.errors import UsageError
 from dspex.runner.run_record import BEAT_S
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.store import RunRecord
     from dspex.temporal.client import Client
     from dspex.temporal.finetune_run import FinetuneRun
     from dspex.temporal.run import Run
 
 
-async def find_run(place: Place, run_id: str) -> tuple[Client, Run | FinetuneRun] | RunRecord:
+async def find_run(place: Deployment, run_id: str) -> tuple[Client, Run | FinetuneRun] | RunRecord:
     """The durable run of this id, or the record of the local one.
 
     Raises:
@@ -34,7 +34,7 @@ async def find_run(place: Place, run_id: str) -> tuple[Client, Run | FinetuneRun
         return record
 
 
-async def find_durable(place: Place, run_id: str) -> tuple[Client, Run | FinetuneRun]:
+async def find_durable(place: Deployment, run_id: str) -> tuple[Client, Run | FinetuneRun]:
     """The durable run of this id.
 
     Raises:

@@ -16,11 +16,11 @@ from dspex.errors import UsageError
 from dspex.runner.saved import document_bytes
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.store import RunRecord, Store
 
 
-def watch_run(place: Place, run_id: str, *, as_json: bool) -> None:
+def watch_run(place: Deployment, run_id: str, *, as_json: bool) -> None:
     """Follow the run to its end and say what it found.
 
     Raises:
@@ -34,7 +34,7 @@ def watch_run(place: Place, run_id: str, *, as_json: bool) -> None:
         note(f"The program: dspex runs result {run_id} --out program.json")
 
 
-def show_result(place: Place, run_id: str, out: Path | None, *, as_json: bool) -> None:
+def show_result(place: Deployment, run_id: str, out: Path | None, *, as_json: bool) -> None:
     """Say what the run found, once it has ended; write its program where that is asked for.
 
     Raises:
@@ -61,7 +61,7 @@ def _show(summary: Summary | FinetuneSummary, *, as_json: bool) -> None:
 Found = tuple[Summary | FinetuneSummary, dict[str, Any] | None]
 
 
-async def _watch(place: Place, run_id: str, attachment: Attachment) -> Found:
+async def _watch(place: Deployment, run_id: str, attachment: Attachment) -> Found:
     from dspex.temporal.run import Run
 
     found = await find_run(place, run_id)
@@ -78,7 +78,7 @@ async def _watch(place: Place, run_id: str, attachment: Attachment) -> Found:
     return of_durable(result, None), result.document
 
 
-async def _result(place: Place, run_id: str, attachment: Attachment) -> Found:
+async def _result(place: Deployment, run_id: str, attachment: Attachment) -> Found:
     from dspex.temporal.run import Run
 
     found = await find_run(place, run_id)

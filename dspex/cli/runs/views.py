@@ -14,7 +14,7 @@ from dspex.cli.runs.finetunes import facts_of_finetune
 from dspex.cli.runs.lookup import find_run, status_of_record
 
 if TYPE_CHECKING:
-    from dspex.cli.inputs.deployment import Place
+    from dspex.cli.inputs.deployment import Deployment
     from dspex.store import Bill, RunRecord
     from dspex.store.outcomes import Failure
     from dspex.temporal.contracts.optimize import Progress
@@ -37,7 +37,7 @@ class RunRow:
     started: str
 
 
-def show_list(place: Place, limit: int, *, as_json: bool) -> None:
+def show_list(place: Deployment, limit: int, *, as_json: bool) -> None:
     """Print the latest runs."""
     from dspex.bridge import wait_for
 
@@ -50,7 +50,7 @@ def show_list(place: Place, limit: int, *, as_json: bool) -> None:
         _print_table(rows)
 
 
-def show_run(place: Place, run_id: str, *, as_json: bool) -> None:
+def show_run(place: Deployment, run_id: str, *, as_json: bool) -> None:
     """Print one run in full.
 
     Raises:
@@ -74,7 +74,7 @@ def show_run(place: Place, run_id: str, *, as_json: bool) -> None:
         print(line)
 
 
-async def _rows(place: Place, limit: int) -> list[RunRow]:
+async def _rows(place: Deployment, limit: int) -> list[RunRow]:
     from dspex.temporal.connection import TemporalNotReachableError
 
     records = await place.open_store().runs.list(limit)
@@ -88,7 +88,7 @@ async def _rows(place: Place, limit: int) -> list[RunRow]:
     return sorted(rows, key=lambda row: row.started, reverse=True)[:limit]
 
 
-async def _durable_rows(place: Place, limit: int) -> list[RunRow]:
+async def _durable_rows(place: Deployment, limit: int) -> list[RunRow]:
     from dspex.temporal.search_attributes import BEST_SCORE, OPTIMIZER, PROGRAM
 
     client = await place.connect()
@@ -121,7 +121,7 @@ def _row_of_record(record: RunRecord) -> RunRow:
     )
 
 
-async def _facts(place: Place, run_id: str) -> tuple[dict[str, Any], list[Failure]]:
+async def _facts(place: Deployment, run_id: str) -> tuple[dict[str, Any], list[Failure]]:
     from dspex.temporal.run import Run
 
     found = await find_run(place, run_id)

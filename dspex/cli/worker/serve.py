@@ -16,7 +16,7 @@ from dspex.errors import StoreError
 if TYPE_CHECKING:
     from temporalio.client import Client as TemporalClient
 
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.store import Store
 
 _AGAIN_S = 1.0
@@ -46,18 +46,18 @@ def work_until_told(options: WorkerOptions) -> None:
         UsageError: a module cannot be imported, or the store's URL is none.
     """
     from dspex.cli.output.logs import show_logs
-    from dspex.runner.imports import Imports
+    from dspex.runner.imports import AllowedModules
     from dspex.settings import configure
     from dspex.store import Store
 
     show_logs()
-    imports = Imports(options.modules())
+    imports = AllowedModules(options.modules())
     if options.store:
         configure(store=options.store)
     asyncio.run(_work(options, imports, Store.open(options.store)))
 
 
-async def _work(options: WorkerOptions, imports: Imports, store: Store) -> None:
+async def _work(options: WorkerOptions, imports: AllowedModules, store: Store) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -94,7 +94,7 @@ async def _connected(options: WorkerOptions, store: Store, stopped: asyncio.Even
 
 
 async def _serve(
-    options: WorkerOptions, imports: Imports, store: Store, client: TemporalClient, stopped: asyncio.Event
+    options: WorkerOptions, imports: AllowedModules, store: Store, client: TemporalClient, stopped: asyncio.Event
 ) -> None:
     """Poll until told to stop, or until the server sends the worker away."""
     from temporalio.service import RPCError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dspex.clients.batch.wire import Line, Look
+from dspex.clients.batch.wire import BatchLine, Look
 from dspex.errors import LMUnexpectedError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class AnthropicBatch:
         done = sum(count for name, count in counts.items() if name != "processing")
         return Look("ended" if raw.get("processing_status") == "ended" else "working", done, raw)
 
-    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
         # Not at `results_url`: the key is sent to the address that the user gave, and to no other.
         async for line in http.lines(f"/messages/batches/{batch.provider_id}/results"):
             yield read_line(line)
@@ -89,7 +89,7 @@ class AnthropicBatch:
         """There are no files. The batch itself stays where its owner sees it, and is deleted after 29 days."""
 
 
-def read_line(line: bytes) -> Line:
+def read_line(line: bytes) -> BatchLine:
     try:
         data = orjson.loads(line)
         key, result = data["custom_id"], data["result"]
@@ -97,12 +97,12 @@ def read_line(line: bytes) -> Line:
     except (orjson.JSONDecodeError, KeyError, TypeError) as broken:
         raise LMUnexpectedError(f"A line of the batch's results cannot be read: {line[:200]!r}") from broken
     if kind == "succeeded":
-        return Line(key, 200, orjson.dumps(result["message"]))
+        return BatchLine(key, 200, orjson.dumps(result["message"]))
     if kind == "errored":
         error = result.get("error") or {}
         inner = error.get("error") or error
-        return Line(key, _STATUS.get(str(inner.get("type")), 500), orjson.dumps(error))
-    return Line(key, None, line)
+        return BatchLine(key, _STATUS.get(str(inner.get("type")), 500), orjson.dumps(error))
+    return BatchLine(key, None, line)
 
 
 def _may_be(listed: dict[str, Any], batch: Batch) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from dspex.clients.batch.submission import Desk
+from dspex.clients.batch.submission import BatchSubmitter
 from dspex.clients.batch.target import KeyRing, refuse_secret_of_this_process, target_of
 from dspex.clients.lm import LM
 from dspex.clients.prepare import prepare
@@ -33,4 +33,4 @@ async def check_batches(lm: BaseLM | None, store: Store, *, durable: bool = Fals
         refuse_secret_of_this_process(target)
     keys = KeyRing()
     keys.keep(target, call)
-    await Desk(store, f"check:{uuid.uuid4().hex}", keys).check(target)
+    await BatchSubmitter(store, f"check:{uuid.uuid4().hex}", keys).check(target)

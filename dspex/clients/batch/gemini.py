@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import orjson
 
-from dspex.clients.batch.wire import Line, Look, Progress
+from dspex.clients.batch.wire import BatchLine, Look, Progress
 from dspex.errors import LMUnexpectedError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class GeminiBatch:
             return Look(progress, done, raw, words, passing=error.get("code") in _PASSING)
         return Look(progress, done, raw)
 
-    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
         output = look.raw.get("response") or _about(look.raw).get("output") or {}
         inlined = output.get("inlinedResponses") or {}
         for one in inlined.get("inlinedResponses") or []:
@@ -106,17 +106,17 @@ class GeminiBatch:
         """There are no files. The batch itself stays where its owner sees it, until Gemini deletes it."""
 
 
-def read_result(key: str, one: dict[str, Any]) -> Line:
+def read_result(key: str, one: dict[str, Any]) -> BatchLine:
     if isinstance(one.get("response"), dict):
-        return Line(key, 200, orjson.dumps(one["response"]))
+        return BatchLine(key, 200, orjson.dumps(one["response"]))
     error = one.get("error")
     if not isinstance(error, dict):
-        return Line(key, None, b"")
+        return BatchLine(key, None, b"")
     code = error.get("code")
     if not isinstance(code, int) or code == 1:  # cancelled
-        return Line(key, None, orjson.dumps(error))
+        return BatchLine(key, None, orjson.dumps(error))
     status = _STATUS.get(code, code if code >= 400 else 500)
-    return Line(key, status, orjson.dumps({"error": {**error, "code": status}}))
+    return BatchLine(key, status, orjson.dumps({"error": {**error, "code": status}}))
 
 
 def _mark(batch: Batch) -> str:

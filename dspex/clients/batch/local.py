@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 from dspex.clients.batch.check import check_batches
 from dspex.clients.batch.requests import Collected, counted, refusal
-from dspex.clients.batch.submission import Desk, Tended
+from dspex.clients.batch.submission import BatchSubmitter, Tended
 from dspex.clients.batch.target import KeyRing, target_of
 from dspex.clients.cache.response_cache import CacheAsLedger
 from dspex.clients.calls.batch_collector import collecting
-from dspex.clients.calls.pipeline import Finished
+from dspex.clients.calls.pipeline import FinishedCall
 from dspex.errors import StoreError
 from dspex.per_loop import PerLoop
 from dspex.settings import settings
 from dspex.store import Store
-from dspex.store.batches import Standing
+from dspex.store.batches import RequestState
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
     from dspex.clients.calls.scope import CallScope
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class BatchWaitPolicy:
     """Seconds. `quiet`: without a new call, until what has come is submitted; `longest_quiet`: at the most, when calls
     keep coming. `first_look` and `longest_look`: between two looks at a batch, growing from one to the other."""
 
@@ -51,7 +51,9 @@ class Patience:
 
 
 @contextmanager
-def batch_api(*, patience: Patience = Patience(), uncertain_seconds: float | None = None) -> Iterator[LocalBatches]:
+def batch_api(
+    *, patience: BatchWaitPolicy = BatchWaitPolicy(), uncertain_seconds: float | None = None
+) -> Iterator[LocalBatches]:
     """Answer the LM calls inside the block through the provider's batch API: at half the price, within a day.
 
     Calls that are made together are submitted together, so run many programs at once (`Evaluate`, `Parallel`,
@@ -85,7 +87,7 @@ async def batches_checked() -> AsyncIterator[LocalBatches]:
 class LocalBatches:
     """Collects calls until no more come, submits them, and hands their answers out."""
 
-    def __init__(self, patience: Patience, uncertain_seconds: float | None) -> None:
+    def __init__(self, patience: BatchWaitPolicy, uncertain_seconds: float | None) -> None:
         self._patience = patience
         self._uncertain_seconds = uncertain_seconds
         self._owner = f"local:{uuid.uuid4().hex}"
@@ -94,11 +96,11 @@ class LocalBatches:
         self.tended = Tended()
         """How the batches were doing at the last look."""
 
-    async def answer(self, call: Call, scope: CallScope | None) -> Finished | None:
-        """See `dspex.clients.calls.batch_collector.Collector`."""
+    async def answer(self, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
+        """See `dspex.clients.calls.batch_collector.BatchCollector`."""
         waiters = self._loops.get()
         standing = await waiters.collected.ask(call, scope)
-        if isinstance(standing, Finished):
+        if isinstance(standing, FinishedCall):
             return standing
         if waiters.collected.has_had_enough(standing):
             return None
@@ -124,7 +126,7 @@ class LocalBatches:
         store = Store.open(settings.store)
         return _Waiters(
             Collected(store, self._owner, self._keys, durable=False),
-            Desk(store, self._owner, self._keys, uncertain_seconds=self._uncertain_seconds),
+            BatchSubmitter(store, self._owner, self._keys, uncertain_seconds=self._uncertain_seconds),
             self._patience,
             self,
         )
@@ -132,9 +134,9 @@ class LocalBatches:
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    call: Call
+    call: LMCall
     scope: CallScope | None
-    place: asyncio.Future[Finished | None]
+    place: asyncio.Future[FinishedCall | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -142,14 +144,14 @@ class _Waiters:
     """Those who wait on one event loop."""
 
     collected: Collected
-    desk: Desk
-    patience: Patience
+    desk: BatchSubmitter
+    patience: BatchWaitPolicy
     batches: LocalBatches
     _waiting: dict[str, list[_Waiter]] = field(default_factory=dict)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
-    async def wait(self, key: str, call: Call, scope: CallScope | None) -> Finished | None:
+    async def wait(self, key: str, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
         """The answer to `key`, when a batch has brought it; None if none does."""
         waiter = _Waiter(call, scope, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, []).append(waiter)
@@ -204,7 +206,7 @@ class _Waiters:
             logger.info("Batches: %s", tended.trouble)
         return tended
 
-    async def _others(self) -> list[tuple[str, Call, CallScope | None]]:
+    async def _others(self) -> list[tuple[str, LMCall, CallScope | None]]:
         """The calls that another process has taken over, and may not live to see answered."""
         standing = await self._standing()
         return [
@@ -213,8 +215,8 @@ class _Waiters:
             if stands.owner != self.collected.owner and stands.status != "refused" and key in self._waiting
         ]
 
-    async def _standing(self) -> dict[str, Standing]:
-        found: dict[str, Standing] = {}
+    async def _standing(self) -> dict[str, RequestState]:
+        found: dict[str, RequestState] = {}
         keys = list(self._waiting)
         for at in range(0, len(keys), _PAGE):
             found |= await self.collected.store.batches.standing(keys[at : at + _PAGE])
@@ -258,17 +260,17 @@ class _Waiters:
             return
         first = True
         for waiter in self._waiting.get(key, ()):
-            finished = counted(entry, waiter.scope) if first else Finished(entry, paid=False)
+            finished = counted(entry, waiter.scope) if first else FinishedCall(entry, paid=False)
             first = False
             if not waiter.place.done():
                 waiter.place.set_result(finished)
 
-    def _refuse(self, key: str, standing: Standing) -> None:
+    def _refuse(self, key: str, standing: RequestState) -> None:
         for waiter in self._waiting.get(key, ()):
             if not waiter.place.done():
                 waiter.place.set_exception(refusal(standing, target_of(waiter.call)))
 
-    def _give(self, key: str, finished: Finished | None) -> None:
+    def _give(self, key: str, finished: FinishedCall | None) -> None:
         for waiter in self._waiting.get(key, ()):
             if not waiter.place.done():
                 waiter.place.set_result(finished)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from dspex.clients.batch.wire import Line, Look, Progress
+from dspex.clients.batch.wire import BatchLine, Look, Progress
 from dspex.errors import LMError, LMUnexpectedError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class OpenAIBatch:
             return Look(progress, done, raw, error, passing)
         return Look(progress, done, raw)
 
-    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
         for name in ("output_file_id", "error_file_id"):
             if look.raw.get(name):
                 async for line in http.lines(f"/files/{look.raw[name]}/content"):
@@ -125,7 +125,7 @@ class AzureBatch(OpenAIBatch):
         return base.partition("/deployments/")[0], endpoint
 
 
-def read_line(line: bytes) -> Line:
+def read_line(line: bytes) -> BatchLine:
     """A line of an output file or of an error file."""
     try:
         data = orjson.loads(line)
@@ -133,8 +133,8 @@ def read_line(line: bytes) -> Line:
     except (orjson.JSONDecodeError, KeyError, TypeError) as broken:
         raise LMUnexpectedError(f"A line of the batch's results cannot be read: {line[:200]!r}") from broken
     if response and response.get("status_code") and response.get("body") is not None:
-        return Line(key, response["status_code"], orjson.dumps(response["body"]))
-    return Line(key, None, orjson.dumps({"error": error}))
+        return BatchLine(key, response["status_code"], orjson.dumps(response["body"]))
+    return BatchLine(key, None, orjson.dumps({"error": error}))
 
 
 def _why(raw: dict[str, Any]) -> tuple[str, bool]:

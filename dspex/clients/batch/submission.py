@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.clients.batch.http import Http
 from dspex.clients.batch.target import KeyRing, Target
-from dspex.clients.batch.wire import BatchWire, Line, Look
+from dspex.clients.batch.wire import BatchLine, BatchWire, Look
 from dspex.clients.batch.wires import batch_wire_of, wire_of
 from dspex.clients.canonical.answer import stopped_because, usage_of
-from dspex.clients.canonical.usage import tokens_of
+from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.budget import refusal
 from dspex.clients.cost.pricing import cost_usd
 from dspex.clients.http.transport import RawResponse
 from dspex.errors import (
-    Blame,
+    FailureKind,
     LMConfigurationError,
     LMError,
     LMInvalidRequestError,
@@ -32,7 +32,7 @@ from dspex.errors import (
     LMTransportError,
     LMUnexpectedError,
     LMUnsupportedModelError,
-    blame,
+    classify,
 )
 from dspex.store.batches import Batch, Refused
 from dspex.store.ledger import LedgerEntry
@@ -87,7 +87,7 @@ class Tended:
         )
 
 
-class Desk:
+class BatchSubmitter:
     """The batches of one owner (the start of a run, or a local evaluation) in one store.
 
     `uncertain_seconds` is how long after the creation of a batch was asked for, and nothing was heard, it may still
@@ -302,7 +302,7 @@ class Desk:
     async def _collect(self, batch: Batch, look: Look, wire: BatchWire, http: Http) -> Tended:
         """Take in what came of a batch; whoever is faster at the same line has it."""
         answered = refused = seen = 0
-        page: list[Line] = []
+        page: list[BatchLine] = []
         async for line in wire.results(http, batch, look):
             page.append(line)
             seen += 1
@@ -318,7 +318,7 @@ class Desk:
         await wire.tidy(http, batch, look)
         return Tended(answered=answered, refused=refused, again=again)
 
-    async def _settle(self, batch: Batch, page: Sequence[Line], wire: BatchWire) -> tuple[int, int]:
+    async def _settle(self, batch: Batch, page: Sequence[BatchLine], wire: BatchWire) -> tuple[int, int]:
         target = Target.parse(batch.target)
         seconds = time.time() - (batch.opened_at or batch.created_at)
         entries, refused = [], []
@@ -347,13 +347,13 @@ async def _told(tending: Coroutine[Any, Any, Tended], batch: Batch) -> Tended:
     try:
         return await tending
     except LMError as error:
-        if blame(error) is not Blame.INFRASTRUCTURE:
+        if classify(error) is not FailureKind.INFRASTRUCTURE:
             raise
         held = int(batch.status == "intent")
         return Tended(under_way=1, requests=batch.requests, done=batch.done, held=held, trouble=error.message)
 
 
-def _read(line: Line, target: Target, share: float, seconds: float) -> LedgerEntry | Refused | None:
+def _read(line: BatchLine, target: Target, share: float, seconds: float) -> LedgerEntry | Refused | None:
     """What became of a request; None if it is to be made again."""
     if line.status is None:
         return None
@@ -363,11 +363,11 @@ def _read(line: Line, target: Target, share: float, seconds: float) -> LedgerEnt
             raise wire.error(RawResponse(line.status, {}, line.body))
         reply = wire.decode(line.body)
     except LMError as error:
-        if blame(error) is Blame.INFRASTRUCTURE:
+        if classify(error) is FailureKind.INFRASTRUCTURE:
             return None
         return Refused(line.key, line.status, line.body)
     usage = usage_of(reply)
-    tokens = tokens_of(usage)
+    tokens = token_counts(usage)
     full = cost_usd(target.model, usage, target.price)
     return LedgerEntry(
         key=line.key,

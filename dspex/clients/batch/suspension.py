@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dspex.bridge import held
 from dspex.clients.batch.requests import Collected
-from dspex.clients.calls.pipeline import Finished
+from dspex.clients.calls.pipeline import FinishedCall
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
     from dspex.clients.calls.scope import CallScope
 
 R = TypeVar("R")
@@ -51,14 +51,14 @@ class Suspension:
         self.suspended = 0
         self.own = 0
 
-    async def answer(self, call: Call, scope: CallScope | None) -> Finished | None:
-        """See `dspex.clients.calls.batch_collector.Collector`."""
+    async def answer(self, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
+        """See `dspex.clients.calls.batch_collector.BatchCollector`."""
         if self._over:
             raise asyncio.CancelledError
         if self._ordinary:
             return None
         standing = await self._collected.ask(call, scope)
-        if isinstance(standing, Finished):
+        if isinstance(standing, FinishedCall):
             self.own += scope is not None and standing.entry.run_id == scope.run_id
             return standing
         if self._collected.has_had_enough(standing):

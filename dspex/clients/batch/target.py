@@ -17,7 +17,7 @@ from dspex.errors import LMConfigurationError, LMNotConfiguredError
 from dspex.settings import read
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Target:
         return f"{self.base}{path}{query}"
 
 
-def target_of(call: Call) -> Target:
+def target_of(call: LMCall) -> Target:
     """Where `call` would be submitted.
 
     Raises:
@@ -81,7 +81,7 @@ def target_of(call: Call) -> Target:
     )
 
 
-def _own_price(call: Call) -> dict[str, float] | None:
+def _own_price(call: LMCall) -> dict[str, float] | None:
     configured = read("prices")
     own = call.price or (configured.get(call.model) if configured else None)
     return None if own is None else checked_price(own, call.model)
@@ -110,7 +110,7 @@ class KeyRing:
         self._keys: dict[str, Secret] = {}
         self._transports: dict[str, FileTransport] = {}
 
-    def keep(self, target: Target, call: Call) -> None:
+    def keep(self, target: Target, call: LMCall) -> None:
         """Remember how `call` would have been sent.
 
         Raises:

@@ -31,7 +31,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BatchLine:
     """What became of one request: a status and a body as a single call would have got them.
 
     `status` is None for a request that was not made at all: the batch expired or was cancelled before.
@@ -81,7 +81,7 @@ class BatchWire(Protocol):
 
     async def look(self, http: Http, batch: Batch) -> Look: ...
 
-    def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[Line]:
+    def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
         """What became of the requests, in any order. Some may be missing."""
         ...
 

@@ -17,7 +17,7 @@ from dspex.errors import LMConfigurationError
 if TYPE_CHECKING:
     from dspex.clients.batch.target import Target
     from dspex.clients.batch.wire import BatchWire
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
     from dspex.clients.wires.wire import Wire
 
 BATCH_WIRES: dict[str, BatchWire] = {
@@ -36,7 +36,7 @@ _WIRES: dict[str, tuple[Wire, str]] = {
 """Wire formats by a name that the store keeps, and who takes batches of them."""
 
 
-def batch_wire_for(call: Call) -> BatchWire:
+def batch_wire_for(call: LMCall) -> BatchWire:
     """How to submit `call`.
 
     Raises:

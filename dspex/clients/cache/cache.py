@@ -1,6 +1,6 @@
 """`Cache`: results by request, in memory and in a file. ``dspex.cache`` is the one in use, and may be replaced.
 
-What LMs answer is kept in the ledger unless the user chooses otherwise (see `dspex.clients.cache.response_cache`); results
+What LMs answer is kept in the ledger unless the user chooses otherwise (`dspex.clients.cache.response_cache`); results
 of functions under `request_cache` and of embedders are kept here. Names are DSPy's (``dspy.clients.cache``).
 """
 

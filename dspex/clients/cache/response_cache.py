@@ -17,7 +17,7 @@ import orjson
 from dspex.clients.cache.cache import Cache
 from dspex.clients.cache.directory import default_cache_dir
 from dspex.clients.canonical.answer import Answer, usage_of
-from dspex.clients.canonical.usage import tokens_of
+from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import cost_usd
 from dspex.errors import StoreError
 from dspex.settings import settings
@@ -65,7 +65,7 @@ class CacheAsLedger:
         if found is None:
             return Won()
         usage = usage_of(found)
-        tokens, cost, response = tokens_of(usage), cost_usd(self._model, usage), orjson.dumps(found)
+        tokens, cost, response = token_counts(usage), cost_usd(self._model, usage), orjson.dumps(found)
         entry = LedgerEntry(key, self._model, response, tokens.prompt, tokens.completion, cost, 0.0, run_id=None)
         return Hit(entry)
 

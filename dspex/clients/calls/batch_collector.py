@@ -8,27 +8,27 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call, Finished
+    from dspex.clients.calls.pipeline import FinishedCall, LMCall
     from dspex.clients.calls.scope import CallScope
 
 
-class Collector(Protocol):
+class BatchCollector(Protocol):
     """Takes calls to be answered by a batch."""
 
-    async def answer(self, call: Call, scope: CallScope | None) -> Finished | None:
+    async def answer(self, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
         """The call's answer, when it is there; None if it is to be made as an ordinary call after all."""
         ...
 
 
-_current: ContextVar[Collector | None] = ContextVar("dspex_batch_collector", default=None)
+_current: ContextVar[BatchCollector | None] = ContextVar("dspex_batch_collector", default=None)
 
 
-def collector_in_force() -> Collector | None:
+def current_collector() -> BatchCollector | None:
     return _current.get()
 
 
 @contextmanager
-def collecting(collector: Collector | None) -> Iterator[None]:
+def collecting(collector: BatchCollector | None) -> Iterator[None]:
     """Have `collector` take the LM calls of the code inside the block; with None, make them as usual."""
     token = _current.set(collector)
     try:

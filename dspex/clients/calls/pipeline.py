@@ -14,35 +14,35 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from dspex.clients.calls.batch_collector import collector_in_force
+from dspex.clients.calls.batch_collector import current_collector
 from dspex.clients.calls.calling_predictor import calling_predictor
 from dspex.clients.calls.scope import CallScope, Usage, current_scope
 from dspex.clients.calls.single_flight import Flight, SingleFlight
 from dspex.clients.canonical.answer import reported_cost, stopped_because, usage_of
 from dspex.clients.canonical.secrets import Secret, in_environment, in_headers, scrub, scrub_body
-from dspex.clients.canonical.usage import tokens_of
+from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.budget import refusal
 from dspex.clients.cost.pricing import OwnPrice, tokens_usd
-from dspex.clients.cost.upper_bound import most_of
+from dspex.clients.cost.upper_bound import cost_upper_bound
 from dspex.clients.http.transport import Transport
-from dspex.clients.resilience.gate import Gate
+from dspex.clients.resilience.limiter import EndpointLimiter
 from dspex.clients.resilience.rate_limit_headers import calls_left
 from dspex.clients.resilience.retry import with_retries
 from dspex.clients.wires.openai.chat import Wire
 from dspex.errors import (
-    Blame,
+    FailureKind,
     LMError,
     LMRateLimitError,
     LMServerError,
     LMTimeoutError,
     LMTransportError,
     StoreError,
-    blame,
+    classify,
 )
 from dspex.observability import gauges
 from dspex.observability.switch import telemetry
 from dspex.per_loop import PerLoop
-from dspex.store.budgets import Payer, Spent
+from dspex.store.budgets import BudgetExhausted, Payer
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 logger = logging.getLogger(__name__)
@@ -65,13 +65,13 @@ class CallLedger(Protocol):
     """What the client needs of the ledger (`dspex.store.Ledger`)."""
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held: ...
-    async def reserve(self, key: str, payer: Payer) -> Held | Spent | None: ...
+    async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None: ...
     async def record(self, entry: LedgerEntry) -> LedgerEntry: ...
     async def release(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class LMCall:
     """One request, ready to be sent. `key` is None for a call that is neither shared nor recorded.
 
     `headers` hold the key, so a call is never printed: it has no fields in its repr but the model and the address.
@@ -89,7 +89,7 @@ class Call:
     max_concurrency: int
     transport: Transport
     ledger: CallLedger | None
-    sender: Callable[[Call], Awaitable[tuple[bytes, Any]]] | None = None
+    sender: Callable[[LMCall], Awaitable[tuple[bytes, Any]]] | None = None
     """Sends the call in another way than by a post: shown as it comes, or through litellm."""
     rpm: float | None = None
     tpm: float | None = None
@@ -102,7 +102,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finished:
+class FinishedCall:
     """A call's answer. `paid` says whether it was called just now, or was found in the ledger.
 
     `reply` is the answer decoded, where that is done already: one caller gets it, others decode one of their own.
@@ -117,13 +117,13 @@ class _Traffic:
     """The calls of one event loop."""
 
     def __init__(self) -> None:
-        self.flights: SingleFlight[Finished] = SingleFlight()
-        self.gates: dict[tuple[str, str | None], Gate] = {}
+        self.flights: SingleFlight[FinishedCall] = SingleFlight()
+        self.gates: dict[tuple[str, str | None], EndpointLimiter] = {}
 
-    def gate(self, call: Call) -> Gate:
+    def gate(self, call: LMCall) -> EndpointLimiter:
         """Rate limits are an account's, so each address and key has a gate of its own."""
         name = (call.url, call.secret.reveal() if call.secret else None)
-        return self.gates.get(name) or self.gates.setdefault(name, Gate(call.url))
+        return self.gates.get(name) or self.gates.setdefault(name, EndpointLimiter(call.url))
 
 
 _traffic = PerLoop(_Traffic)
@@ -140,7 +140,7 @@ def _endpoints() -> list[gauges.EndpointState]:
 gauges.watch(_endpoints)
 
 
-async def answer(call: Call) -> tuple[Any, Finished]:
+async def answer(call: LMCall) -> tuple[Any, FinishedCall]:
     """The answer to `call`, counted in the scope in force. A failure that is not the program's is left there too."""
     scope = current_scope()
     heard = telemetry()
@@ -155,9 +155,9 @@ async def answer(call: Call) -> tuple[Any, Finished]:
         return reply, finished
 
 
-async def _answer(call: Call, scope: CallScope | None) -> tuple[Any, Finished, bool]:
+async def _answer(call: LMCall, scope: CallScope | None) -> tuple[Any, FinishedCall, bool]:
     """As `answer`, and whether it was somebody else's call that gave it."""
-    collector = collector_in_force()
+    collector = current_collector()
     joined = False
     try:
         finished = await collector.answer(call, scope) if collector is not None else None
@@ -169,7 +169,7 @@ async def _answer(call: Call, scope: CallScope | None) -> tuple[Any, Finished, b
             key = call.key
             finished, joined = await _traffic.get().flights.do(key, lambda flight: _settle(call, scope, flight))
     except Exception as error:
-        if scope is not None and scope.failure is None and blame(error) is not Blame.PROGRAM:
+        if scope is not None and scope.failure is None and classify(error) is not FailureKind.PROGRAM:
             scope.failure = error
         raise
     if finished.reply is not None and not joined:
@@ -189,23 +189,23 @@ async def drain_loop(timeout: float | None) -> None:
         await asyncio.wait(under_way, timeout=timeout)
 
 
-async def _settle(call: Call, scope: CallScope | None, flight: Flight[Finished]) -> Finished:
+async def _settle(call: LMCall, scope: CallScope | None, flight: Flight[FinishedCall]) -> FinishedCall:
     """Find the answer in the ledger, or call and record it there."""
     ledger = call.ledger
     if ledger is None:
         return await _fetch(call, scope, flight)
-    payer = None if scope is None or scope.run_id is None else Payer(scope.run_id, lambda: most_of(call))
+    payer = None if scope is None or scope.run_id is None else Payer(scope.run_id, lambda: cost_upper_bound(call))
     found = await _claim(ledger, flight.key, payer, flight.wanted)
     if isinstance(found, Hit):
-        return Finished(found.entry, paid=False)
-    room = _Room(ledger, flight.key, payer, call.model) if payer is not None and found.limited else None
+        return FinishedCall(found.entry, paid=False)
+    room = Reservation(ledger, flight.key, payer, call.model) if payer is not None and found.limited else None
     try:
         finished = await _fetch(call, scope, flight, room)
     except BaseException:
         await _insist(lambda: ledger.release(flight.key), "give up a claim on")
         raise
     standing = await _insist(lambda: ledger.record(finished.entry), "record a paid answer in")
-    return finished if standing is finished.entry else Finished(standing, paid=True)
+    return finished if standing is finished.entry else FinishedCall(standing, paid=True)
 
 
 async def claimed(ledger: CallLedger, key: str, payer: Payer | None, model: str) -> Hit | None:
@@ -219,7 +219,7 @@ async def claimed(ledger: CallLedger, key: str, payer: Payer | None, model: str)
     if isinstance(found, Hit):
         return found
     if payer is not None and found.limited:
-        room = _Room(ledger, key, payer, model)
+        room = Reservation(ledger, key, payer, model)
         try:
             for polls in count():
                 if await room.taken():
@@ -250,7 +250,7 @@ async def _pause(polls: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class Reservation:
     """The room for one call in the budget of the run that pays."""
 
     ledger: CallLedger
@@ -266,12 +266,12 @@ class _Room:
             LMConfigurationError: the budget is in dollars, and the model has no known price.
         """
         refused = await self.ledger.reserve(self.key, self.payer)
-        if isinstance(refused, Spent):
+        if isinstance(refused, BudgetExhausted):
             raise refusal(refused, self.model)
         return refused is None
 
 
-class _NoRoomYet(Exception):
+class _BudgetBusyError(Exception):
     """The call had its place at the endpoint, but there is no room for it in the budget just now."""
 
 
@@ -302,8 +302,8 @@ _warned_at: float | None = None
 
 
 async def _fetch(
-    call: Call, scope: CallScope | None, flight: Flight[Finished] | None, room: _Room | None = None
-) -> Finished:
+    call: LMCall, scope: CallScope | None, flight: Flight[FinishedCall] | None, room: Reservation | None = None
+) -> FinishedCall:
     """Call, count what it came to, and tell it to who measures."""
     heard = telemetry()
     if heard is None:
@@ -315,12 +315,14 @@ async def _fetch(
         return paid.finished
 
 
-async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | None, room: _Room | None) -> Finished:
+async def _pay(
+    call: LMCall, scope: CallScope | None, flight: Flight[FinishedCall] | None, room: Reservation | None
+) -> FinishedCall:
     """Call, and count what it came to."""
     started = time.perf_counter()
     body, reply = await with_retries(lambda number: _attempt(call, flight, number, room), call.num_retries)
     usage = usage_of(reply)
-    tokens = tokens_of(usage)
+    tokens = token_counts(usage)
     _traffic.get().gate(call).used(tokens.prompt + tokens.completion)
     cost = reported_cost(reply) if call.sender is not None and call.price is None else None
     if cost is None:
@@ -342,20 +344,24 @@ async def _pay(call: Call, scope: CallScope | None, flight: Flight[Finished] | N
         predictor=calling_predictor(scope) if scope is not None else None,
         outcome=stopped_because(reply),
     )
-    return Finished(entry, paid=True, reply=reply)
+    return FinishedCall(entry, paid=True, reply=reply)
 
 
-async def _attempt(call: Call, flight: Flight[Finished] | None, number: int, room: _Room | None) -> tuple[bytes, Any]:
+async def _attempt(
+    call: LMCall, flight: Flight[FinishedCall] | None, number: int, room: Reservation | None
+) -> tuple[bytes, Any]:
     """Send once, when the endpoint has a place and the budget has room. A call that nobody waits for is not sent."""
     for polls in count():
         try:
             return await _try(call, flight, number, room)
-        except _NoRoomYet:
+        except _BudgetBusyError:
             await _pause(polls)
     raise AssertionError("unreachable")
 
 
-async def _try(call: Call, flight: Flight[Finished] | None, number: int, room: _Room | None) -> tuple[bytes, Any]:
+async def _try(
+    call: LMCall, flight: Flight[FinishedCall] | None, number: int, room: Reservation | None
+) -> tuple[bytes, Any]:
     gate = _traffic.get().gate(call)
     limit = gate.calls_per_second(call.rpm, call.tpm, len(call.body) / _BYTES_A_TOKEN) if call.rpm or call.tpm else None
     came = time.perf_counter()
@@ -366,7 +372,7 @@ async def _try(call: Call, flight: Flight[Finished] | None, number: int, room: _
             raise asyncio.CancelledError
         # Only now: what is set aside is lost if this process dies, and the call may wait long for its place.
         if room is not None and not await room.taken():
-            raise _NoRoomYet
+            raise _BudgetBusyError
         result = await _send(call, gate, number, waited)
         gate.answered()
         return result
@@ -386,7 +392,7 @@ async def _try(call: Call, flight: Flight[Finished] | None, number: int, room: _
         gate.leave()
 
 
-async def _send(call: Call, gate: Gate, number: int, waited: float) -> tuple[bytes, Any]:
+async def _send(call: LMCall, gate: EndpointLimiter, number: int, waited: float) -> tuple[bytes, Any]:
     """Send, as try `number`, after `waited` seconds."""
     heard = telemetry()
     if heard is None:
@@ -397,7 +403,7 @@ async def _send(call: Call, gate: Gate, number: int, waited: float) -> tuple[byt
         return await _exchange(call, gate, headers)
 
 
-async def _exchange(call: Call, gate: Gate, headers: Mapping[str, str]) -> tuple[bytes, Any]:
+async def _exchange(call: LMCall, gate: EndpointLimiter, headers: Mapping[str, str]) -> tuple[bytes, Any]:
     key = call.secret.reveal() if call.secret else None
     try:
         if call.sender is not None:
@@ -415,7 +421,7 @@ async def _exchange(call: Call, gate: Gate, headers: Mapping[str, str]) -> tuple
         raise _told(error, call, key) from None
 
 
-def _told(error: LMError, call: Call, key: str | None) -> LMError:
+def _told(error: LMError, call: LMCall, key: str | None) -> LMError:
     """`error` with the model and the address in its message, and without the key if the provider echoed it."""
     where = f"{call.url}: " if call.url not in error.message else ""
     hint = " (no key was sent: set api_key_env=)" if error.status == 401 and key is None else ""

@@ -20,7 +20,7 @@ from dspex.errors import LMError, LMTransportError, LMUnexpectedError
 from dspex.settings import settings
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
 
 _PATIENCE_SECONDS = 0.5
 
@@ -28,7 +28,7 @@ _DELTA: dict[str, Any] = dict.fromkeys(("content", "role", "reasoning_content", 
 _SUBSTANCE = ("content", "reasoning_content", "tool_calls", "function_call", "provider_specific_fields")
 
 
-class Showing:
+class AnswerStream:
     """Where the chunks of one call go: ``settings.send_stream``, under the name of the predictor that asked.
 
     Chunks without substance (a role, an empty text) wait for one that has some, so that a call which fails before any
@@ -65,18 +65,18 @@ class Showing:
             ended(self._predict_id)
 
 
-def showing_in_force() -> Showing | None:
+def current_answer_stream() -> AnswerStream | None:
     """Where an LM's chunks go, if anywhere."""
     stream = settings.send_stream
-    return None if stream is None else Showing(stream, settings.caller_predict)
+    return None if stream is None else AnswerStream(stream, settings.caller_predict)
 
 
 def shown(
-    showing: Showing, send: Callable[[Call, Showing], Awaitable[tuple[bytes, Any]]]
-) -> Callable[[Call], Awaitable[tuple[bytes, Any]]]:
+    showing: AnswerStream, send: Callable[[LMCall, AnswerStream], Awaitable[tuple[bytes, Any]]]
+) -> Callable[[LMCall], Awaitable[tuple[bytes, Any]]]:
     """`send` as a call's sender. What fails after something was shown is final: it cannot be taken back and retried."""
 
-    async def sender(call: Call) -> tuple[bytes, Any]:
+    async def sender(call: LMCall) -> tuple[bytes, Any]:
         showing.try_again()
         try:
             return await send(call, showing)
@@ -89,7 +89,7 @@ def shown(
     return sender
 
 
-async def send_shown(call: Call, showing: Showing) -> tuple[bytes, Answer]:
+async def send_shown(call: LMCall, showing: AnswerStream) -> tuple[bytes, Answer]:
     """Send `call`, show its answer as it comes, and return it whole: as recorded, and decoded.
 
     Raises:
@@ -105,7 +105,7 @@ async def send_shown(call: Call, showing: Showing) -> tuple[bytes, Answer]:
         return await _receive(call, showing, response)
 
 
-async def _receive(call: Call, showing: Showing, response: OpenResponse) -> tuple[bytes, Answer]:
+async def _receive(call: LMCall, showing: AnswerStream, response: OpenResponse) -> tuple[bytes, Answer]:
     streamed = (response.headers.get("Content-Type") or "text/event-stream").startswith("text/event-stream")
     if response.status not in (200, 201) or not streamed:
         body = b"".join([piece async for piece in response.pieces])
@@ -158,7 +158,7 @@ class _Chunks:
         """It is told in pieces alone."""
 
 
-def _event(call: Call, data: bytes) -> dict[str, Any]:
+def _event(call: LMCall, data: bytes) -> dict[str, Any]:
     try:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError as error:

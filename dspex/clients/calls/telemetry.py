@@ -42,14 +42,14 @@ from dspex.observability.conventions import (
     TOKEN_TYPE,
     URL,
     WAITED,
-    place_of,
+    endpoint_address,
     provider_of,
 )
 from dspex.observability.instruments import Telemetry, error_type, known
 from dspex.observability.messages import input_messages, output_messages
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call, Finished
+    from dspex.clients.calls.pipeline import FinishedCall, LMCall
     from dspex.clients.calls.scope import CallScope
 
 _TRACEPARENT = TraceContextTextMapPropagator()
@@ -58,12 +58,12 @@ _TRACEPARENT = TraceContextTextMapPropagator()
 class CallSpan:
     """The span of one call, until its answer is there."""
 
-    def __init__(self, told: Telemetry, span: Span, call: Call) -> None:
+    def __init__(self, told: Telemetry, span: Span, call: LMCall) -> None:
         self._told = told
         self._span = span
         self._call = call
 
-    def answered(self, reply: Any, finished: Finished, joined: bool) -> None:
+    def answered(self, reply: Any, finished: FinishedCall, joined: bool) -> None:
         """Note what came of it."""
         how = "off" if self._call.key is None else "joined" if joined else "miss" if finished.paid else "hit"
         self._told.lookups.add(1, {**_base(self._call), LEDGER: how})
@@ -77,7 +77,7 @@ class CallSpan:
 
 
 @contextmanager
-def lm_call(told: Telemetry, call: Call, scope: CallScope | None) -> Iterator[CallSpan]:
+def lm_call(told: Telemetry, call: LMCall, scope: CallScope | None) -> Iterator[CallSpan]:
     """A span around one call, from the look into the ledger to the answer."""
     base = _base(call)
     attributes = {**base, **_of_request(call.params)}
@@ -92,11 +92,11 @@ def lm_call(told: Telemetry, call: Call, scope: CallScope | None) -> Iterator[Ca
 class PaidCall:
     """A call that the ledger could not answer, until it is paid for."""
 
-    finished: Finished | None = None
+    finished: FinishedCall | None = None
 
 
 @contextmanager
-def measured(told: Telemetry, call: Call) -> Iterator[PaidCall]:
+def measured(told: Telemetry, call: LMCall) -> Iterator[PaidCall]:
     """Measure the call that is made in the block, tries and waits included."""
     began, paid, failure = time.perf_counter(), PaidCall(), None
     base = _base(call)
@@ -115,12 +115,12 @@ def measured(told: Telemetry, call: Call) -> Iterator[PaidCall]:
 
 
 @contextmanager
-def one_try(told: Telemetry, call: Call, number: int, waited: float) -> Iterator[Mapping[str, str]]:
+def one_try(told: Telemetry, call: LMCall, number: int, waited: float) -> Iterator[Mapping[str, str]]:
     """A span around one try over the network, which waited so many seconds for its turn.
 
     What is yielded are the headers to send: the call's, and the trace's id where the host may know it.
     """
-    base, place = _base(call), place_of(call.url)
+    base, place = _base(call), endpoint_address(call.url)
     told.waited.record(waited, base)
     if number > 1:
         told.retries.add(1, base)
@@ -149,9 +149,9 @@ def one_try(told: Telemetry, call: Call, number: int, waited: float) -> Iterator
             span.set_attribute(STATUS, 200)
 
 
-def _base(call: Call) -> dict[str, Any]:
+def _base(call: LMCall) -> dict[str, Any]:
     """What tells apart the time series of a metric."""
-    place = place_of(call.url)
+    place = endpoint_address(call.url)
     base = {OPERATION: place.operation, PROVIDER: provider_of(call.model), REQUEST_MODEL: call.model.partition("/")[2]}
     base[REQUEST_MODEL] = base[REQUEST_MODEL] or call.model
     return base if place.host is None else {**base, SERVER: place.host, PORT: place.port}
@@ -175,7 +175,7 @@ def _of_reply(reply: Any) -> dict[str, Any]:
     }
 
 
-def _of_bill(reply: Any, finished: Finished) -> dict[str, Any]:
+def _of_bill(reply: Any, finished: FinishedCall) -> dict[str, Any]:
     entry = finished.entry
     usage = reply.get("usage") if isinstance(reply, Mapping) else None
     usage = usage if isinstance(usage, Mapping) else {}

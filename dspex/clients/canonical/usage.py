@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenCounts:
     """`prompt` are all tokens that were sent: of them `cached` were read from the provider's cache and `cache_write`
     written to it (`cache_write_1h` of these for an hour). `completion` are all that came back: of them `reasoning` were
     thought and not shown. The audio among both is apart because it has a price of its own."""
@@ -23,10 +23,12 @@ class Tokens:
     completion_audio: int = 0
 
 
-def tokens_of(usage: Mapping[str, Any]) -> Tokens:
+def token_counts(usage: Mapping[str, Any]) -> TokenCounts:
     """The tokens in a usage of OpenAI's (either API), Anthropic's or Gemini's shape; 0 where nothing is reported."""
     if len(usage) == 3 and "total_tokens" in usage and type(usage.get("prompt_tokens")) is int:
-        return Tokens(prompt=usage["prompt_tokens"], completion=_first(usage, "completion_tokens"))  # most servers'
+        return TokenCounts(
+            prompt=usage["prompt_tokens"], completion=_first(usage, "completion_tokens")
+        )  # most servers'
     if "promptTokenCount" in usage or "totalTokenCount" in usage:
         return _of_gemini(usage)
     details = _details(usage, "prompt_tokens_details", "input_tokens_details")
@@ -41,7 +43,7 @@ def tokens_of(usage: Mapping[str, Any]) -> Tokens:
     if reasoning and _first(usage, "total_tokens") == prompt + completion + reasoning:
         completion += reasoning  # xAI counts them apart
     kinds = _details(usage, "cache_creation") or _details(details, "cache_creation_token_details")
-    return Tokens(
+    return TokenCounts(
         prompt=prompt,
         cached=min(cached, prompt),
         cache_write=min(written, prompt),
@@ -53,10 +55,10 @@ def tokens_of(usage: Mapping[str, Any]) -> Tokens:
     )
 
 
-def _of_gemini(usage: Mapping[str, Any]) -> Tokens:
+def _of_gemini(usage: Mapping[str, Any]) -> TokenCounts:
     """Gemini counts what it thinks, and what tools return, apart."""
     thought = _first(usage, "thoughtsTokenCount")
-    return Tokens(
+    return TokenCounts(
         prompt=_first(usage, "promptTokenCount") + _first(usage, "toolUsePromptTokenCount"),
         cached=_first(usage, "cachedContentTokenCount"),
         completion=_first(usage, "candidatesTokenCount") + thought,

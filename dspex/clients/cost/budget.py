@@ -10,13 +10,13 @@ from dspex.clients.cost.pricing import price_of
 from dspex.errors import BudgetExceededError, LMConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from dspex.store.budgets import Spending, Spent
+    from dspex.store.budgets import BudgetExhausted, Spending
 
 _MOST_USD = 1e6
 _MOST_COUNT = 10**15
 
 
-class Limits(TypedDict):
+class BudgetLimits(TypedDict):
     """The limits of a budget; None where there is none."""
 
     usd: float | None
@@ -57,7 +57,7 @@ class Budget:
         return {name: limit for name, limit in asdict(self).items() if limit is not None}
 
     @property
-    def given(self) -> Limits:
+    def given(self) -> BudgetLimits:
         """All three, for `dspex.store.Budgets.set`."""
         return {"usd": self.usd, "tokens": self.tokens, "calls": self.calls}
 
@@ -84,7 +84,7 @@ def of_spending(spending: Spending) -> Budget:
     return Budget(spending.usd, spending.tokens, spending.calls)
 
 
-def refusal(spent: Spent, model: str) -> Exception:
+def refusal(spent: BudgetExhausted, model: str) -> Exception:
     """What is raised where a call would have to be paid for, and the budget has no room for it."""
     spending, most = spent.spending, spent.most
     lacking = spending.lacking(most)

@@ -14,11 +14,11 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from dspex.clients.canonical.usage import Tokens, tokens_of
+from dspex.clients.canonical.usage import TokenCounts, token_counts
 from dspex.errors import UsageError
 from dspex.settings import read
 
-Price = Callable[[Tokens], float]
+Price = Callable[[TokenCounts], float]
 """US dollars for the tokens of one call."""
 
 OwnPrice = Mapping[str, float]
@@ -32,10 +32,10 @@ def cost_usd(model: str, usage: Mapping[str, Any], own: OwnPrice | None = None) 
 
     The price is that of the model's name, wherever it is served. None for an unknown model or unreported usage.
     """
-    return tokens_usd(model, tokens_of(usage), own) if usage else None
+    return tokens_usd(model, token_counts(usage), own) if usage else None
 
 
-def tokens_usd(model: str, tokens: Tokens, own: OwnPrice | None = None) -> float | None:
+def tokens_usd(model: str, tokens: TokenCounts, own: OwnPrice | None = None) -> float | None:
     """The price in US dollars of `tokens`. None for an unknown model."""
     price = price_of(model, own)
     return None if price is None else price(tokens)
@@ -114,7 +114,7 @@ def _known_price(model: str) -> Price | None:
         return None
     flat = _flat_rates(rates.model_price)
 
-    def exact(tokens: Tokens) -> float:
+    def exact(tokens: TokenCounts) -> float:
         usage = Usage(
             input_tokens=tokens.prompt,
             cache_read_tokens=tokens.cached or None,
@@ -157,7 +157,7 @@ def _flat_rates(rates: Any) -> tuple[float, float, float, float, float] | None:
 
 
 def _flat_price(fresh: float, cached: float, written: float, written_1h: float, out: float) -> Price:
-    def price(tokens: Tokens) -> float:
+    def price(tokens: TokenCounts) -> float:
         short, long = tokens.cache_write - tokens.cache_write_1h, tokens.cache_write_1h
         anew = max(0, tokens.prompt - tokens.cached - tokens.cache_write)
         sent = anew * fresh + tokens.cached * cached + short * written + long * written_1h

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dspex.clients.canonical.usage import Tokens
+from dspex.clients.canonical.usage import TokenCounts
 from dspex.clients.cost.pricing import OwnPrice, tokens_usd
-from dspex.store.budgets import Most
+from dspex.store.budgets import CostUpperBound
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
 
 MEDIA_TOKENS = 50_000
 """For each image, file or recording that is sent as an address: nobody here knows its size."""
@@ -39,25 +39,27 @@ LONGEST_ANSWER = 32_768
 """Tokens that a model gives at most, where neither the caller nor the table above says."""
 
 
-def most_of(call: Call) -> Most:
+def cost_upper_bound(call: LMCall) -> CostUpperBound:
     """The most that `call` can come to."""
     return most_of_request(call.model, call.body, call.price, answers=not call.url.endswith("embeddings"))
 
 
-def most_of_request(model: str, body: bytes, price: OwnPrice | None, *, answers: bool = True, more: int = 0) -> Most:
+def most_of_request(
+    model: str, body: bytes, price: OwnPrice | None, *, answers: bool = True, more: int = 0
+) -> CostUpperBound:
     """The most that the request `body` to `model` can come to, with `more` tokens that are not in it yet."""
     prompt = len(body) + len(_MEDIA.findall(body)) * MEDIA_TOKENS + more
     if b'"tools":' in body:
         prompt += _TOOLS_TOKENS
     completion = longest_answer(model, body) if answers else 0
-    tokens = Tokens(prompt=prompt, completion=completion)
+    tokens = TokenCounts(prompt=prompt, completion=completion)
     usd = tokens_usd(model, tokens, price)
     if usd is not None and _CACHED in body:
         # Writing to the provider's cache may cost more than sending, for an hour twice as much; reading never does.
         for_an_hour = prompt if b'"1h"' in body else 0
-        written = Tokens(prompt, cache_write=prompt, cache_write_1h=for_an_hour, completion=completion)
+        written = TokenCounts(prompt, cache_write=prompt, cache_write_1h=for_an_hour, completion=completion)
         usd = max(usd, tokens_usd(model, written, price) or 0.0)
-    return Most(prompt + completion, usd)
+    return CostUpperBound(prompt + completion, usd)
 
 
 def longest_answer(model: str, body: bytes) -> int:

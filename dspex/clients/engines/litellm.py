@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 import dspex
 from dspex.bridge import on_engine_loop
-from dspex.clients.calls.streaming import Showing, showing_in_force, shown
+from dspex.clients.calls.streaming import AnswerStream, current_answer_stream, shown
 from dspex.clients.canonical.secrets import names_a_secret
 from dspex.clients.capabilities import Capabilities
 from dspex.clients.custom_lm import worker_threads
@@ -33,10 +33,10 @@ from dspex.clients.wires.openai.responses import as_responses_request
 from dspex.errors import LMConfigurationError, LMTransportError, LMUnsupportedFeatureError
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
     from dspex.clients.lm import LM
 
-Sender = Callable[["Call"], Awaitable[tuple[bytes, Any]]]
+Sender = Callable[["LMCall"], Awaitable[tuple[bytes, Any]]]
 
 _OURS = frozenset({"rollout_id", "cache", "num_retries", "api_key_env", "prompt_cache"})
 _CLIENT_SETTINGS = frozenset(
@@ -93,7 +93,7 @@ def litellm_sender(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any
     request = {"model": lm.model, "messages": copy.deepcopy(list(messages))}
     request |= {name: value for name, value in params.items() if name not in _OURS}
     request |= _connection(lm, params)
-    showing = showing_in_force()
+    showing = current_answer_stream()
     if showing is not None:
         if lm.model_type != "chat":
             raise LMUnsupportedFeatureError(
@@ -124,7 +124,7 @@ async def _send(lm: LM, request: dict[str, Any]) -> Any:
     return await loop.run_in_executor(worker_threads(), lambda: context.run(function, **asked))
 
 
-async def _send_shown(request: dict[str, Any], showing: Showing) -> Any:
+async def _send_shown(request: dict[str, Any], showing: AnswerStream) -> Any:
     litellm = load_litellm()
     asked = {**request, **_usual(request)}
     asked.setdefault("stream_options", {"include_usage": True})

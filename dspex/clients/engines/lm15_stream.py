@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dspex.clients.calls.streaming import Showing, has_substance, with_usual_keys
+from dspex.clients.calls.streaming import AnswerStream, has_substance, with_usual_keys
 from dspex.clients.canonical.stream_assembly import Assembly
 from dspex.clients.canonical.stream_chunk import StreamChunk
 from dspex.clients.engines.lm15_transport import EngineTransport, usage_in_openais_names
 from dspex.errors import LMStreamAssemblyError
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import Call
+    from dspex.clients.calls.pipeline import LMCall
 
 
-async def send_shown_by_engine(call: Call, showing: Showing) -> tuple[bytes, Any]:
+async def send_shown_by_engine(call: LMCall, showing: AnswerStream) -> tuple[bytes, Any]:
     """As `send_shown`, for an engine. A stream without an end event is no answer."""
     assert isinstance(call.transport, EngineTransport)
     assembly = Assembly()

@@ -44,7 +44,7 @@ _SLOWEST_OF_QUOTA = 0.02
 _LONG_REST_SECONDS = 2.0
 
 
-class Pace:
+class AdaptiveRateLimiter:
     """When the next call may go, in seconds by `now`.
 
     Every call is announced by `sent`, whose number comes back with its outcome: what was sent before the pace last
@@ -62,9 +62,9 @@ class Pace:
         self._noise = self._best = 0.0
         self._low_sent = self._low_refused = 0
         self._step = _STEP
-        self._epoch = self._in_a_row = 0
+        self._period = self._in_a_row = 0
         self._quota_began, self._quota_taken = self._began, 0
-        self._start_epoch()
+        self._start_period()
 
     @property
     def rate(self) -> float | None:
@@ -106,7 +106,7 @@ class Pace:
             self._low_sent += 1
         self._quota_taken += 1
         self._taken.add(1.0)
-        return self._epoch
+        return self._period
 
     def answered(self) -> None:
         """The endpoint took a call."""
@@ -132,7 +132,7 @@ class Pace:
         many = self._in_a_row >= (_IN_A_ROW_IN_NOISE if self._noise else _IN_A_ROW)
         if many:
             self.rest(retry_after)
-        if number != self._epoch:
+        if number != self._period:
             return
         self._refused += 1
         if self._is_low():
@@ -144,7 +144,7 @@ class Pace:
             self._spread_over(retry_after)
         elif self._learn_noise():
             self._searching = True
-            self._start_epoch()
+            self._start_period()
         else:
             self._slow_down()
 
@@ -161,7 +161,7 @@ class Pace:
 
     def _courage(self) -> float:
         """How much faster than usual to grow: the last refusal is long ago."""
-        return 1.0 + (self._now() - self._epoch_began) / _STEP_DOUBLES_SECONDS
+        return 1.0 + (self._now() - self._period_began) / _STEP_DOUBLES_SECONDS
 
     def _is_low(self) -> bool:
         return self._rate is not None and self._rate < _LOW * self._best
@@ -199,12 +199,12 @@ class Pace:
     def _set(self, rate: float) -> None:
         self._rate = rate
         self._credit = min(self._credit, 0.0)
-        self._start_epoch()
+        self._start_period()
 
-    def _start_epoch(self) -> None:
-        self._epoch += 1
-        self._epoch_rate = self._rate or 0.0
-        self._epoch_began = self._now()
+    def _start_period(self) -> None:
+        self._period += 1
+        self._period_rate = self._rate or 0.0
+        self._period_began = self._now()
         self._sent = self._refused = 0
         self._short = False
 

@@ -22,7 +22,7 @@ LONGEST_SECONDS = 60.0
 State = Literal["closed", "open", "half-open"]
 
 
-class Breaker:
+class CircuitBreaker:
     """The breaker of one endpoint. `name` is for the message of the error."""
 
     def __init__(self, name: str, now: Callable[[], float] = time.monotonic) -> None:

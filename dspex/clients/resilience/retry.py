@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from dspex.clients.resilience.gate import PATIENCE_SECONDS
+from dspex.clients.resilience.limiter import PATIENCE_SECONDS
 from dspex.errors import LMError, LMRateLimitError, may_pass
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from dspex.clients.canonical.secrets import refuse_secrets_in
-from dspex.clients.wires.provider_table import AZURE, OPENAI_WIRES, PROVIDERS, Provider
+from dspex.clients.wires.provider_table import AZURE, OPENAI_WIRES, PROVIDERS, ProviderSpec
 from dspex.clients.wires.provider_table import OPENAI as OPENAI
 from dspex.errors import LMConfigurationError, LMNotConfiguredError, LMUnsupportedFeatureError, UsageError
 
@@ -127,7 +127,7 @@ def _at_azure(base: str, name: ModelName, model_type: str, api_version: str | No
     return base, f"?api-version={version or AZURES_VERSION}"
 
 
-def _nowhere(name: ModelName, provider: Provider | None) -> LMConfigurationError:
+def _nowhere(name: ModelName, provider: ProviderSpec | None) -> LMConfigurationError:
     if provider is not None:
         variable = provider.base_variables[0]
         return LMConfigurationError(
@@ -141,7 +141,7 @@ def _nowhere(name: ModelName, provider: Provider | None) -> LMConfigurationError
     )
 
 
-def _key_variable(name: ModelName, provider: Provider, api_key_env: str | None, needed: bool) -> str | None:
+def _key_variable(name: ModelName, provider: ProviderSpec, api_key_env: str | None, needed: bool) -> str | None:
     """The variable that holds the key: the one that was named, or one of the provider's if it is set, or none."""
     variables = (api_key_env,) if api_key_env else provider.key_variables
     found = next((variable for variable in variables if os.environ.get(variable)), None)

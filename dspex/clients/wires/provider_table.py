@@ -33,7 +33,7 @@ def _speaking(chat: Wire) -> Wires:
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ProviderSpec:
     """Where a provider's models are found.
 
     Attributes:
@@ -72,9 +72,9 @@ def _provider(
     version: str = "",
     folder: str = "",
     takes_n: bool = True,
-) -> Provider:
+) -> ProviderSpec:
     prefix = name.upper()
-    return Provider(
+    return ProviderSpec(
         name,
         api_base,
         base_variables or (f"{prefix}_API_BASE",),
@@ -94,7 +94,7 @@ def _server(
     wires: Wires = OPENAI_WIRES,
     version: str = "",
     takes_n: bool = True,
-) -> Provider:
+) -> ProviderSpec:
     """A server of one's own."""
     own = _provider(name, api_base, *key_variables, base_variables=base_variables, wires=wires, version=version)
     return replace(own, needs_key=False, takes_n=takes_n)
@@ -207,4 +207,4 @@ _OTHERS = (
     _server("custom_openai", None, "CUSTOM_OPENAI_API_KEY"),
 )
 
-PROVIDERS: Mapping[str, Provider] = {one.name: one for one in (OPENAI, AZURE, *_OTHERS)}
+PROVIDERS: Mapping[str, ProviderSpec] = {one.name: one for one in (OPENAI, AZURE, *_OTHERS)}

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, and_, case, delete, exists, false, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.batches import Batch, BatchRequest, Intended, Refused, Standing, Status, Waiting
-from dspex.store.budgets import Most, Payer, Spent
+from dspex.store.batches import Batch, BatchRequest, Intended, Refused, RequestState, Status, Waiting
+from dspex.store.budgets import BudgetExhausted, CostUpperBound, Payer
 from dspex.store.ledger import LedgerEntry
 from dspex.store.ledger_thread import VOID_AFTER_S
 from dspex.store.sql.batch_tables import batches, requests, waits
@@ -20,12 +20,12 @@ from dspex.store.sql.listed import Dialect, bind_list, listed
 from dspex.store.sql.schema import ledger
 
 _r, _b, _w = requests.c, batches.c, waits.c
-_STANDING = [_r[name] for name in Standing.__slots__]
+_STANDING = [_r[name] for name in RequestState.__slots__]
 _BATCH = [_b[name] for name in Batch.__slots__]
 _UNDER_WAY = _b.status.in_(("intent", "open"))
 
 
-def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, Standing]:
+def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, RequestState]:
     new: Any = _insert(connection)(requests)
     mine = _r.owner == new.excluded.owner
     # What waits, or was refused to somebody else, is asked anew; what is in a batch stays there.
@@ -68,7 +68,7 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
     if elsewhere:
         wait: Any = _insert(connection)(waits)
         connection.execute(wait.on_conflict_do_nothing(), [{"owner": owner, "batch": batch} for batch in elsewhere])
-    return found | {key: Standing(key, owner, "answered", None, 0, None, None) for key in answered}
+    return found | {key: RequestState(key, owner, "answered", None, 0, None, None) for key in answered}
 
 
 def _already_answered(connection: Connection, keys: dict[str, Any]) -> list[str]:
@@ -81,9 +81,9 @@ def _already_answered(connection: Connection, keys: dict[str, Any]) -> list[str]
     return answered
 
 
-def standing(connection: Connection, keys: Sequence[str]) -> dict[str, Standing]:
+def standing(connection: Connection, keys: Sequence[str]) -> dict[str, RequestState]:
     statement = select(*_STANDING).where(_r.key.in_(_keys(connection)))
-    return {row.key: Standing(*row) for row in connection.execute(statement, {"keys": _bound(connection, keys)})}
+    return {row.key: RequestState(*row) for row in connection.execute(statement, {"keys": _bound(connection, keys)})}
 
 
 def first_target(connection: Connection, owner: str, attempts: int) -> str | None:
@@ -117,18 +117,18 @@ def intend(connection: Connection, id: str, owner: str, target: str, keys: Seque
     return Intended(len(took), next(iter(lacking.values()), None))
 
 
-def _lacking(connection: Connection, id: str, keys: Sequence[str]) -> dict[str, Spent]:
+def _lacking(connection: Connection, id: str, keys: Sequence[str]) -> dict[str, BudgetExhausted]:
     """Set aside what the requests may come to. Returns those for which their payers have no room."""
     statement = select(_r.key, _r.payer, _r.most_tokens, _r.most_usd)
     asking = connection.execute(statement.where(_r.key.in_(_keys(connection))), {"keys": _bound(connection, keys)})
     payers = {row.key: _payer(row) for row in asking if row.payer is not None}
     # Nobody is waited for: what is under way is in other batches, and those are looked at anyhow.
     refused = BudgetSql(_dialect(connection), false()).reserve(connection, _purse(id), payers)
-    return {key: no for key, no in refused.items() if isinstance(no, Spent)}
+    return {key: no for key, no in refused.items() if isinstance(no, BudgetExhausted)}
 
 
 def _payer(row: Row[Any, Any, Any, Any]) -> Payer:
-    return Payer(row.payer, lambda: Most(row.most_tokens, row.most_usd))
+    return Payer(row.payer, lambda: CostUpperBound(row.most_tokens, row.most_usd))
 
 
 def _purse(batch: str) -> str:

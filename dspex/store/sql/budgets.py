@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.budgets import PICO, Most, Payer, Spending, Spent, pico
+from dspex.store.budgets import PICO, BudgetExhausted, CostUpperBound, Payer, Spending, pico
 from dspex.store.ledger import Held, LedgerEntry
 from dspex.store.sql.bill import bill
 from dspex.store.sql.listed import Dialect, bind_list, listed
@@ -97,14 +97,16 @@ class BudgetSql:
             .limit(1)
         )
 
-    def reserve(self, connection: Connection, me: str, payers: Mapping[str, Payer]) -> dict[str, Held | Spent]:
+    def reserve(
+        self, connection: Connection, me: str, payers: Mapping[str, Payer]
+    ) -> dict[str, Held | BudgetExhausted]:
         """Set room aside for the calls that `payers` would pay. Returns those for which there is none."""
         left = self._locked(connection, {payer.run_id for payer in payers.values()})
         asking = {key: payer for key, payer in payers.items() if payer.run_id in left}
         if not asking:
             return {}
         mine = {row.key for row in self._rows(connection, sorted(asking)) if row.owner == me}
-        lacking: dict[str, Most] = {}
+        lacking: dict[str, CostUpperBound] = {}
         taken: dict[str, Amount] = {}
         rows = []
         for key in sorted(asking.keys() - mine):
@@ -190,20 +192,20 @@ class BudgetSql:
     def _refusals(
         self,
         connection: Connection,
-        lacking: Mapping[str, Most],
+        lacking: Mapping[str, CostUpperBound],
         payers: Mapping[str, Payer],
         left: Mapping[str, Spending],
-    ) -> dict[str, Held | Spent]:
+    ) -> dict[str, Held | BudgetExhausted]:
         """While other calls are under way it is not the end: they may come to less than was set aside for them."""
         waits = {
             run: connection.execute(self._under_way, {"run": run}).first() is not None
             for run in sorted({payers[key].run_id for key in lacking})
         }
-        refusals: dict[str, Held | Spent] = {}
+        refusals: dict[str, Held | BudgetExhausted] = {}
         for key, most in lacking.items():
             run = payers[key].run_id
             unpriced = most.usd is None and left[run].usd is not None  # which no waiting mends
-            refusals[key] = Held() if waits[run] and not unpriced else Spent(run, left[run], most)
+            refusals[key] = Held() if waits[run] and not unpriced else BudgetExhausted(run, left[run], most)
         return refusals
 
 

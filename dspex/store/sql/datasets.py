@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, delete, func, insert, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from dspex.store.dataset_block import MAX_ROWS, Block, row_of, unpack
+from dspex.store.dataset_block import MAX_ROWS, DatasetBlock, row_of, unpack
 from dspex.store.datasets import DatasetRef
 from dspex.store.sql.listed import Dialect, bind_list, listed_value
 from dspex.store.sql.schema import blocks, datasets
@@ -40,7 +40,7 @@ def begin(connection: Connection, now: float) -> int:
     return number
 
 
-def add_blocks(connection: Connection, number: int, batch: Sequence[Block]) -> None:
+def add_blocks(connection: Connection, number: int, batch: Sequence[DatasetBlock]) -> None:
     rows = [{"dataset": number, "start": b.start, "count": b.count, "body": b.body} for b in batch]
     new: Any = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(blocks)
     connection.execute(new.on_conflict_do_nothing(), rows)  # sent again after a lost connection, they may be there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dspex.finetuning.polling import Polling
 from dspex.store.datasets import DatasetRef
@@ -40,6 +40,7 @@ class FinetuneSpec(BaseModel):
 class FinetuneJob(BaseModel):
     """Input of `FinetuneModel`. What is below `polling` is filled in by continue-as-new."""
 
+    model_config = ConfigDict(populate_by_name=True)
     run_id: str
     spec: Sha
     file: FileRef
@@ -48,18 +49,18 @@ class FinetuneJob(BaseModel):
     job_id: str | None = None
     began: float | None = None
     """When the wait began, in Unix seconds by the server's clock."""
-    epoch: str = ""
+    first_execution_id: str = Field("", alias="epoch")
     """Names this start of the run: a job that failed for an earlier start is asked for again."""
 
 
 class FinetuneTask(BaseModel):
     """Input of the activities: which run, and what of it is known."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
     run_id: str
     spec: Sha
     file: FileRef
-    epoch: str
+    first_execution_id: str = Field(alias="epoch")
     job_id: str | None = None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dspex.clients.cost.budget import Budget
 from dspex.runner.references import ProgramRef
@@ -92,6 +92,7 @@ class Chunking(BaseModel):
 class OptimizeJob(BaseModel):
     """Input of `OptimizeProgram`. `task` and `state` are filled in by continue-as-new."""
 
+    model_config = ConfigDict(populate_by_name=True)
     run_id: str
     spec: Sha
     optimizer: OptimizerSpec
@@ -103,7 +104,7 @@ class OptimizeJob(BaseModel):
     """Whether to score the program on the validation set, before and after."""
     paused: bool = False
     calls_from_ledger: int = 0
-    epoch: str = ""
+    first_execution_id: str = Field("", alias="epoch")
     """Tells this start of the run from an earlier one under the same id, whose outcomes may be of other code."""
     budget: Budget | None = None
     stop_when_spent: bool = False
@@ -126,6 +127,7 @@ class OptimizeResult(BaseModel):
 class EvaluateJob(BaseModel):
     """Input of `EvaluateProgram`: score a candidate on a data set. The last fields are filled in by continue-as-new."""
 
+    model_config = ConfigDict(populate_by_name=True)
     run_id: str
     spec: Sha
     candidate: Candidate
@@ -141,7 +143,7 @@ class EvaluateJob(BaseModel):
     n_failed: int = 0
     calls_from_ledger: int = 0
     chunk_rows: int | None = None
-    epoch: str = ""
+    first_execution_id: str = Field("", alias="epoch")
     budget: Budget | None = None
 
 
@@ -182,7 +184,7 @@ class BudgetTask(BaseModel):
 class EvaluateChunk(BaseModel):
     """Input of `evaluate_chunk`: rows ``start <= i < stop``."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
     run_id: str
     spec: Sha
     candidate: Candidate
@@ -190,7 +192,7 @@ class EvaluateChunk(BaseModel):
     path: str
     start: int
     stop: int
-    epoch: str
+    first_execution_id: str = Field(alias="epoch")
 
 
 class EvaluateChunkResult(BaseModel):
@@ -210,11 +212,11 @@ class EvaluateChunkResult(BaseModel):
 class TraceChunk(BaseModel):
     """Input of `trace_chunk`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
     run_id: str
     spec: Sha
     request: TraceRequest
-    epoch: str
+    first_execution_id: str = Field(alias="epoch")
 
 
 class TraceChunkResult(BaseModel):
@@ -230,10 +232,11 @@ class TraceChunkResult(BaseModel):
 class FinishTask(BaseModel):
     """Input of `finish_run`: keep the program, add up the bill, write the run down."""
 
+    model_config = ConfigDict(populate_by_name=True)
     run_id: str
     spec: Sha
     candidate: Candidate
-    epoch: str
+    first_execution_id: str = Field(alias="epoch")
     score: float | None = None
     baseline_score: float | None = None
     n_failed: int = 0

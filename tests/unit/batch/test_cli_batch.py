@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from unit.cli.conftest import Command, dspex
 
-from dspex.clients.batch.local import Patience, batch_api
+from dspex.clients.batch.local import BatchWaitPolicy, batch_api
 from dspex_practice import PracticeServer
 
 __all__ = ["dspex"]
@@ -18,7 +18,7 @@ __all__ = ["dspex"]
 def arguments(tmp_path: Path, practice: PracticeServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     rows = [{"text": f"a {what} number {n}", "kind": what} for n in range(10) for what in ("fruit", "tool")]
     (tmp_path / "val.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    soon = Patience(quiet=0.05, first_look=0.05)
+    soon = BatchWaitPolicy(quiet=0.05, first_look=0.05)
     monkeypatch.setattr("dspex.clients.batch.local.batch_api", lambda: batch_api(patience=soon))
     return ["text -> kind", "--data", "val.jsonl", "--metric", "exact_match", "--lm", "openai/practice", "--json"]
 

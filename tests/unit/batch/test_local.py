@@ -10,12 +10,12 @@ import pytest
 from provider import Provider
 
 import dspex
-from dspex.clients.batch.local import Patience, batch_api
+from dspex.clients.batch.local import BatchWaitPolicy, batch_api
 from dspex.errors import LMConfigurationError, LMInvalidRequestError
 from dspex.settings import context
 from dspex.store import Store
 
-SOON = Patience(quiet=0.05, first_look=0.02, longest_look=0.1)
+SOON = BatchWaitPolicy(quiet=0.05, first_look=0.02, longest_look=0.1)
 KEY = "sk-never-to-be-seen-1234"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.clients.batch.submission import Desk, Tended
+from dspex.clients.batch.submission import BatchSubmitter, Tended
 from dspex.clients.batch.target import Target, target_of
 from dspex.clients.batch.wires import batch_wire_of, wire_of
 from dspex.clients.canonical.answer import usage_of
@@ -18,7 +18,7 @@ from dspex.clients.prepare import prepare
 from dspex.errors import LMConfigurationError
 from dspex.store import Store
 from dspex.store.batches import BatchRequest
-from dspex.store.budgets import Most
+from dspex.store.budgets import CostUpperBound
 from dspex_practice import PracticeOptions, PracticeServer
 
 KINDS = ["openai", "anthropic", "gemini"]
@@ -37,10 +37,10 @@ def target(kind: str, server: PracticeServer) -> Target:
 
 def request(to: Target, text: str) -> BatchRequest:
     encoded = wire_of(to).encode(to.model.partition("/")[2], [{"role": "user", "content": text}], {"max_tokens": 50})
-    return BatchRequest(encoded.key(to.base), to.text(), encoded.body, "a run", Most(0, None))
+    return BatchRequest(encoded.key(to.base), to.text(), encoded.body, "a run", CostUpperBound(0, None))
 
 
-async def tend_until(desk: Desk, over: Callable[[Tended], Any]) -> Tended:
+async def tend_until(desk: BatchSubmitter, over: Callable[[Tended], Any]) -> Tended:
     """Tend until `over`; what was collected on the way is added up."""
     sum_ = Tended()
     for _ in range(500):
@@ -62,7 +62,7 @@ async def test_answers_of_a_batch_are_in_the_ledger_at_half_the_price(
     to = target(kind, practice)
     wanted = [request(to, f"Say the word w{number}") for number in range(5)]
     await store.batches.ask("me", wanted)
-    tended = await tend_until(Desk(store, "me"), ended)
+    tended = await tend_until(BatchSubmitter(store, "me"), ended)
     assert (tended.answered, tended.refused, tended.again) == (5, 0, 0)
     for one in wanted:
         entry = await store.ledger.lookup(one.key)
@@ -95,10 +95,10 @@ async def test_a_batch_whose_creation_was_not_heard_of_is_found_again(
     await store.batches.ask("me", [request(to, f"w{number}") for number in range(3)])
     monkeypatch.setattr(type(wire), "create", and_die)
     with pytest.raises(asyncio.CancelledError):
-        await Desk(store, "me").tend()
+        await BatchSubmitter(store, "me").tend()
     (known,) = await store.batches.under_way("me")
     assert (known.status, known.provider_id) == ("intent", None)
-    tended = await tend_until(Desk(store, "me"), ended)
+    tended = await tend_until(BatchSubmitter(store, "me"), ended)
     assert (created, tended.answered) == (1, 3)
 
 
@@ -106,12 +106,12 @@ async def test_a_batch_whose_creation_was_not_heard_of_is_found_again(
 async def test_another_batch_is_not_taken_for_ours(kind: str, practice: PracticeServer, store: Store) -> None:
     to = target(kind, practice)
     await store.batches.ask("other", [request(to, f"w{number}") for number in range(3)])
-    await tend_until(Desk(store, "other"), ended)
+    await tend_until(BatchSubmitter(store, "other"), ended)
     mine = [request(to, f"v{number}") for number in range(3)]
     await store.batches.ask("me", mine)
     await store.batches.intend("mine", "me", to.text(), [one.key for one in mine])
     assert await store.batches.sending("mine", unless_since=0.0)
-    tended = await tend_until(Desk(store, "me", uncertain_seconds=0.0), ended)
+    tended = await tend_until(BatchSubmitter(store, "me", uncertain_seconds=0.0), ended)
     assert tended.answered == 3
     ours = await store.batches.get("mine")
     (others,) = await store.batches.of("other")
@@ -124,7 +124,7 @@ async def test_a_cancelled_batch_keeps_what_it_had_done(kind: str, store: Store)
     with PracticeServer(PracticeOptions(batch_seconds=3600.0)) as server:
         to = target(kind, server)
         await store.batches.ask("me", [request(to, f"w{number}") for number in range(3)])
-        desk = Desk(store, "me")
+        desk = BatchSubmitter(store, "me")
         await tend_until(desk, lambda tended: tended.under_way and not tended.trouble)
         await desk.cancel()
         for _ in range(500):
@@ -141,7 +141,7 @@ async def test_a_server_without_batches_is_refused_by_name(store: Store, practic
     to = target("openai", practice)
     nowhere = Target(**{**{name: getattr(to, name) for name in Target.__slots__}, "base": f"{practice.url}/nothing"})
     with pytest.raises(LMConfigurationError, match="has no batch API"):
-        await Desk(store, "me").check(nowhere)
+        await BatchSubmitter(store, "me").check(nowhere)
 
 
 @pytest.mark.parametrize(

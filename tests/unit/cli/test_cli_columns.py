@@ -10,7 +10,7 @@ import pytest
 
 import dspex
 from dspex.cli.inputs.data import Columns, choose_columns, put_rows, read_examples
-from dspex.cli.inputs.target import CodeOptions, find_code
+from dspex.cli.inputs.target import TargetOptions, resolve_target
 from dspex.datafiles import DataFile
 from dspex.errors import UsageError
 from dspex.store import Store
@@ -48,7 +48,7 @@ def file(tmp_path: Path, *rows: dict[str, Any]) -> DataFile:
 
 
 def chosen(tmp_path: Path, target: str, row: dict[str, Any], metric: str, inputs: str | None = None) -> Columns:
-    return choose_columns(file(tmp_path, row), find_code(CodeOptions(target, metric)), inputs)
+    return choose_columns(file(tmp_path, row), resolve_target(TargetOptions(target, metric)), inputs)
 
 
 def test_a_signature_is_given_its_input_fields(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_built_in_metric_needs_a_label(tmp_path: Path) -> None:
 
 def test_a_later_row_without_a_column_is_named_by_its_line(tmp_path: Path) -> None:
     data = file(tmp_path, {"text": "a", "intent": "b"}, {"text": "c"})
-    columns = choose_columns(data, find_code(CodeOptions("text -> intent", "exact_match")), None)
+    columns = choose_columns(data, resolve_target(TargetOptions("text -> intent", "exact_match")), None)
     with pytest.raises(UsageError, match=r"line 2: no column 'intent'"):
         read_examples(data, columns)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dspex.clients.http.transport import RawResponse
-from dspex.store.budgets import Payer, Spent
+from dspex.store.budgets import BudgetExhausted, Payer
 from dspex.store.ledger import Held, Hit, LedgerEntry, Won
 
 KEY = "sk-very-secret-0123456789"
@@ -72,7 +72,7 @@ class MemoryLedger:
         self.claims.add(key)
         return Won()
 
-    async def reserve(self, key: str, payer: Payer) -> Held | Spent | None:
+    async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None:
         return None
 
     async def lookup(self, key: str) -> LedgerEntry | None:

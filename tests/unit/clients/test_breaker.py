@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dspex.clients.resilience.circuit_breaker import FAILURES, FIRST_SECONDS, LONGEST_SECONDS, Breaker
+from dspex.clients.resilience.circuit_breaker import FAILURES, FIRST_SECONDS, LONGEST_SECONDS, CircuitBreaker
 from dspex.errors import LMServerError
 
 
@@ -18,8 +18,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def opened(clock: Clock) -> Breaker:
-    breaker = Breaker("http://127.0.0.1", clock)
+def opened(clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker("http://127.0.0.1", clock)
     for _ in range(FAILURES):
         breaker.admit()
         breaker.failed()
@@ -27,7 +27,7 @@ def opened(clock: Clock) -> Breaker:
 
 
 def test_failures_among_answers_do_not_open_it(clock: Clock) -> None:
-    breaker = Breaker("it", clock)
+    breaker = CircuitBreaker("it", clock)
     for _ in range(5 * FAILURES):
         for _ in range(FAILURES - 1):
             breaker.failed()

@@ -14,9 +14,9 @@ from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.clients.canonical.request import encode_messages
 from dspex.clients.cost.budget import refusal
 from dspex.clients.cost.upper_bound import MEDIA_TOKENS, longest_answer, most_of_request
-from dspex.errors import Blame, BudgetExceededError, LMConfigurationError, UsageError, blame
+from dspex.errors import BudgetExceededError, FailureKind, LMConfigurationError, UsageError, classify
 from dspex.settings import context
-from dspex.store import Most, Spending, Spent, Won
+from dspex.store import BudgetExhausted, CostUpperBound, Spending, Won
 
 Make = Callable[..., Any]
 PRICE = {"input": 1.0, "output": 10.0}
@@ -83,16 +83,16 @@ def test_budget_in_words() -> None:
 
 def test_refusal_says_what_is_spent_and_what_a_call_may_cost() -> None:
     spending = Spending(usd=2.0, tokens=None, calls=None, used_usd=1.9, used_tokens=7, used_calls=3)
-    error = refusal(Spent("nightly", spending, Most(100, 0.25)), "openai/gpt-4o")
+    error = refusal(BudgetExhausted("nightly", spending, CostUpperBound(100, 0.25)), "openai/gpt-4o")
     assert isinstance(error, BudgetExceededError)
-    assert (error.run_id, blame(error)) == ("nightly", Blame.BUDGET)
+    assert (error.run_id, classify(error)) == ("nightly", FailureKind.BUDGET)
     assert "$1.9000 of $2.0000" in str(error)
     assert "$0.2500" in str(error)
 
 
 def test_unpriced_model_is_a_matter_of_the_set_up() -> None:
     spending = Spending(usd=2.0, tokens=None, calls=None, used_usd=0.0, used_tokens=0, used_calls=0)
-    error = refusal(Spent("nightly", spending, Most(100, None)), "openai/mine")
+    error = refusal(BudgetExhausted("nightly", spending, CostUpperBound(100, None)), "openai/mine")
     assert isinstance(error, LMConfigurationError)
     assert "price=" in str(error)
 
@@ -106,7 +106,7 @@ class Refusing(MemoryLedger):
     async def reserve(self, key: str, payer: Any) -> Any:
         assert payer.run_id == "run"
         self.most = payer.most()
-        return Spent("run", Spending(None, None, 1, 0.0, 0, 1), self.most)
+        return BudgetExhausted("run", Spending(None, None, 1, 0.0, 0, 1), self.most)
 
 
 async def test_refused_call_is_not_made_and_its_scope_knows_why(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:

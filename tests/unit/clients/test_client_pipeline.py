@@ -182,7 +182,9 @@ async def test_retry_after_is_honoured(make_lm: Make, naps: list[float]) -> None
 
 async def test_rate_limit_rests_the_endpoint_for_all(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     rests: list[float] = []
-    monkeypatch.setattr("dspex.clients.resilience.adaptive_rate.Pace.rest", lambda self, seconds: rests.append(seconds))
+    monkeypatch.setattr(
+        "dspex.clients.resilience.adaptive_rate.AdaptiveRateLimiter.rest", lambda self, seconds: rests.append(seconds)
+    )
     network = FakeTransport(response(429, None, Retry_After="7"), response())
     assert await make_lm(network).acall("hi") == ["Paris"]
     assert rests == [7]

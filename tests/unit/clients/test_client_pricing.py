@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dspex import settings
-from dspex.clients.canonical.usage import Tokens, tokens_of
+from dspex.clients.canonical.usage import TokenCounts, token_counts
 from dspex.clients.cost.pricing import checked_price, cost_usd, tokens_usd
 from dspex.errors import UsageError
 
@@ -59,19 +59,19 @@ XAI = {
 @pytest.mark.parametrize(
     ("usage", "tokens"),
     [
-        (OPENAI_CHAT, Tokens(prompt=2_000, cached=1_536, completion=700, reasoning=512)),
-        (OPENAI_RESPONSES, Tokens(prompt=2_000, cached=1_536, completion=700, reasoning=512)),
-        (ANTHROPIC, Tokens(prompt=2_000, cached=1_500, cache_write=400, completion=700, cache_write_1h=150)),
-        (LITELLM_OF_ANTHROPIC, Tokens(prompt=2_000, cached=1_500, cache_write=400, completion=700)),
-        (GEMINI, Tokens(prompt=2_000, cached=1_500, completion=700, reasoning=512)),
-        (XAI, Tokens(prompt=2_000, completion=700, reasoning=512)),
-        ({}, Tokens()),
-        ({"prompt_tokens": None, "completion_tokens": "many", "prompt_tokens_details": None}, Tokens()),
-        ({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}, Tokens(prompt=5, cached=5)),
+        (OPENAI_CHAT, TokenCounts(prompt=2_000, cached=1_536, completion=700, reasoning=512)),
+        (OPENAI_RESPONSES, TokenCounts(prompt=2_000, cached=1_536, completion=700, reasoning=512)),
+        (ANTHROPIC, TokenCounts(prompt=2_000, cached=1_500, cache_write=400, completion=700, cache_write_1h=150)),
+        (LITELLM_OF_ANTHROPIC, TokenCounts(prompt=2_000, cached=1_500, cache_write=400, completion=700)),
+        (GEMINI, TokenCounts(prompt=2_000, cached=1_500, completion=700, reasoning=512)),
+        (XAI, TokenCounts(prompt=2_000, completion=700, reasoning=512)),
+        ({}, TokenCounts()),
+        ({"prompt_tokens": None, "completion_tokens": "many", "prompt_tokens_details": None}, TokenCounts()),
+        ({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}, TokenCounts(prompt=5, cached=5)),
     ],
 )
-def test_tokens_are_told_apart_in_every_shape(usage: dict[str, Any], tokens: Tokens) -> None:
-    assert tokens_of(usage) == tokens
+def test_tokens_are_told_apart_in_every_shape(usage: dict[str, Any], tokens: TokenCounts) -> None:
+    assert token_counts(usage) == tokens
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_unreported_usage_has_no_price() -> None:
 
 
 def test_own_price_goes_before_the_known_one_and_the_configured_one() -> None:
-    tokens = Tokens(prompt=1_000, cached=400, cache_write=100, completion=10)
+    tokens = TokenCounts(prompt=1_000, cached=400, cache_write=100, completion=10)
     with settings.context(prices={"openai/gpt-4o-mini": {"input": 1.0, "output": 2.0}}):
         configured = tokens_usd("openai/gpt-4o-mini", tokens)
         own = {"input": 10.0, "cached_input": 1.0, "cache_write": 20.0, "output": 100.0}

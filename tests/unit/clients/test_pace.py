@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dspex.clients.resilience.adaptive_rate import FIRST_CALLS, Pace
+from dspex.clients.resilience.adaptive_rate import FIRST_CALLS, AdaptiveRateLimiter
 from dspex.clients.resilience.rate_limit_headers import calls_left
 
 Rule = Callable[[float], float]
@@ -85,7 +85,7 @@ class Came:
 def simulate(rule: Rule, calls: int, *, latency: float = 0.05, workers: int = 1, wanted: int = 64) -> Came:
     """Make `calls` calls, each worker as many at once as its pace lets it and at most `wanted`."""
     now, came, order, dice = 0.0, Came(), itertools.count(), random.Random(2)
-    paces = [Pace(lambda: now) for _ in range(workers)]
+    paces = [AdaptiveRateLimiter(lambda: now) for _ in range(workers)]
     todo, active, alarm = [calls // workers] * workers, [0] * workers, [-1.0] * workers
     events: list[tuple[float, int, int, str, tuple[float, int]]] = []
 
@@ -169,7 +169,7 @@ def test_an_endpoint_without_a_limit_soon_gets_all_that_is_wanted() -> None:
 
 
 def test_the_first_calls_are_few() -> None:
-    pace = Pace(lambda: 0.0)
+    pace = AdaptiveRateLimiter(lambda: 0.0)
     sent = 0
     while not pace.wait():
         pace.sent()
@@ -178,7 +178,7 @@ def test_the_first_calls_are_few() -> None:
 
 
 def test_refusals_of_calls_sent_before_the_pace_changed_change_it_no_more() -> None:
-    pace = Pace(lambda: 0.0)
+    pace = AdaptiveRateLimiter(lambda: 0.0)
     numbers = [pace.sent() for _ in range(FIRST_CALLS)]
     for number in numbers:
         pace.refused(number)
@@ -190,7 +190,7 @@ def test_refusals_of_calls_sent_before_the_pace_changed_change_it_no_more() -> N
 
 def test_an_endpoint_that_tells_what_is_left_need_not_refuse_to_be_understood() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = AdaptiveRateLimiter(lambda: now)
     for left in (3.0, 2.0, 1.0, 0.0):
         assert not pace.wait()
         pace.sent()
@@ -220,7 +220,7 @@ def test_what_is_left_is_read_from_the_headers(
 
 def test_a_known_limit_is_kept_from_the_first_call_on() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = AdaptiveRateLimiter(lambda: now)
     pace.limit(10.0)
     sent = []
     while now < 2.0:

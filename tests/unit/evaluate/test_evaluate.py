@@ -16,7 +16,7 @@ from dspex.callback import BaseCallback
 from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.errors import AdapterParseError, LMAuthError, LMRateLimitError, UsageError
 from dspex.evaluate import Evaluate, EvaluationInterrupted, EvaluationResult, exact_match
-from dspex.execution.attempt import Patience
+from dspex.execution.attempt import RetryPolicy
 from dspex.execution.progress import progress
 from dspex.predict import Predict
 from dspex.primitives import Example, Module, Prediction
@@ -140,7 +140,7 @@ def test_malformed_answers_of_the_model_end_nothing() -> None:
 
 def test_a_storm_is_waited_out_and_does_not_change_the_score() -> None:
     lm = FailingLM(lambda prompt: {"answer": field(prompt, "question")}, *[LMRateLimitError("slow")] * 40)
-    evaluate = Evaluate(devset=devset(20), metric=exact_match, max_errors=1, patience=Patience(base=0))
+    evaluate = Evaluate(devset=devset(20), metric=exact_match, max_errors=1, patience=RetryPolicy(base=0))
     with context(lm=lm):
         result = evaluate(Program())
     assert (result.score, result.failures, lm.errors) == (50.0, [], [])

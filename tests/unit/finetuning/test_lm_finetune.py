@@ -16,8 +16,8 @@ from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
 from dspex.errors import LMConfigurationError, LMProviderError, LMUnsupportedFeatureError, UsageError
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider, TrainingJobOpenAI
-from dspex.finetuning.request import Request
-from dspex.finetuning.task import LocalUndertaking
+from dspex.finetuning.request import FinetuneRequest
+from dspex.finetuning.task import LocalTrainingTask
 from dspex.store import Store
 
 
@@ -86,7 +86,7 @@ def test_cancelled_job_is_cancelled_at_the_provider_too(store: Store) -> None:
 
 async def test_cancelling_before_there_is_a_job_creates_none(store: Store) -> None:
     provider = FakeOpenAI()
-    undertaking = LocalUndertaking(Request(lm(provider), "openai/gpt-4o-mini", "chat", {}), examples())
+    undertaking = LocalTrainingTask(FinetuneRequest(lm(provider), "openai/gpt-4o-mini", "chat", {}), examples())
     assert await undertaking.status() is TrainingStatus.not_started
     assert await undertaking.cancel()
     with pytest.raises(LMProviderError, match="cancelled before its job was created"):
@@ -98,16 +98,16 @@ async def test_provider_that_is_away_for_a_while_does_not_end_the_wait(store: St
     provider = FakeOpenAI()
     for _ in range(3):
         provider.refuse["GET /fine_tuning/jobs/ftjob-1"] = (503, {"error": {"message": "Away."}})
-    asked = Request(lm(provider, num_retries=0), "openai/gpt-4o-mini", "chat", {})
-    assert (await LocalUndertaking(asked, examples()).run()).startswith("ft:")
+    asked = FinetuneRequest(lm(provider, num_retries=0), "openai/gpt-4o-mini", "chat", {})
+    assert (await LocalTrainingTask(asked, examples()).run()).startswith("ft:")
 
 
 async def test_key_that_is_withdrawn_ends_the_wait(store: Store) -> None:
     provider = FakeOpenAI()
     provider.refuse["GET /fine_tuning/jobs/ftjob-1"] = (401, {"error": {"message": f"{KEY} is revoked."}})
-    asked = Request(lm(provider), "openai/gpt-4o-mini", "chat", {})
+    asked = FinetuneRequest(lm(provider), "openai/gpt-4o-mini", "chat", {})
     with pytest.raises(LMProviderError, match=r"401: \*\*\* is revoked"):
-        await LocalUndertaking(asked, examples()).run()
+        await LocalTrainingTask(asked, examples()).run()
 
 
 def test_settings_in_force_are_those_of_the_thread(store: Store, tmp_path: Any) -> None:
@@ -154,8 +154,10 @@ async def test_users_own_httpx_client_uploads_and_asks(store: Store) -> None:
     provider = FakeOpenAI()
     with over_http(provider) as url:
         async with httpx.AsyncClient(headers={"X-Through": "my-proxy"}) as client:
-            asked = Request(lm(provider, transport=HttpxTransport(client), api_base=url), "gpt-4o-mini", "chat", {})
-            model = await LocalUndertaking(asked, examples()).run()
+            asked = FinetuneRequest(
+                lm(provider, transport=HttpxTransport(client), api_base=url), "gpt-4o-mini", "chat", {}
+            )
+            model = await LocalTrainingTask(asked, examples()).run()
     assert model.startswith("ft:")
     assert provider.contents["file-1"].count(b"\n") == 12
     assert all(headers["X-Through"] == "my-proxy" for headers in provider.headers)

@@ -8,20 +8,20 @@ import pytest
 from finetune_provider import KEY, FakeOpenAI, KilledError, examples, lm
 
 from dspex.errors import LMAuthError, LMInvalidRequestError, LMProviderError, LMTransportError
-from dspex.finetuning.job import Job
-from dspex.finetuning.request import Request
+from dspex.finetuning.job import FinetuningJob
+from dspex.finetuning.request import FinetuneRequest
 from dspex.finetuning.training import Training, failure
 from dspex.finetuning.training_file import training_file
 from dspex.store import Store
 
 
-def request(provider: FakeOpenAI, **train_kwargs: Any) -> Request:
-    return Request(lm(provider), "openai/gpt-4o-mini", "chat", train_kwargs)
+def request(provider: FakeOpenAI, **train_kwargs: Any) -> FinetuneRequest:
+    return FinetuneRequest(lm(provider), "openai/gpt-4o-mini", "chat", train_kwargs)
 
 
 async def order(
     provider: FakeOpenAI, store: Store, starter: str = "first", **train_kwargs: Any
-) -> tuple[Training, Job]:
+) -> tuple[Training, FinetuningJob]:
     """Have the file and the job at the provider."""
     asked = request(provider, **train_kwargs)
     async with training_file(examples(), asked.rules()) as file:
@@ -193,7 +193,9 @@ async def test_refusal_is_told_at_once_in_the_providers_words_and_without_the_ke
 
 
 async def test_unreachable_provider_is_infrastructure(store: Store) -> None:
-    asked = Request(lm(FakeOpenAI(), transport=None, api_base="http://127.0.0.1:9/v1", num_retries=0), "m", "chat", {})
+    asked = FinetuneRequest(
+        lm(FakeOpenAI(), transport=None, api_base="http://127.0.0.1:9/v1", num_retries=0), "m", "chat", {}
+    )
     async with training_file(examples(), asked.rules()) as file:
         with pytest.raises(LMTransportError):
             await asked.training(file.facts, store, starter="first").ensure_file(file)

@@ -8,7 +8,7 @@ from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes, url_attributes
 
 from dspex.observability import conventions
-from dspex.observability.conventions import place_of, provider_of
+from dspex.observability.conventions import endpoint_address, provider_of
 
 
 def test_names_are_those_of_the_conventions() -> None:
@@ -37,15 +37,15 @@ def test_names_are_those_of_the_conventions() -> None:
     ],
 )
 def test_operation_is_known_by_the_address(url: str, operation: str) -> None:
-    assert place_of(url).operation == operation
+    assert endpoint_address(url).operation == operation
 
 
 def test_address_is_told_without_what_may_be_secret() -> None:
-    place = place_of("https://user:secret@host.test:8443/v1/chat/completions?key=sk-12345678")
+    place = endpoint_address("https://user:secret@host.test:8443/v1/chat/completions?key=sk-12345678")
     assert place.url == "https://host.test:8443/v1/chat/completions"
     assert (place.host, place.port) == ("host.test", 8443)
-    assert place_of("http://host.test/v1").port == 80
-    assert place_of("litellm").host is None
+    assert endpoint_address("http://host.test/v1").port == 80
+    assert endpoint_address("litellm").host is None
 
 
 @pytest.mark.parametrize(

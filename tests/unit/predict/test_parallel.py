@@ -5,7 +5,7 @@ import pytest
 from answering import AnsweringLM, FailingLM, GatedLM, field
 
 from dspex.errors import LMAuthError, LMRateLimitError, UsageError
-from dspex.execution.attempt import Patience
+from dspex.execution.attempt import RetryPolicy
 from dspex.predict import Parallel, Predict
 from dspex.predict.parallel import BatchInterrupted
 from dspex.primitives import Example, Module, Prediction
@@ -63,7 +63,7 @@ def test_too_many_failures_stop_the_batch_and_keep_its_results() -> None:
 
 def test_rate_limits_are_waited_out() -> None:
     configure(lm=FailingLM({"answer": "a"}, *[LMRateLimitError("slow down") for _ in range(5)]))
-    parallel = Parallel(patience=Patience(base=0), disable_progress_bar=True, max_errors=1)
+    parallel = Parallel(patience=RetryPolicy(base=0), disable_progress_bar=True, max_errors=1)
     predictor = Predict("question -> answer")
     assert [result.answer for result in parallel([(predictor, {"question": "q"})] * 3)] == ["a"] * 3
 

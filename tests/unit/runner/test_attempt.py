@@ -7,8 +7,8 @@ from answering import AnsweringLM, FailingLM
 
 from dspex.clients.calls.scope import CallScope, call_scope, current_scope
 from dspex.errors import (
-    Blame,
     ContextWindowExceededError,
+    FailureKind,
     LMAuthError,
     LMNotConfiguredError,
     LMRateLimitError,
@@ -16,13 +16,13 @@ from dspex.errors import (
     StoreError,
     UsageError,
 )
-from dspex.execution.attempt import Attempt, Patience, attempt, scopes_for
+from dspex.execution.attempt import Attempt, RetryPolicy, attempt, scopes_for
 from dspex.predict import Predict
 from dspex.primitives import Example, Module, Prediction
 from dspex.settings import configure, reset, settings
 
 EXAMPLE = Example(question="q", answer="a").with_inputs("question")
-AT_ONCE = Patience(base=0)
+AT_ONCE = RetryPolicy(base=0)
 
 
 class Program(Module):
@@ -112,7 +112,7 @@ async def test_metrics_of_any_kind_give_a_number(metric: Any) -> None:
 async def test_what_is_no_score_is_the_programs_failure(value: Any) -> None:
     outcome = await tried(metric=lambda example, prediction: value)
     assert outcome.score is None
-    assert outcome.blame is Blame.PROGRAM
+    assert outcome.failure_kind is FailureKind.PROGRAM
     assert "metric returned" in str(outcome.error)
 
 
@@ -135,7 +135,7 @@ async def test_the_programs_own_failure_is_reported_not_raised(error: BaseExcept
         raise error
 
     for outcome in (await tried(program), await tried(metric=lambda example, prediction: program("q"))):
-        assert (outcome.error, outcome.blame, outcome.score) == (error, Blame.PROGRAM, None)
+        assert (outcome.error, outcome.failure_kind, outcome.score) == (error, FailureKind.PROGRAM, None)
 
 
 async def test_functions_are_programs_too() -> None:
@@ -172,7 +172,7 @@ async def test_infrastructure_in_the_metric_is_waited_out_too() -> None:
 async def test_when_patience_ends_the_infrastructures_error_is_raised(program: Any) -> None:
     configure(lm=FailingLM({}, *[LMRateLimitError("slow down")] * 2))
     with pytest.raises(LMRateLimitError):
-        await tried(program(), patience=Patience(max_seconds=0.0, base=1.0))
+        await tried(program(), patience=RetryPolicy(max_seconds=0.0, base=1.0))
 
 
 @pytest.mark.parametrize("program", [Program, Swallowing])
@@ -222,7 +222,7 @@ async def test_an_example_without_input_keys_is_refused() -> None:
 
 
 def test_waits_double_up_to_the_cap_but_the_providers_wish_is_kept() -> None:
-    patience = Patience(base=1.0, cap=8.0)
+    patience = RetryPolicy(base=1.0, cap=8.0)
     for tries, longest in [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (50, 8.0)]:
         assert longest / 2 <= patience.wait(tries, LMServerError()) <= longest
     assert patience.wait(1, LMRateLimitError(retry_after=30.0)) == 30.0

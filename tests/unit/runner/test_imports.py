@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from dspex.errors import ProgramNotAvailableError, UsageError
-from dspex.runner.imports import Imports, split
+from dspex.runner.imports import AllowedModules, split
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_module_allows_itself_and_what_is_under_it(folder: Path) -> None:
     (folder / "allowed" / "__init__.py").write_text("here = 1")
     (folder / "allowed" / "deep.py").write_text("class Outer:\n    inner = 2")
     (folder / "allowed_not.py").write_text("raise AssertionError('this must not be imported')")
-    imports = Imports(["allowed"])
+    imports = AllowedModules(["allowed"])
     assert imports.resolve("allowed:here") == 1
     assert imports.resolve("allowed.deep:Outer.inner") == 2
     with pytest.raises(ProgramNotAvailableError, match="dspex worker --import allowed_not"):
@@ -34,24 +34,24 @@ def test_a_module_allows_itself_and_what_is_under_it(folder: Path) -> None:
 
 def test_a_submodule_does_not_allow_its_package() -> None:
     with pytest.raises(ProgramNotAvailableError):
-        Imports(["json.decoder"]).resolve("json:dumps")
+        AllowedModules(["json.decoder"]).resolve("json:dumps")
 
 
 def test_a_missing_attribute_is_met_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"json has no 'dump_s'. Did you mean dumps"):
-        Imports(["json"]).resolve("json:dump_s")
+        AllowedModules(["json"]).resolve("json:dump_s")
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "json.no_such", "json.decoder.deeper"])
 def test_a_missing_module_is_named(name: str) -> None:
     with pytest.raises(UsageError, match=f"no module '{name}'"):
-        Imports([name])
+        AllowedModules([name])
 
 
 def test_a_missing_dependency_is_told_from_a_missing_module(folder: Path) -> None:
     (folder / "needs_more.py").write_text("import a_package_nobody_has")
     with pytest.raises(UsageError, match=r"'needs_more' imports 'a_package_nobody_has', which is not installed"):
-        Imports(["needs_more"])
+        AllowedModules(["needs_more"])
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_missing_dependency_is_told_from_a_missing_module(folder: Path) -> Non
 def test_a_module_that_fails_says_how(folder: Path, code: str, told: str) -> None:
     (folder / "failing.py").write_text(code)
     with pytest.raises(UsageError, match=f"'failing' failed while it was imported: {told}"):
-        Imports(["failing"])
+        AllowedModules(["failing"])
 
 
 def test_an_alias_stands_for_a_module_that_has_another_name() -> None:
     script = ModuleType("__main__")
     script.metric = "found"  # type: ignore[attr-defined]
-    assert Imports(aliases={"my-script": script}).resolve("my-script:metric") == "found"
+    assert AllowedModules(aliases={"my-script": script}).resolve("my-script:metric") == "found"
 
 
 @pytest.mark.parametrize("text", ["", "module", ":attribute", "module:", "a/b.py:x", "a b:x", ".a:x", "a..b:x", "a.:x"])

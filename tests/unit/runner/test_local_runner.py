@@ -11,7 +11,7 @@ import pytest
 from answering import AnsweringLM, FailingLM, field
 
 from dspex.errors import LMAuthError, LMRateLimitError, LMServerError
-from dspex.execution.attempt import Patience
+from dspex.execution.attempt import RetryPolicy
 from dspex.predict import Predict
 from dspex.primitives import Example, Module, Prediction
 from dspex.runner.local_runner import LocalRunner
@@ -64,7 +64,7 @@ def fresh() -> Iterator[None]:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Patience, "wait", lambda self, tries, error: 0.0)
+    monkeypatch.setattr(RetryPolicy, "wait", lambda self, tries, error: 0.0)
 
 
 async def test_the_programs_own_failures_get_the_failure_score_and_are_listed() -> None:

@@ -14,7 +14,7 @@ import pytest
 import dspex
 from dspex.errors import ProgramNotAvailableError, UsageError
 from dspex.evaluate.metrics import BUILTIN_METRICS
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.runner.references import (
     ProgramRef,
     adapter_name,
@@ -28,7 +28,7 @@ from dspex.runner.references import (
     this_process,
 )
 
-MINE = Imports(["code_by_name"])
+MINE = AllowedModules(["code_by_name"])
 
 
 def travelled(ref: ProgramRef) -> ProgramRef:
@@ -36,7 +36,7 @@ def travelled(ref: ProgramRef) -> ProgramRef:
     return ProgramRef.model_validate(json.loads(json.dumps(ref.model_dump(mode="json"))))
 
 
-def rebuilt(program: Any, imports: Imports = MINE) -> Any:
+def rebuilt(program: Any, imports: AllowedModules = MINE) -> Any:
     return build(travelled(reference(program)), imports)
 
 
@@ -63,7 +63,7 @@ def test_a_built_in_module_travels_with_its_signature_as_data(kind: Any, type_: 
     predictor = program.predictors()[0]
     predictor.signature = predictor.signature.with_instructions("Be brief.\n\nAnd true.")
     predictor.demos = [dspex.Example(question="q", given=None, answer=None, reasoning="r", sure=True)]
-    again = rebuilt(program, Imports())
+    again = rebuilt(program, AllowedModules())
     assert type(again) is kind
     assert prompts(again) == prompts(program)
     assert again.dump_state() == program.dump_state()
@@ -77,7 +77,7 @@ def test_a_signature_with_described_fields_travels_too() -> None:
         question: str = dspex.InputField(desc="What is asked", min_length=3)
         kind: Literal["a", "b"] = dspex.OutputField(desc="One of them")
 
-    assert prompts(rebuilt(dspex.ChainOfThought(Ask), Imports())) == prompts(dspex.ChainOfThought(Ask))
+    assert prompts(rebuilt(dspex.ChainOfThought(Ask), AllowedModules())) == prompts(dspex.ChainOfThought(Ask))
 
 
 def test_a_program_in_a_module_is_named_and_brings_its_state() -> None:
@@ -233,7 +233,7 @@ def test_a_metric_is_found_again_by_its_name(metric: Any) -> None:
 
 
 def test_a_built_in_metric_is_named_alone() -> None:
-    assert metric_name(resolve_metric("exact_match", Imports())) == "exact_match"
+    assert metric_name(resolve_metric("exact_match", AllowedModules())) == "exact_match"
 
 
 def closure() -> Any:
@@ -259,7 +259,7 @@ def test_what_is_no_metric_is_refused(name: str, told: str) -> None:
 
 @pytest.mark.parametrize("name", ["chat", "json", "xml", "baml"])
 def test_an_adapter_is_found_again_by_its_name(name: str) -> None:
-    adapter = resolve_adapter(name, Imports())
+    adapter = resolve_adapter(name, AllowedModules())
     assert adapter_name(adapter) == name
 
 
@@ -271,9 +271,9 @@ def test_an_adapter_whose_options_would_be_lost_is_refused() -> None:
 
 
 def test_adapters_are_named_too() -> None:
-    assert type(resolve_adapter("json", Imports())) is dspex.JSONAdapter
-    assert type(resolve_adapter("chat", Imports())) is dspex.ChatAdapter
-    own = resolve_adapter("dspex.adapters:JSONAdapter", Imports(["dspex"]))
+    assert type(resolve_adapter("json", AllowedModules())) is dspex.JSONAdapter
+    assert type(resolve_adapter("chat", AllowedModules())) is dspex.ChatAdapter
+    own = resolve_adapter("dspex.adapters:JSONAdapter", AllowedModules(["dspex"]))
     assert type(own) is dspex.JSONAdapter
 
 
@@ -319,7 +319,8 @@ def test_a_scripts_own_code_goes_by_the_scripts_name(stem: str, tmp_path: Path) 
     (tmp_path / f"{stem}.py").write_text(SCRIPT)
     told = subprocess.run([sys.executable, tmp_path / f"{stem}.py"], capture_output=True, text=True, check=True).stdout
     assert told.split() == [f"{stem}:{name}" for name in ("Mine", "Mine", "Mine", "with_arguments", "metric")]
-    worker = f"from dspex.runner.imports import Imports; print(Imports([{stem!r}]).resolve('{stem}:metric').__name__)"
+    resolved = f"AllowedModules([{stem!r}]).resolve('{stem}:metric')"
+    worker = f"from dspex.runner.imports import AllowedModules; print({resolved}.__name__)"
     told = subprocess.run(
         [sys.executable, "-c", worker], capture_output=True, text=True, check=True, cwd=tmp_path
     ).stdout

@@ -11,11 +11,11 @@ import pytest
 
 import dspex
 from dspex.errors import ProgramNotAvailableError, UsageError
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, load_program, program_bytes, program_document, read_program
 
-MINE = Imports(["code_by_name"])
+MINE = AllowedModules(["code_by_name"])
 
 
 def optimized(program: Any) -> Any:
@@ -75,7 +75,7 @@ def test_the_file_is_a_program_file_like_any_other(tmp_path: Path) -> None:
 def test_loading_runs_only_code_that_is_allowed(tmp_path: Path) -> None:
     path, _ = saved(tmp_path, code_by_name.Steps)
     with pytest.raises(ProgramNotAvailableError, match="code_by_name"):
-        load_program(path, Imports())
+        load_program(path, AllowedModules())
 
 
 def test_a_file_saved_without_its_code_says_what_to_do(tmp_path: Path) -> None:

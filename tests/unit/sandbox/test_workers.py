@@ -11,7 +11,7 @@ import pytest
 
 from dspex.primitives import CodeExecutionError, CodeInterpreterError, PythonInterpreter
 from dspex.sandbox import workers as room
-from dspex.sandbox.session import Finished, HostCall, SandboxError, Session, Step
+from dspex.sandbox.session import CodeFinished, HostCall, SandboxError, Session, Step
 from dspex.sandbox.workers import Workers
 
 
@@ -150,7 +150,7 @@ def test_an_abandoned_execution_leaves_the_session_as_it_was(two: Workers) -> No
         await all_free(two)
         return await driven(session, "x", {})
 
-    assert asyncio.run(run()) == Finished(1, "")
+    assert asyncio.run(run()) == CodeFinished(1, "")
 
 
 def test_errors_name_their_kind_and_arguments(two: Workers) -> None:

@@ -9,7 +9,7 @@ import pytest
 from entries import entry
 from processes import end, line, start
 
-from dspex.store import Held, Hit, Ledger, Most, Payer, Spending, Spent, Store, Won
+from dspex.store import BudgetExhausted, CostUpperBound, Held, Hit, Ledger, Payer, Spending, Store, Won
 
 Another = Callable[[], Store]
 
@@ -17,10 +17,10 @@ RUN = "run"
 
 
 def payer(usd: float | None = 0.25, tokens: int = 15, run: str = RUN) -> Payer:
-    return Payer(run, lambda: Most(tokens, usd))
+    return Payer(run, lambda: CostUpperBound(tokens, usd))
 
 
-async def begin(ledger: Ledger, key: str, payer: Payer) -> Hit | Won | Held | Spent:
+async def begin(ledger: Ledger, key: str, payer: Payer) -> Hit | Won | Held | BudgetExhausted:
     """Claim a call and set aside what it may cost; give the claim up if there is no room for that."""
     found = await ledger.claim(key, payer.run_id)
     if isinstance(found, Won) and found.limited:
@@ -39,7 +39,7 @@ async def used(store: Store) -> tuple[float, int, int]:
 
 
 async def test_run_without_a_budget_is_not_asked_what_a_call_may_cost(store: Store) -> None:
-    def never() -> Most:
+    def never() -> CostUpperBound:
         raise AssertionError
 
     assert await store.ledger.claim("key", RUN) == Won()
@@ -58,7 +58,7 @@ async def test_calls_are_refused_when_the_next_could_pass_the_budget(
         assert await begin(store.ledger, f"key {number}", payer()) == Won()
         await store.ledger.record(entry(f"key {number}"))
     refused = await begin(store.ledger, "one more", payer())
-    assert isinstance(refused, Spent)
+    assert isinstance(refused, BudgetExhausted)
     assert refused.spending.lacking(refused.most) == rest
     assert await used(store) == (1.0, 60, 4)
     assert await begin(store.ledger, "key 0", payer()) == Hit(entry("key 0")), "what is paid is there for nothing"
@@ -93,7 +93,7 @@ async def test_sum_of_64_calls_at_once_from_several_owners_stays_within(store: S
             if answer == Won():
                 await ledger.record(entry(f"key {number}", cost_usd=0.1))
                 return True
-            if isinstance(answer, Spent):
+            if isinstance(answer, BudgetExhausted):
                 return False
             await asyncio.sleep(0.002)
 
@@ -108,7 +108,7 @@ async def test_raised_budget_goes_on(store: Store) -> None:
     await store.budgets.set(RUN, calls=1)
     await begin(store.ledger, "a", payer())
     await store.ledger.record(entry("a"))
-    assert isinstance(await begin(store.ledger, "b", payer()), Spent)
+    assert isinstance(await begin(store.ledger, "b", payer()), BudgetExhausted)
     raised = await store.budgets.set(RUN, calls=2, usd=5.0)
     assert raised == Spending(usd=5.0, tokens=None, calls=2, used_usd=0.25, used_tokens=15, used_calls=1)
     assert await begin(store.ledger, "b", payer()) == Won()
@@ -132,7 +132,7 @@ async def test_unpriced_model_is_refused_by_a_budget_in_dollars_alone(store: Sto
     assert await begin(store.ledger, "a", payer(usd=None)) == Won()
     await store.budgets.set(RUN, usd=3.0)
     refused = await begin(store.ledger, "b", payer(usd=None))
-    assert isinstance(refused, Spent), "waiting for the first call would not give it a price"
+    assert isinstance(refused, BudgetExhausted), "waiting for the first call would not give it a price"
     assert refused.most.usd is None
 
 
@@ -165,14 +165,14 @@ async def test_calls_of_a_killed_process_stay_used_because_nobody_knows_what_it_
         end(process)
     assert await used(store) == (0.75, 45, 3)
 
-    async def answer() -> Held | Spent | Hit | Won:
+    async def answer() -> Held | BudgetExhausted | Hit | Won:
         while True:
             found = await begin(store.ledger, "key 0", payer(usd=0.3))
             if found != Held():
                 return found
             await asyncio.sleep(0.05)
 
-    assert isinstance(await answer(), Spent), "0.75 may have been paid, and 0.3 more would be too much"
+    assert isinstance(await answer(), BudgetExhausted), "0.75 may have been paid, and 0.3 more would be too much"
     await store.budgets.set(RUN, usd=2.0)
     assert await answer() == Won()
     await store.ledger.record(entry("key 0", cost_usd=0.1))
@@ -183,7 +183,7 @@ async def test_calls_of_a_killed_process_stay_used_because_nobody_knows_what_it_
 
 async def test_run_elsewhere_has_a_budget_of_its_own(store: Store) -> None:
     await store.budgets.set(RUN, calls=0)
-    assert isinstance(await begin(store.ledger, "a", payer()), Spent)
+    assert isinstance(await begin(store.ledger, "a", payer()), BudgetExhausted)
     assert await begin(store.ledger, "a", payer(run="other")) == Won()
 
 

@@ -156,11 +156,11 @@ async def test_a_cancelled_put_stops_and_leaves_nothing(store: Store, monkeypatc
 
 
 async def test_what_a_killed_put_left_is_swept_out_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dspex.store.dataset_block import Block
+    from dspex.store.dataset_block import DatasetBlock
     from dspex.store.sql import datasets as sql
 
     def left_behind(connection: Any) -> None:
-        sql.add_blocks(connection, sql.begin(connection, now=0.0), [Block(0, 1, b"x")])
+        sql.add_blocks(connection, sql.begin(connection, now=0.0), [DatasetBlock(0, 1, b"x")])
 
     store._database.transact(left_behind)
     store._database.transact(lambda c: c.execute(update(datasets).values(created_at=0.0)))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from entries import entry
 
-from dspex.errors import Blame, StoreError, StoreFullError, blame
+from dspex.errors import FailureKind, StoreError, StoreFullError, classify
 from dspex.store import Hit, Store, Won
 from dspex.store.sql import engine
 
@@ -22,7 +22,7 @@ async def problem_of(store: Store) -> str:
     """What `check` says, password and all."""
     with pytest.raises(StoreError) as caught:
         await store.check()
-    assert blame(caught.value) is Blame.INFRASTRUCTURE
+    assert classify(caught.value) is FailureKind.INFRASTRUCTURE
     store.close()
     return str(caught.value)
 

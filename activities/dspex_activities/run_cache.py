@@ -11,7 +11,7 @@ from dspex.clients import LM
 from dspex.errors import NotInStoreError, UsageError
 from dspex.primitives import Example, Module
 from dspex.runner.examples import Metric
-from dspex.runner.imports import Imports
+from dspex.runner.imports import AllowedModules
 from dspex.runner.materialize import materialize
 from dspex.runner.references import build, resolve_adapter, resolve_metric
 from dspex.store import Store
@@ -26,10 +26,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Workbench:
+class RunCache:
     """The store and the imported code of one worker process."""
 
-    def __init__(self, store: Store, imports: Imports) -> None:
+    def __init__(self, store: Store, imports: AllowedModules) -> None:
         self.store = store
         self._imports = imports
         self._runs: _Kept[str, LoadedRun] = _Kept(_RUNS_KEPT)
@@ -84,10 +84,10 @@ class LoadedRun:
         self.teacher_settings = teacher_settings
         self._candidates: _Kept[str, Module] = _Kept(_CANDIDATES_KEPT)
 
-    async def program(self, candidate: Candidate, epoch: str) -> Module:
-        """The program that `candidate` describes, in the run's start `epoch`."""
-        source = StoredDemos(self, epoch)
-        key = epoch + candidate.model_dump_json()
+    async def program(self, candidate: Candidate, first_execution_id: str) -> Module:
+        """The program that `candidate` describes, in the run's start `first_execution_id`."""
+        source = StoredDemos(self, first_execution_id)
+        key = first_execution_id + candidate.model_dump_json()
         return await self._candidates.get(key, lambda: materialize(candidate, self.programs, source))
 
     async def examples(self, data: DataName, indices: Sequence[int]) -> list[Example]:
@@ -98,17 +98,17 @@ class LoadedRun:
         rows = await self.store.datasets.rows_at(ref.sha, indices)
         return [Example(**row).with_inputs(*(ref.inputs or ())) for row in rows]
 
-    def outcomes_key(self, epoch: str) -> str:
+    def outcomes_key(self, first_execution_id: str) -> str:
         """The name under which this start of the run keeps outcomes."""
-        return f"{self.spec.run_id}@{epoch}"
+        return f"{self.spec.run_id}@{first_execution_id}"
 
 
 class StoredDemos:
     """Demos out of the store (`dspex.runner.materialize.DemoSource`)."""
 
-    def __init__(self, run: LoadedRun, epoch: str) -> None:
+    def __init__(self, run: LoadedRun, first_execution_id: str) -> None:
         self._run = run
-        self._key = run.outcomes_key(epoch)
+        self._key = run.outcomes_key(first_execution_id)
 
     async def rows(self, data: DataName, indices: Sequence[int]) -> Sequence[Example]:
         return await self._run.examples(data, indices)
@@ -123,7 +123,7 @@ class StoredDemos:
         return found[0].demos
 
 
-def _settings(lm: dict[str, Any] | None, spec: RunSpec, imports: Imports) -> dict[str, Any]:
+def _settings(lm: dict[str, Any] | None, spec: RunSpec, imports: AllowedModules) -> dict[str, Any]:
     settings: dict[str, Any] = {"prices": spec.prices}
     if lm is not None:
         settings["lm"] = LM.load_state(lm)

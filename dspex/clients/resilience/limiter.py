@@ -12,20 +12,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from dspex.clients.resilience.adaptive_rate import Pace
-from dspex.clients.resilience.circuit_breaker import Breaker
+from dspex.clients.resilience.adaptive_rate import AdaptiveRateLimiter
+from dspex.clients.resilience.circuit_breaker import CircuitBreaker
 from dspex.errors import LMError, LMRateLimitError, LMServerError
 
 PATIENCE_SECONDS = 60.0
 """A rest longer than this is not waited for here: the call fails, and who called decides (a durable timer, say)."""
 
 
-class Gate:
+class EndpointLimiter:
     """The calls under way to one endpoint with one key, from one event loop."""
 
     def __init__(self, name: str = "The endpoint", now: Callable[[], float] = time.monotonic) -> None:
-        self.pace = Pace(now)
-        self.breaker = Breaker(name, now)
+        self.pace = AdaptiveRateLimiter(now)
+        self.breaker = CircuitBreaker(name, now)
         self.tokens_a_call = 0.0
         """The average of the last ten or so."""
         self._active = 0
