@@ -19,6 +19,8 @@ import greenlet
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_IN_MEMORY_LM_WAITED = "An LM that calls itself `in_memory` had to wait. Remove that attribute from its class."
+
 
 class _SyncCode(greenlet.greenlet):
     """A greenlet that runs synchronous code on behalf of an event loop.
@@ -98,8 +100,12 @@ async def held(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseExcepti
         return None, stop
 
 
-def finish_now(coroutine: Coroutine[Any, Any, T]) -> T:
+def finish_now(coroutine: Coroutine[Any, Any, T], *, complaint: str = _IN_MEMORY_LM_WAITED) -> T:
     """Run a coroutine that never has to wait, here and now, without an event loop.
+
+    Args:
+        coroutine: The coroutine; its result is returned.
+        complaint: The error's message if it waits.
 
     Raises:
         RuntimeError: it had to wait after all.
@@ -109,7 +115,7 @@ def finish_now(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     coroutine.close()
-    raise RuntimeError("An LM that calls itself `in_memory` had to wait. Remove that attribute from its class.")
+    raise RuntimeError(complaint)
 
 
 class _Engine:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic.fields import FieldInfo
 
@@ -40,6 +40,9 @@ class ChatAdapter(Adapter):
     of the answer was already streamed to the user. No other error is followed by a second call.
     """
 
+    fallback: ClassVar[type[Adapter] | None] = None
+    """The adapter of the second call. `dspex.adapters.json_adapter` sets it to `JSONAdapter`, which has none itself."""
+
     def __init__(
         self,
         callbacks: Sequence[Any] | None = None,
@@ -72,11 +75,9 @@ class ChatAdapter(Adapter):
             return await fallback.acall(lm, lm_kwargs, signature, demos, inputs)
 
     def _json_fallback(self) -> Adapter | None:
-        from dspex.adapters.json_adapter import JSONAdapter
-
-        if not self.use_json_adapter_fallback or isinstance(self, JSONAdapter):
+        if not self.use_json_adapter_fallback or self.fallback is None:
             return None
-        return JSONAdapter(
+        return self.fallback(
             callbacks=self.callbacks,
             use_native_function_calling=self.use_native_function_calling,
             parallel_tool_calls=self.parallel_tool_calls,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dspex.adapters.native_tools import native_turn, results_of, tool_calls_in
 from dspex.adapters.plan import without
@@ -13,11 +13,27 @@ from dspex.adapters.types.tool import ToolCallResults, ToolCalls
 from dspex.clients.canonical.prompt import Message
 from dspex.signatures import InputField, make_signature
 
-if TYPE_CHECKING:
-    from dspex.adapters.base import Adapter
+
+class TurnFormat(Protocol):
+    """What an adapter offers to format a turn: see `dspex.adapters.base.Adapter`."""
+
+    use_native_function_calling: bool
+
+    def format_user_message_content(
+        self,
+        signature: Any,
+        inputs: Mapping[str, Any],
+        prefix: str = "",
+        suffix: str = "",
+        main_request: bool = False,
+    ) -> str: ...
+
+    def format_assistant_message_content(
+        self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
+    ) -> str: ...
 
 
-def turn_messages(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> list[Message]:
+def turn_messages(adapter: TurnFormat, signature: Any, turn: Mapping[str, Any]) -> list[Message]:
     """One earlier turn: what was asked, what was answered, what the tools said.
 
     The question carries the reminder that it had then, so that a provider knows the conversation again by its prefix.
@@ -40,7 +56,7 @@ def turn_messages(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> 
     return messages
 
 
-def _answered_beside_calls(adapter: Adapter, signature: Any, turn: Mapping[str, Any]) -> str:
+def _answered_beside_calls(adapter: TurnFormat, signature: Any, turn: Mapping[str, Any]) -> str:
     """The outputs of a turn that are not tool calls."""
     outputs = signature.output_fields.items()
     left_out = [name for name, field in outputs if field.annotation is ToolCalls or turn.get(name) is None]

@@ -30,6 +30,8 @@ class JSONAdapter(ChatAdapter):
     (see `response_model`) for an LM that supports schemas and outputs that one can express, else ``json_object``.
     """
 
+    fallback = None
+
     def __init__(
         self,
         callbacks: Sequence[Any] | None = None,
@@ -93,6 +95,9 @@ class JSONAdapter(ChatAdapter):
         if len(parsed) != len(plan.parsers):
             raise AdapterParseError(type(self).__name__, signature, completion, parsed_result=parsed)
         return parsed
+
+
+ChatAdapter.fallback = JSONAdapter
 
 
 def _get_structured_outputs_response_format(

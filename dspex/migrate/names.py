@@ -62,8 +62,7 @@ def _sub_module(name: str) -> Any:
 
 
 def _what_instead(path: list[str], *, wanted: str) -> str:
-    import dspex
-
+    dspex = importlib.import_module("dspex")
     said = f"dspex {dspex.__version__} has no {'.'.join(path)}"
     known = advice_for(path)
     if known:

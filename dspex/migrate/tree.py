@@ -13,7 +13,7 @@ from pathlib import Path
 from dspex.migrate.find import Kind, files_under
 from dspex.migrate.requirements import look_at_script, rewrite_requirements
 from dspex.migrate.rewritten import Remark, Rewritten, UnreadableError
-from dspex.primitives.atomic import write_atomically
+from dspex.primitives.saving.atomic import write_atomically
 
 
 @dataclass(frozen=True)

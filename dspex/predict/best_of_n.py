@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dspex.predict.attempts import Attempts, as_of, sampling_copy
-from dspex.predict.both_ways import Way
+from dspex.predict.invoker import Invoker
 from dspex.predict.repeated import Repeated
 from dspex.primitives.prediction import Prediction
 from dspex.settings import context, settings
@@ -25,15 +25,15 @@ class BestOfN(Repeated):
         fail_count: How many runs may fail: when one more does, or when all have, the error is raised. `N` by default.
     """
 
-    async def _search(self, way: Way, inputs: dict[str, Any]) -> Prediction | None:
+    async def _search(self, invoker: Invoker, inputs: dict[str, Any]) -> Prediction | None:
         attempts = Attempts(self, self.fail_count)
         for index in range(self.N):
             program, rollout = sampling_copy(self.module, index, owner=self)
             try:
                 with context(trace=[]):
-                    prediction = await way.call(program, **inputs)
+                    prediction = await invoker.call(program, **inputs)
                     trace = list(settings.trace)
-                    reward = await way.run(self.reward_fn, inputs, prediction)
+                    reward = await invoker.run(self.reward_fn, inputs, prediction)
                 attempts.note(prediction, as_of(self.module, program, trace), reward)
                 if self.threshold is not None and reward >= self.threshold:
                     break

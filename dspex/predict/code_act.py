@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from dspex.adapters.types.tool import Tool
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
 from dspex.predict.chain_of_thought import ChainOfThought
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.predict.predict import Predict
 from dspex.predict.program_of_thought import ProgramOfThought, names, warn_deprecated
 from dspex.predict.react import ReAct
@@ -76,7 +76,7 @@ class CodeAct(ReAct, ProgramOfThought):
             CodeInterpreterError: the interpreter cannot be made, or broke down.
         """
         extract = self._call_with_potential_trajectory_truncation
-        return at_once(self._turns(SYNC, extract, interpreter, kwargs))
+        return run_steps(self._turns(SYNC, extract, interpreter, kwargs))
 
     async def aforward(self, interpreter: CodeInterpreter | None = None, /, **kwargs: Any) -> Prediction:
         """`forward`, for asynchronous code."""
@@ -84,34 +84,39 @@ class CodeAct(ReAct, ProgramOfThought):
         return await self._turns(ASYNC, extract, interpreter, kwargs)
 
     async def _turns(
-        self, way: Way, extract: Callable[..., Any], given: CodeInterpreter | None, kwargs: dict[str, Any]
+        self, invoker: Invoker, extract: Callable[..., Any], given: CodeInterpreter | None, kwargs: dict[str, Any]
     ) -> Prediction:
         self._refuse_named_interpreter(kwargs, self.signature.input_fields)
         turns = kwargs.pop("max_iters", self.max_iters)
         trajectory: dict[str, Any] = {}
-        interpreter = await self._interpreter(way, given)
+        interpreter = await self._interpreter(invoker, given)
         try:
-            await way.run(self._define_tools, interpreter)
+            await invoker.run(self._define_tools, interpreter)
             for turn in range(turns):
-                if await self._turn(way, turn, interpreter, trajectory, kwargs):
+                if await self._turn(invoker, turn, interpreter, trajectory, kwargs):
                     break
-            answer = await way.run(partial(extract, self.extractor, trajectory, **kwargs))
+            answer = await invoker.run(partial(extract, self.extractor, trajectory, **kwargs))
         finally:
             if given is None:
-                await way.run(interpreter.shutdown)
+                await invoker.run(interpreter.shutdown)
         return Prediction(trajectory=trajectory, **answer)
 
     async def _turn(
-        self, way: Way, turn: int, interpreter: CodeInterpreter, trajectory: dict[str, Any], inputs: dict[str, Any]
+        self,
+        invoker: Invoker,
+        turn: int,
+        interpreter: CodeInterpreter,
+        trajectory: dict[str, Any],
+        inputs: dict[str, Any],
     ) -> bool:
         """Write and run one piece of code; whether it was the last."""
-        step = await way.call(self.codeact, trajectory=trajectory, **inputs)
+        step = await invoker.call(self.codeact, trajectory=trajectory, **inputs)
         code, error = self._parse_code(step)
         if error:
             trajectory[f"observation_{turn}"] = f"Failed to parse the generated code: {error}"
             return False
         trajectory[f"generated_code_{turn}"] = code
-        output, error = await way.run(self._execute_code, code, interpreter)
+        output, error = await invoker.run(self._execute_code, code, interpreter)
         if error:
             trajectory[f"observation_{turn}"] = f"Failed to execute the generated code: {error}"
         else:

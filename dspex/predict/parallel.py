@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dspex.bridge import run_sync, wait_for
-from dspex.errors import DSPyError, UsageError
+from dspex.bridge import wait_for
+from dspex.errors import UsageError
+from dspex.execution.attempt import RetryPolicy
+from dspex.execution.parallel import BatchInterrupted, asynchronous, run_parallel
 from dspex.primitives.example import Example
 from dspex.settings import settings
 
-if TYPE_CHECKING:
-    from dspex.execution.attempt import RetryPolicy
-
-
-class BatchInterrupted(DSPyError):
-    """So many calls failed (`max_errors`) that the rest was not made.
-
-    `results` holds the results so far, None where there is none; `failures` index and error of each failed call.
-    """
-
-    def __init__(self, message: str, results: list[Any], failures: list[tuple[int, BaseException]]) -> None:
-        super().__init__(message)
-        self.results = results
-        self.failures = failures
+__all__ = ["BatchInterrupted", "Parallel"]
 
 
 class Parallel:
@@ -83,35 +70,23 @@ class Parallel:
 
     async def acall(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
         """As calling it, from asynchronous code."""
-        from dspex.execution.attempt import RetryPolicy
-        from dspex.execution.concurrent import Together, tried
-        from dspex.execution.progress import progress
-
         calls = [self._call(module, given) for module, given in exec_pairs]
-        results: list[Any] = [None] * len(calls)
-        failures: list[tuple[int, BaseException]] = []
-        limit, patience = num_threads or self.num_threads, self.patience or RetryPolicy()
-        together = Together("batch", "call", limit, self.provide_traceback, patience)
-        with progress("Running", len(calls), shown=not self.disable_progress_bar) as bar:
-            async with aclosing(together.outcomes(partial(tried, call) for call in calls)) as outcomes:
-                async for index, outcome in outcomes:
-                    if outcome.error is None:
-                        results[index] = outcome.prediction
-                    else:
-                        failures.append((index, outcome.error))
-                        self._refuse_more_failures(results, failures)
-                    bar.advance(f"{len(failures)} failed" if failures else "")
+        results, failures = await run_parallel(
+            calls,
+            in_flight=num_threads or self.num_threads,
+            max_errors=self.max_errors,
+            show_progress=not self.disable_progress_bar,
+            provide_traceback=self.provide_traceback,
+            patience=self.patience,
+        )
         if not self.return_failed_examples:
             return results
-        failures.sort(key=lambda failure: failure[0])
         self.failed_examples = [exec_pairs[index][1] for index, _ in failures]
         self.exceptions = [error for _, error in failures]
         return results, self.failed_examples, self.exceptions
 
     def _call(self, module: Any, given: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
-        # A stand-in of a test, such as a `MagicMock`, only seems to have an asynchronous form.
-        awaited = inspect.iscoroutinefunction(getattr(module, "acall", None))
-        call = module.acall if awaited else partial(run_sync, module)
+        call = asynchronous(module)
         if isinstance(given, Example):
             return partial(call, **dict(given.inputs().items())) if self.access_examples else partial(call, given)
         if isinstance(given, dict):
@@ -123,16 +98,4 @@ class Parallel:
         raise UsageError(
             f"Invalid example type: {type(given)}, only supported types are Example, dict, tuple, and a list of pairs "
             "for a Parallel."
-        )
-
-    def _refuse_more_failures(self, results: list[Any], failures: list[tuple[int, BaseException]]) -> None:
-        most = self.max_errors
-        if len(failures) < most:
-            return
-        _, error = failures[-1]
-        raise BatchInterrupted(
-            f"Execution cancelled due to errors or interruption. {len(failures)} of {len(results)} calls failed "
-            f"(max_errors={most}), the last of them with {type(error).__name__}: {error}",
-            results,
-            failures,
         )

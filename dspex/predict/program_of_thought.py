@@ -9,8 +9,8 @@ import warnings
 from typing import Any
 
 from dspex.errors import format_error_for_lm
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
 from dspex.predict.chain_of_thought import ChainOfThought
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.primitives.code_interpreter import (
     CodeExecutionError,
     CodeInterpreter,
@@ -35,12 +35,12 @@ class CodeModule(Module):
 
     _interpreter_factory: InterpreterFactory
 
-    async def _interpreter(self, way: Way, given: CodeInterpreter | None) -> CodeInterpreter:
+    async def _interpreter(self, invoker: Invoker, given: CodeInterpreter | None) -> CodeInterpreter:
         """The caller's own interpreter, or a new one for this call."""
         if given is not None:
             _validate_interpreter(given)
             return given
-        return await way.run(_create_interpreter, self._interpreter_factory)  # type: ignore[no-any-return]
+        return await invoker.run(_create_interpreter, self._interpreter_factory)  # type: ignore[no-any-return]
 
     def _parse_code(self, code_data: Any) -> tuple[str, str | None]:
         """The code in an LM's answer, and what is wrong with it; its last variable becomes its value."""
@@ -110,38 +110,40 @@ class ProgramOfThought(CodeModule):
             RuntimeError: the code still failed after `max_iters` attempts.
             CodeInterpreterError: the interpreter cannot be made, or broke down.
         """
-        return at_once(self._answer(SYNC, interpreter, kwargs))
+        return run_steps(self._answer(SYNC, interpreter, kwargs))
 
     async def aforward(self, interpreter: CodeInterpreter | None = None, /, **kwargs: Any) -> Prediction:
         """`forward`, for asynchronous code."""
         return await self._answer(ASYNC, interpreter, kwargs)
 
-    async def _answer(self, way: Way, given: CodeInterpreter | None, kwargs: dict[str, Any]) -> Prediction:
+    async def _answer(self, invoker: Invoker, given: CodeInterpreter | None, kwargs: dict[str, Any]) -> Prediction:
         self._refuse_named_interpreter(kwargs, self.input_fields)
-        interpreter = await self._interpreter(way, given)
+        interpreter = await self._interpreter(invoker, given)
         try:
             inputs = {name: kwargs[name] for name in self.input_fields}
-            code, output = await self._program(way, interpreter, inputs)
-            return await way.call(  # type: ignore[no-any-return]
+            code, output = await self._program(invoker, interpreter, inputs)
+            return await invoker.call(  # type: ignore[no-any-return]
                 self.generate_output, **inputs, final_generated_code=code, code_output=output
             )
         finally:
             if given is None:
-                await way.run(interpreter.shutdown)
+                await invoker.run(interpreter.shutdown)
 
-    async def _program(self, way: Way, interpreter: CodeInterpreter, inputs: dict[str, Any]) -> tuple[str, str | None]:
+    async def _program(
+        self, invoker: Invoker, interpreter: CodeInterpreter, inputs: dict[str, Any]
+    ) -> tuple[str, str | None]:
         """A program that ran, and its output."""
-        code_data = await way.call(self.code_generate, **inputs)
+        code_data = await invoker.call(self.code_generate, **inputs)
         for attempt in range(1, max(self.max_iters, 1) + 1):
             output = None
             code, error = self._parse_code(code_data)
             if error is None:
-                output, error = await way.run(self._execute_code, code, interpreter)
+                output, error = await invoker.run(self._execute_code, code, interpreter)
             if error is None:
                 return code, output
             logger.error("Error in code execution: %s", error)
             if attempt < self.max_iters:
-                code_data = await way.call(self.code_regenerate, **inputs, previous_code=code, error=error)
+                code_data = await invoker.call(self.code_regenerate, **inputs, previous_code=code, error=error)
         raise RuntimeError(f"Max hops reached. Failed to run ProgramOfThought: {error}")
 
     # Its predictors

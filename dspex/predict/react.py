@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from dspex.adapters.types.tool import Tool
 from dspex.errors import ContextWindowExceededError, FailureKind, UsageError, classify, format_error_for_lm
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
 from dspex.predict.chain_of_thought import ChainOfThought
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.predict.predict import Predict
 from dspex.predict.tool_errors import explained
 from dspex.primitives.module import Module
@@ -63,31 +63,31 @@ class ReAct(Module):
         )
 
     def forward(self, **input_args: Any) -> Prediction:
-        return at_once(self._act(SYNC, self._call_with_potential_trajectory_truncation, input_args))
+        return run_steps(self._act(SYNC, self._call_with_potential_trajectory_truncation, input_args))
 
     async def aforward(self, **input_args: Any) -> Prediction:
         return await self._act(ASYNC, self._async_call_with_potential_trajectory_truncation, input_args)
 
-    async def _act(self, way: Way, ask: Callable[..., Any], inputs: dict[str, Any]) -> Prediction:
+    async def _act(self, invoker: Invoker, ask: Callable[..., Any], inputs: dict[str, Any]) -> Prediction:
         turns = _checked_turns(inputs.pop("max_iters", self.max_iters))
         trajectory: dict[str, Any] = {}
         for turn in range(turns):
-            step = await self._next_step(way, partial(ask, self.react, trajectory, **inputs))
+            step = await self._next_step(invoker, partial(ask, self.react, trajectory, **inputs))
             if step is None:
                 break
             trajectory[f"thought_{turn}"] = step.next_thought
             trajectory[f"tool_name_{turn}"] = step.next_tool_name
             trajectory[f"tool_args_{turn}"] = step.next_tool_args
-            trajectory[f"observation_{turn}"] = await self._observe(way, step.next_tool_name, step.next_tool_args)
+            trajectory[f"observation_{turn}"] = await self._observe(invoker, step.next_tool_name, step.next_tool_args)
             if step.next_tool_name == _FINISH:
                 break
-        answer = await way.run(partial(ask, self.extract, trajectory, **inputs))
+        answer = await invoker.run(partial(ask, self.extract, trajectory, **inputs))
         return Prediction(trajectory=trajectory, **answer)
 
-    async def _next_step(self, way: Way, ask: Callable[[], Any]) -> Prediction | None:
+    async def _next_step(self, invoker: Invoker, ask: Callable[[], Any]) -> Prediction | None:
         """The LM's choice of a tool; None where it can make none, which ends the trajectory."""
         try:
-            return await way.run(ask)  # type: ignore[no-any-return]
+            return await invoker.run(ask)  # type: ignore[no-any-return]
         except ContextWindowExceededError as error:
             logger.warning("Ending the trajectory: %s", format_error_for_lm(error, traceback_frames=5))
         except ValueError as error:
@@ -97,10 +97,10 @@ class ReAct(Module):
             logger.warning("Ending the trajectory: Agent failed to select a valid tool: %s", told)
         return None
 
-    async def _observe(self, way: Way, name: str, args: Any) -> Any:
+    async def _observe(self, invoker: Invoker, name: str, args: Any) -> Any:
         """What the tool returned, or its error in words."""
         try:
-            return await way.call(self.tools[name], **args)
+            return await invoker.call(self.tools[name], **args)
         except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the LM is to hear of it
             return f"Execution error in {name}: {explained(error)}"
 
@@ -133,23 +133,25 @@ class ReAct(Module):
     def _call_with_potential_trajectory_truncation(
         self, module: Module, trajectory: dict[str, Any], **input_args: Any
     ) -> Any:
-        return at_once(self._truncating(SYNC, module, trajectory, input_args))
+        return run_steps(self._truncating(SYNC, module, trajectory, input_args))
 
     async def _async_call_with_potential_trajectory_truncation(
         self, module: Module, trajectory: dict[str, Any], **input_args: Any
     ) -> Any:
         return await self._truncating(ASYNC, module, trajectory, input_args)
 
-    async def _truncating(self, way: Way, module: Module, trajectory: dict[str, Any], inputs: dict[str, Any]) -> Any:
+    async def _truncating(
+        self, invoker: Invoker, module: Module, trajectory: dict[str, Any], inputs: dict[str, Any]
+    ) -> Any:
         last: ContextWindowExceededError | None = None
         for _ in range(_TRUNCATIONS):
-            shown = await way.run(self._format_trajectory, trajectory)
+            shown = await invoker.run(self._format_trajectory, trajectory)
             try:
-                return await way.call(module, **inputs, trajectory=shown)
+                return await invoker.call(module, **inputs, trajectory=shown)
             except ContextWindowExceededError as error:
                 logger.warning("Trajectory exceeded the context window, truncating the oldest tool call information.")
                 last = error
-            trajectory = await way.run(self.truncate_trajectory, trajectory)
+            trajectory = await invoker.run(self.truncate_trajectory, trajectory)
         raise ContextWindowExceededError(
             f"The context window was exceeded even after {_TRUNCATIONS} attempts to truncate the trajectory."
         ) from last

@@ -19,7 +19,7 @@ from dspex.errors import (
     classify,
     format_error_for_lm,
 )
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.predict.predict import Predict
 from dspex.predict.react import tools_by_name
 from dspex.predict.tool_errors import explained
@@ -64,19 +64,19 @@ class ReActV2(Module):
         self.react = Predict(_turn_signature(self.signature, self.tools))
 
     def forward(self, **input_args: Any) -> Prediction:
-        return at_once(self._converse(SYNC, input_args))
+        return run_steps(self._converse(SYNC, input_args))
 
     async def aforward(self, **input_args: Any) -> Prediction:
         return await self._converse(ASYNC, input_args)
 
-    async def _converse(self, way: Way, given: dict[str, Any]) -> Prediction:
+    async def _converse(self, invoker: Invoker, given: dict[str, Any]) -> Prediction:
         turns = given.pop("max_iters", self.max_iters)
         history = _own_history(given.pop("history", None))
         fresh = {name: given[name] for name in self.signature.input_fields if name in given}
         why_ended = "max_iters"
         for turn in range(turns):
             try:
-                said = await self._turn(way, history, fresh, turn)
+                said = await self._turn(invoker, history, fresh, turn)
             except (AdapterParseError, ValueError, ContextWindowExceededError) as error:
                 if classify(error) is FailureKind.SETUP:
                     raise
@@ -91,45 +91,45 @@ class ReActV2(Module):
             if not said.calls.tool_calls:
                 why_ended = "empty_tool_calls"
                 break
-            done = await self._execute(way, said.calls)
+            done = await self._execute(invoker, said.calls)
             _remember(history, fresh, said, done)
             fresh = {}
             if done.outputs is not None:
                 return Prediction(**done.outputs, history=history, termination_reason=_SUBMIT)
-        return await self._forced_submit(way, history, fresh, why_ended, turns)
+        return await self._forced_submit(invoker, history, fresh, why_ended, turns)
 
-    async def _turn(self, way: Way, history: History, fresh: dict[str, Any], turn: int, **more: Any) -> _Said:
+    async def _turn(self, invoker: Invoker, history: History, fresh: dict[str, Any], turn: int, **more: Any) -> _Said:
         """One question to the LM: what it thinks, and what it wants called."""
         tools = list(self.tools.values())
-        prediction = await way.call(self.react, history=history, tools=tools, **fresh, **more)
+        prediction = await invoker.call(self.react, history=history, tools=tools, **fresh, **more)
         calls = prediction.get("tool_calls")
         calls = ToolCalls(tool_calls=[]) if calls is None else ToolCalls.model_validate(calls)
         return _Said(prediction.get("next_thought"), _numbered(calls, turn))
 
-    async def _execute(self, way: Way, calls: ToolCalls) -> _Done:
+    async def _execute(self, invoker: Invoker, calls: ToolCalls) -> _Done:
         values, failed, outputs = [], [], None
         for call in calls.tool_calls:
-            value, error = await self._call(way, call.name, call.args or {})
+            value, error = await self._call(invoker, call.name, call.args or {})
             values.append(value)
             failed.append(error)
             if call.name == _SUBMIT and not error:
                 outputs = value
         return _Done(ToolCallResults.from_tool_calls_and_values(calls, values, failed), outputs)
 
-    async def _call(self, way: Way, name: str, args: dict[str, Any]) -> tuple[Any, bool]:
+    async def _call(self, invoker: Invoker, name: str, args: dict[str, Any]) -> tuple[Any, bool]:
         """What the tool returned, or its error in words, and which of the two it is."""
         if name not in self.tools:
             return f"Unknown tool: {name}", True
         try:
-            return await way.call(self.tools[name], **args), False
+            return await invoker.call(self.tools[name], **args), False
         except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the LM is to hear of it
             return f"Execution error in {name}: {explained(error)}", True
 
     async def _forced_submit(
-        self, way: Way, history: History, fresh: dict[str, Any], why_ended: str, turn: int
+        self, invoker: Invoker, history: History, fresh: dict[str, Any], why_ended: str, turn: int
     ) -> Prediction:
         try:
-            said = await self._turn(way, history, fresh, turn, config=dict(_MUST_SUBMIT))
+            said = await self._turn(invoker, history, fresh, turn, config=dict(_MUST_SUBMIT))
         except (AdapterParseError, ValueError, ContextWindowExceededError) as error:
             logger.warning("Forced submit failed: %s", format_error_for_lm(error, traceback_frames=5))
             raise
@@ -137,7 +137,7 @@ class ReActV2(Module):
         failure = f"ReActV2 failed to produce final outputs after {why_ended}"
         if not calls.tool_calls:
             raise ValueError(f"{failure}: no submit call.")
-        done = await self._execute(way, calls)
+        done = await self._execute(invoker, calls)
         _remember(history, fresh, _Said(said.thought, calls), done)
         if done.outputs is None:
             errors = "\n".join(str(result.value) for result in done.results.tool_call_results if result.is_error)

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from dspex.predict.attempts import Attempts, RewardFunction, Trace, as_of, sampling_copy
-from dspex.predict.both_ways import Way
+from dspex.predict.invoker import Invoker
 from dspex.predict.predict import Predict
 from dspex.predict.repeated import Repeated
 from dspex.primitives.module import Module
@@ -73,7 +73,7 @@ class Refine(Repeated):
         self.module_code = _source(type(module))
         self.reward_fn_code = _source(reward_fn)
 
-    async def _search(self, way: Way, inputs: dict[str, Any]) -> Prediction | None:
+    async def _search(self, invoker: Invoker, inputs: dict[str, Any]) -> Prediction | None:
         attempts = Attempts(self, self.fail_count)
         advice: Mapping[str, str] | None = None
         for index in range(self.N):
@@ -83,19 +83,19 @@ class Refine(Repeated):
                 _give_hints(advice, program)
             try:
                 with context(trace=[]):
-                    prediction = await way.call(program, **inputs)
+                    prediction = await invoker.call(program, **inputs)
                     trace = list(settings.trace)
-                    reward = await way.run(self.reward_fn, inputs, prediction)
+                    reward = await invoker.run(self.reward_fn, inputs, prediction)
                 attempts.note(prediction, as_of(self.module, program, trace), reward)
                 if last or (self.threshold is not None and reward >= self.threshold):
                     break
-                advice = await self._advice(way, program, inputs, prediction, trace, reward)
+                advice = await self._advice(invoker, program, inputs, prediction, trace, reward)
             except Exception as error:  # noqa: BLE001 - a run may fail in any way; `failed` raises it when it counts
                 attempts.failed(index + 1, rollout, error, last)
         return attempts.result()
 
     async def _advice(
-        self, way: Way, program: Module, inputs: Any, prediction: Prediction, trace: Trace, reward: Any
+        self, invoker: Invoker, program: Module, inputs: Any, prediction: Prediction, trace: Trace, reward: Any
     ) -> Mapping[str, str] | None:
         """Advice by predictor."""
         names = {id(predictor): name for name, predictor in program.named_predictors()}
@@ -115,7 +115,7 @@ class Refine(Repeated):
             "module_names": list(names.values()),
         }
         with context(warn_on_type_mismatch=False):  # all of it is told as text
-            answer = await way.call(Predict(OfferFeedback), **{name: _text(value) for name, value in told.items()})
+            answer = await invoker.call(Predict(OfferFeedback), **{name: _text(value) for name, value in told.items()})
         return answer.advice  # type: ignore[no-any-return]
 
 

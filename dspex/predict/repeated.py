@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dspex.predict.attempts import RewardFunction, check_arguments
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.primitives.module import Module
 from dspex.primitives.prediction import Prediction
 
@@ -28,11 +28,11 @@ class Repeated(Module):
         self.N = N
 
     def forward(self, **kwargs: Any) -> Prediction | None:
-        return at_once(self._search(SYNC, kwargs))
+        return run_steps(self._search(SYNC, kwargs))
 
     async def aforward(self, **kwargs: Any) -> Prediction | None:
         return await self._search(ASYNC, kwargs)
 
-    async def _search(self, way: Way, inputs: dict[str, Any]) -> Prediction | None:
+    async def _search(self, invoker: Invoker, inputs: dict[str, Any]) -> Prediction | None:
         """The prediction for `inputs`, or None where every run failed and nothing is raised."""
         raise NotImplementedError

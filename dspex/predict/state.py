@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from dspex.errors import UsageError
 from dspex.primitives.example import Example
-from dspex.primitives.program_state import MissingStateError
+from dspex.primitives.saving.program_state import MissingStateError
 
 logger = logging.getLogger("dspex.predict.predict")
 

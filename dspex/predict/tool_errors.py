@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-import dspex
 from dspex.errors import format_error_for_lm
 
 _FRAMES = 5
-_OURS = str(Path(dspex.__file__).parent)
+_OURS = str(Path(__file__).parents[1])
 
 
 def explained(error: Exception) -> str:

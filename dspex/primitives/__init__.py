@@ -13,9 +13,9 @@ from dspex.primitives.local_interpreter import LocalInterpreter
 from dspex.primitives.module import Module, ProgramMeta
 from dspex.primitives.parameter import Parameter, Predictor
 from dspex.primitives.prediction import Completions, Prediction
-from dspex.primitives.program_file import program_json
 from dspex.primitives.python_interpreter import PythonInterpreter
 from dspex.primitives.sandbox_serializable import SandboxSerializable
+from dspex.primitives.saving.program_file import program_json
 from dspex.primitives.usage import UsageTracker, track_usage
 
 __all__ = [

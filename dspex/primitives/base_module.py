@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dspex.errors import UsageError
-from dspex.primitives import program_file
 from dspex.primitives.copying import copy_module
-from dspex.primitives.parameter import Parameter
-from dspex.primitives.program_file import get_dependency_versions
-from dspex.primitives.program_state import apply_state
+from dspex.primitives.parameter import Parameter, ParameterHolder
+from dspex.primitives.saving import program_file
+from dspex.primitives.saving.program_file import get_dependency_versions
+from dspex.primitives.saving.program_state import apply_state
 from dspex.primitives.traversal import parameters_of, sub_modules_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["BaseModule", "get_dependency_versions"]
 
 
-class BaseModule:
+class BaseModule(ParameterHolder):
     """Something that has parameters and submodules, and is saved and copied with them. `Module` can be called too."""
 
     # Parts

@@ -1,92 +1,47 @@
-"""`CodeInterpreter`: what runs the code that models write, whichever it is.
+"""Which interpreter runs the code that models write, under DSPy's import path.
 
-`PythonInterpreter` (a sandbox) is the usual one, `LocalInterpreter` is CPython without any protection, and a class of
-your own need only have these methods. A module's own ``interpreter_factory`` comes before the configured one.
+A module's own ``interpreter_factory`` comes before the configured one, and that before `PythonInterpreter`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from dspex.errors import DSPyError
+from dspex.primitives.interpreters.interpreter import (
+    SIMPLE_TYPES,
+    CodeExecutionError,
+    CodeInterpreter,
+    CodeInterpreterError,
+    FinalOutput,
+)
+from dspex.primitives.python_interpreter import PythonInterpreter
 from dspex.settings import settings
 
-SIMPLE_TYPES = (str, int, float, bool, list, dict, type(None))
-"""Types that a parameter of a tool or of ``SUBMIT`` may be annotated with inside an interpreter."""
-
-
-class CodeInterpreterError(DSPyError, RuntimeError):
-    """An interpreter failed in a way that no other code can mend: its set-up, its process, its protocol."""
-
-
-class CodeExecutionError(CodeInterpreterError):
-    """The code that was run failed; the interpreter is well, and other code may do better."""
-
-
-class FinalOutput:
-    """What `CodeInterpreter.execute` returns when the code called ``SUBMIT``: `output`, a dict by output field."""
-
-    def __init__(self, output: Any) -> None:
-        self.output = output
-
-    def __repr__(self) -> str:
-        return f"FinalOutput({self.output!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return self.output == other.output if isinstance(other, FinalOutput) else NotImplemented
-
-
-@runtime_checkable
-class CodeInterpreter(Protocol):
-    """Runs Python code, piece by piece, in one session: what a piece defines is there for the next.
-
-    `tools` are functions of the host that the code may call by name. A session begins with `start`, or with the first
-    `execute`, and ends with `shutdown`. To run sub-agents (``import dspy`` in the code), the tools must be globals of
-    the code.
-    """
-
-    @property
-    def tools(self) -> dict[str, Callable[..., Any]]:
-        """Host functions by name; callers may add to the dict between executions."""
-        ...
-
-    def start(self) -> None:
-        """Get ready. May be called again, and need not be called at all."""
-        ...
-
-    def execute(self, code: str, variables: dict[str, Any] | None = None) -> Any:
-        """Run `code` with `variables` bound to their names.
-
-        Returns:
-            `FinalOutput` when the code called ``SUBMIT``; else the value of its last expression; else what it printed.
-
-        Raises:
-            SyntaxError: it is no Python.
-            CodeExecutionError: the code, or a tool that it called, failed.
-            CodeInterpreterError: the interpreter itself failed.
-        """
-        ...
-
-    def shutdown(self) -> None:
-        """End the session and free what it holds."""
-        ...
-
+__all__ = [
+    "SIMPLE_TYPES",
+    "CodeExecutionError",
+    "CodeInterpreter",
+    "CodeInterpreterError",
+    "FinalOutput",
+    "InterpreterFactory",
+    "resolve_interpreter_factory",
+]
 
 InterpreterFactory = Callable[[], CodeInterpreter]
 
 
 def resolve_interpreter_factory(factory: InterpreterFactory | None = None) -> InterpreterFactory:
-    """What makes the next interpreter: `factory`, else ``settings.interpreter_factory``, else `PythonInterpreter`.
+    """The factory of the next interpreter: `factory`, else ``settings.interpreter_factory``, else `PythonInterpreter`.
 
-    None and `PythonInterpreter` count as not given. Call it when an interpreter is made, and not before, so that
-    ``dspex.context(interpreter_factory=...)`` holds.
+    Call it when an interpreter is made, and not before, so that ``dspex.context(interpreter_factory=...)`` holds.
+
+    Args:
+        factory: A module's own factory; None and `PythonInterpreter` count as not given.
 
     Raises:
-        TypeError: the configured factory is none.
+        TypeError: the configured factory is not a function that makes interpreters.
     """
-    from dspex.primitives.python_interpreter import PythonInterpreter
-
     if factory is not None and factory is not PythonInterpreter:
         return factory
     configured = settings.get("interpreter_factory")

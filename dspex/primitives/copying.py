@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from dspex.primitives.base_module import BaseModule
+from dspex.clients.base_lm import BaseLM
+from dspex.primitives.parameter import ParameterHolder
 
 logger = logging.getLogger(__name__)
 
 _STAYS_BEHIND = ("history", "callbacks")
 
 
-M = TypeVar("M", bound="BaseModule")
+M = TypeVar("M", bound=ParameterHolder)
 
 
 def copy_module(module: M, memo: dict[int, Any]) -> M:
@@ -31,8 +31,8 @@ def copy_module(module: M, memo: dict[int, Any]) -> M:
     return copied
 
 
-def _copy_attribute(module: BaseModule, name: str, value: Any, memo: dict[int, Any]) -> Any:
-    if _is_lm(value):
+def _copy_attribute(module: ParameterHolder, name: str, value: Any, memo: dict[int, Any]) -> Any:
+    if isinstance(value, BaseLM):
         return value
     try:
         return copy.deepcopy(value, memo)
@@ -49,9 +49,3 @@ def _shallow_copy(value: Any) -> Any:
         return copy.copy(value)
     except Exception:  # noqa: BLE001 - as above
         return value
-
-
-def _is_lm(value: Any) -> bool:
-    from dspex.clients import BaseLM
-
-    return isinstance(value, BaseLM)

@@ -1,8 +1,8 @@
 """``import dspy`` in code that runs in an interpreter: the host's side of it.
 
-The code gets a stand-in for ``dspy`` (`dspex.primitives.facade_shims`) whose predictors are built, and ask the LM, here
-on the host. Only JSON crosses, through two host functions. Every LM call that comes of it goes through a `SandboxLM`,
-which lets the code choose how to sample and nothing else, and counts.
+The code gets a stand-in for ``dspy`` (`dspex.primitives.interpreters.facade_shims`). Its predictors are built, and ask
+the LM, on the host. Only JSON crosses, through two host functions. Every LM call of theirs goes through a `SandboxLM`,
+which counts it and lets the code choose how to sample and nothing else. Source: DSPy's module of this name.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 import inspect
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from dspex.clients.base_lm import BaseLM
 from dspex.errors import LMError
-from dspex.primitives.code_interpreter import CodeInterpreterError
-from dspex.primitives.facade_shims import CPYTHON as SHIM_SETUP
-from dspex.primitives.facade_shims import SANDBOX
+from dspex.primitives.interpreters.facade_shims import CPYTHON as SHIM_SETUP
+from dspex.primitives.interpreters.facade_shims import SANDBOX
+from dspex.primitives.interpreters.interpreter import CodeInterpreterError
+from dspex.primitives.interpreters.sandbox_lm import SandboxLM
 from dspex.settings import context, settings
 from dspex.signatures import make_signature
 
@@ -33,17 +33,6 @@ TOOL_MARKER = "__dspy_tool__"
 HOST_TOKEN_VAR = "__dspy_host_token"
 _HOST_PROCESS_TOKEN = secrets.token_hex(16)
 """By which code can tell that it runs in the host's own memory."""
-
-SANDBOX_LM_KWARGS = frozenset(
-    {
-        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "n", "seed"),
-        *("logprobs", "top_logprobs", "response_format", "reasoning", "reasoning_effort"),
-        *("tools", "tool_choice", "parallel_tool_calls"),
-        *("cache", "rollout_id", "prompt_cache", "prompt_cache_key"),
-    }
-)
-"""What sandboxed code may say of an LM call: nothing of endpoints, keys and transport."""
-_LM_INPUTS = frozenset({"prompt", "messages", "request"})
 
 
 def is_reserved_sandbox_name(name: str) -> bool:
@@ -58,6 +47,7 @@ class FacadeInvocation:
         tools: The module's tools by name; code may pass these, and no other, to its sub-agents.
         interpreter_factory: Where sub-agents that run code run it.
         max_predictor_calls: How many calls of sub-agents there may be; None for any number.
+        modules: The classes of `BRIDGEABLE_KINDS` by name.
         custom_types: Types by name, for string signatures.
         lm: For the sub-agents; ``settings.lm`` when None.
         reserve: Told, before each LM call, how many completions it asks for; it raises when they are too many.
@@ -70,6 +60,7 @@ class FacadeInvocation:
         interpreter_factory: Callable[[], Any],
         max_predictor_calls: int | None,
         *,
+        modules: Mapping[str, type],
         custom_types: dict[str, type] | None = None,
         lm: Any = None,
         reserve: Callable[[int], None] | None = None,
@@ -78,6 +69,7 @@ class FacadeInvocation:
         self._tools = tools
         self._interpreter_factory = interpreter_factory
         self._max_predictor_calls = max_predictor_calls
+        self._modules = modules
         self._custom_types = custom_types
         self._lm = lm
         self._reserve = reserve
@@ -139,14 +131,12 @@ class FacadeInvocation:
         return context(lm=SandboxLM(lm, self._reserve))
 
     def _build(self, kind: str, signature: Any, options: dict[str, Any]) -> Any:
-        import dspex
-
         if "interpreter_factory" in options:
             raise CodeInterpreterError(
                 f"dspy.{kind} built in the sandbox runs on the host module's interpreter; "
                 "sandboxed code cannot choose its interpreter_factory."
             )
-        cls = getattr(dspex, kind)
+        cls: Any = self._modules[kind]
         known = {name: self._with_tools(value) for name, value in options.items()}
         if _takes_a_factory(cls):
             known["interpreter_factory"] = self._interpreter_factory
@@ -167,66 +157,6 @@ class FacadeInvocation:
         if isinstance(value, dict):
             return {name: self._with_tools(item) for name, item in value.items()}
         return value
-
-
-class SandboxLM(BaseLM):
-    """The host's LM as sandboxed code may use it."""
-
-    def __init__(self, lm: Any, reserve: Callable[[int], None] | None = None) -> None:
-        super().__init__(model=getattr(lm, "model", None) or "sandboxed", model_type=getattr(lm, "model_type", "chat"))
-        known = getattr(lm, "kwargs", None) or {}
-        self.kwargs = {name: value for name, value in known.items() if name in SANDBOX_LM_KWARGS}
-        self._lm = lm
-        self._reserve = reserve
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self._admit(kwargs)
-        return self._lm(*args, **kwargs)
-
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        self._admit(kwargs)
-        return await self._lm.acall(*args, **kwargs)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        self._admit(kwargs)
-        return self._lm.forward(*args, **kwargs)
-
-    async def aforward(self, *args: Any, **kwargs: Any) -> Any:
-        self._admit(kwargs)
-        return await self._lm.aforward(*args, **kwargs)
-
-    def copy(self, **changes: Any) -> SandboxLM:
-        self._check(changes)
-        return SandboxLM(self._lm.copy(**changes), self._reserve)
-
-    @property
-    def supports_function_calling(self) -> bool:
-        return bool(getattr(self._lm, "supports_function_calling", False))
-
-    @property
-    def supports_reasoning(self) -> bool:
-        return bool(getattr(self._lm, "supports_reasoning", False))
-
-    @property
-    def supports_response_schema(self) -> bool:
-        return bool(getattr(self._lm, "supports_response_schema", False))
-
-    @property
-    def supported_params(self) -> set[str]:
-        return getattr(self._lm, "supported_params", set())
-
-    def _admit(self, kwargs: dict[str, Any]) -> None:
-        self._check(kwargs)
-        if self._reserve is not None:
-            self._reserve(max(1, int(kwargs.get("n", self.kwargs.get("n")) or 1)))
-
-    @staticmethod
-    def _check(kwargs: dict[str, Any]) -> None:
-        refused = sorted(kwargs.keys() - _LM_INPUTS - SANDBOX_LM_KWARGS)
-        if refused:
-            raise TypeError(
-                f"Sandboxed code may not set LM option(s) {refused}; allowed per call: {sorted(SANDBOX_LM_KWARGS)}."
-            )
 
 
 def prediction_to_fields(pred: Any) -> dict[str, Any]:

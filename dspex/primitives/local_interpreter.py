@@ -22,7 +22,7 @@ from typing import Any, NoReturn, Self
 
 from dspex.bridge import in_sync_code, run_sync, wait_for
 from dspex.callback_methods import with_callbacks
-from dspex.primitives.code_interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
+from dspex.primitives.interpreters.interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
 
 _WORKER = Path(__file__).with_name("local_interpreter_worker.py")
 _START_SECONDS = 10.0

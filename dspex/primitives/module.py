@@ -6,11 +6,13 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from dspex.bridge import run_sync, wait_for
 from dspex.callback import announced, callbacks_for
 from dspex.errors import UsageError
+from dspex.execution.parallel import asynchronous, run_parallel
 from dspex.observability.switch import telemetry
 from dspex.primitives import by_path
 from dspex.primitives.base_module import BaseModule
@@ -212,16 +214,19 @@ class Module(BaseModule, metaclass=ProgramMeta):
         Raises:
             BatchInterrupted: `max_errors` examples failed.
         """
-        from dspex.predict.parallel import Parallel
-
-        parallel = Parallel(
-            num_threads=num_threads,
-            max_errors=max_errors,
-            return_failed_examples=return_failed_examples,
-            provide_traceback=provide_traceback,
-            disable_progress_bar=disable_progress_bar,
+        call = asynchronous(self)
+        results, failures = wait_for(
+            run_parallel(
+                [partial(call, **dict(example.inputs().items())) for example in examples],
+                in_flight=num_threads or settings.num_threads,
+                max_errors=settings.max_errors if max_errors is None else max_errors,
+                show_progress=not disable_progress_bar,
+                provide_traceback=provide_traceback,
+            )
         )
-        return parallel([(self, example.inputs()) for example in examples])
+        if not return_failed_examples:
+            return results
+        return results, [examples[index].inputs() for index, _ in failures], [error for _, error in failures]
 
     def __repr__(self) -> str:
         return "\n".join(f"{path} = {predictor}" for path, predictor in self.named_predictors())

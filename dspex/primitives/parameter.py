@@ -12,6 +12,21 @@ class Parameter:
     """
 
 
+class ParameterHolder:
+    """A program or a part of one that has parameters and submodules: the base of `BaseModule`.
+
+    The files below `BaseModule` (traversal, copies, saved state) know programs by this class.
+    """
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """The parameters with their paths."""
+        raise NotImplementedError
+
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        """The state of every parameter by path."""
+        raise NotImplementedError
+
+
 class Predictor(Parameter):
     """A parameter that prompts a language model: its signature, its demos, its LM. `Predict` is one."""
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from dspex.bridge import run_sync, wait_for
 from dspex.callback_methods import with_callbacks
-from dspex.primitives.code_interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
+from dspex.primitives.interpreters.interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
 from dspex.sandbox.explain import MODULES, SUBSET, explain
 from dspex.sandbox.files import FileConflictError, SandboxFiles, check
 from dspex.sandbox.limits import SandboxLimits

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dspex.primitives.parameter import Parameter
-
-if TYPE_CHECKING:
-    from dspex.primitives.base_module import BaseModule
+from dspex.errors import UsageError
+from dspex.primitives.parameter import Parameter, ParameterHolder
 
 Place = Callable[[Any], None]
 """Puts another object where a parameter was found."""
 
 
-def parameters_of(module: BaseModule) -> Iterator[tuple[str, Parameter, Place]]:
+def parameters_of(module: ParameterHolder) -> Iterator[tuple[str, Parameter, Place]]:
     """Walk the parameters of `module`: each once, at its first path, with the place where it stands.
 
     Looks one level into lists, tuples and dictionaries; a submodule that was compiled is frozen and left out.
@@ -39,11 +37,9 @@ def parameters_of(module: BaseModule) -> Iterator[tuple[str, Parameter, Place]]:
 
 
 def _new(path: str, value: Any, place: Place, seen: set[int]) -> Iterator[tuple[str, Parameter, Place]]:
-    from dspex.primitives.base_module import BaseModule
-
     if isinstance(value, Parameter):
         found: Any = [(path, value, place)]
-    elif isinstance(value, BaseModule) and not getattr(value, "_compiled", False):
+    elif isinstance(value, ParameterHolder) and not getattr(value, "_compiled", False):
         found = ((f"{path}.{inner}", parameter, where) for inner, parameter, where in parameters_of(value))
     else:
         return
@@ -53,11 +49,9 @@ def _new(path: str, value: Any, place: Place, seen: set[int]) -> Iterator[tuple[
             yield full_path, parameter, where
 
 
-def sub_modules_of(module: BaseModule, type_: type | None, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
-    """Walk `module` and all under it, breadth first, each once; yield what is a `type_` (default `BaseModule`)."""
-    from dspex.primitives.base_module import BaseModule
-
-    wanted = BaseModule if type_ is None else type_
+def sub_modules_of(module: ParameterHolder, type_: type | None, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
+    """Walk `module` and all under it, breadth first, each once; yield what is a `type_` (by default any module)."""
+    wanted = ParameterHolder if type_ is None else type_
     queue: deque[tuple[str, Any]] = deque([("self", module)])
     seen = {id(module)}
     while queue:
@@ -71,9 +65,7 @@ def sub_modules_of(module: BaseModule, type_: type | None, skip_compiled: bool) 
 
 
 def _children(path: str, item: Any, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
-    from dspex.primitives.base_module import BaseModule
-
-    if isinstance(item, BaseModule):
+    if isinstance(item, ParameterHolder):
         if not (skip_compiled and getattr(item, "_compiled", False)):
             yield from ((f"{path}.{name}", value) for name, value in item.__dict__.items())
     elif isinstance(item, list | tuple):
@@ -99,6 +91,4 @@ def _in_sequence(owner: Any, name: str, index: int) -> Place:
 
 
 def _refuse_replacing_itself(value: Any) -> None:
-    from dspex.errors import UsageError
-
     raise UsageError("A bare predictor cannot replace itself: use the new predictor instead of the old one.")

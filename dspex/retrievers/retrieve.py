@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from dspex.callback_methods import with_callbacks
 from dspex.errors import UsageError
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.primitives.parameter import Parameter
 from dspex.primitives.prediction import Prediction
 from dspex.settings import settings
@@ -67,19 +67,19 @@ class Retrieve(Parameter):
         Raises:
             NoRetrievalModelError: none is configured.
         """
-        return at_once(self._search(SYNC, query, k, kwargs))
+        return run_steps(self._search(SYNC, query, k, kwargs))
 
     async def aforward(self, query: str, k: int | None = None, **kwargs: Any) -> Prediction:
         return await self._search(ASYNC, query, k, kwargs)
 
-    async def _search(self, way: Way, query: str, k: int | None, kwargs: dict[str, Any]) -> Prediction:
+    async def _search(self, invoker: Invoker, query: str, k: int | None, kwargs: dict[str, Any]) -> Prediction:
         rm = settings.rm
         if not rm:
             raise NoRetrievalModelError(
                 "No RM is loaded. Configure a retrieval model: dspex.configure(rm=...), a function of (query, k=...)."
             )
         most = self.k if k is None else k
-        found = await way.run(lambda: rm(query, k=most, **kwargs))
+        found = await invoker.run(lambda: rm(query, k=most, **kwargs))
         return Prediction(passages=[_text(passage) for passage in _passages(found)])
 
 

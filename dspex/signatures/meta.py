@@ -26,11 +26,8 @@ class SignatureMeta(type(BaseModel)):  # type: ignore[misc]
     """Makes `Signature(...)` give a class, and gives signature classes their properties."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        from dspex.signatures.signature import Signature, make_signature
-
-        if cls is Signature:
-            return make_signature(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        make = vars(cls).get("__make_signature__")  # `Signature` itself has it, and none of its subclasses
+        return super().__call__(*args, **kwargs) if make is None else make(*args, **kwargs)
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         untyped = _annotate(namespace)

@@ -45,6 +45,11 @@ class Signature(BaseModel, metaclass=SignatureMeta):
     # The pydantic model behind a signature is hardly ever used as one, so it is built when it is.
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)
 
+    @staticmethod
+    def __make_signature__(*args: Any, **kwargs: Any) -> type[Signature]:
+        """What ``Signature(...)`` does: see `SignatureMeta.__call__`."""
+        return make_signature(*args, **kwargs)
+
     @classmethod
     def with_instructions(cls, instructions: str) -> type[Signature]:
         """The same fields under other instructions."""

@@ -1,5 +1,14 @@
 """DSPy's import path of `convert_mcp_tool`."""
 
-from dspex.adapters.types.mcp_tool import convert_mcp_tool
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dspex.adapters.types.tool import Tool
 
 __all__ = ["convert_mcp_tool"]
+
+
+def convert_mcp_tool(session: Any, tool: Any, *, result_mode: Literal["text", "structured"] = "text") -> Tool:
+    """DSPy's name of `Tool.from_mcp_tool`."""
+    return Tool.from_mcp_tool(session, tool, result_mode=result_mode)

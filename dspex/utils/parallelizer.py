@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dspex.bridge import wait_for
+from dspex.execution.parallel import BatchInterrupted
 from dspex.execution.progress import Bar, progress
-from dspex.predict.parallel import BatchInterrupted
 from dspex.settings import settings
 
 logger = logging.getLogger(__name__)

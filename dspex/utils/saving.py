@@ -6,7 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from dspex.primitives.program_file import get_dependency_versions, read_program
+from dspex.primitives.saving.program_file import get_dependency_versions, read_program
 
 if TYPE_CHECKING:
     from dspex.primitives.module import Module
@@ -24,6 +24,7 @@ def load(path: str | os.PathLike[str], allow_pickle: bool = False) -> Module:
     Raises:
         UsageError: `allow_pickle` is not set, or there is no saved program at `path`.
     """
+    program: Module
     program, warnings = read_program(path, allow_pickle, get_dependency_versions())
     for warning in warnings:
         logger.warning(warning)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from dspex.adapters.types.tool import Tool
 from dspex.adapters.types.tool_schema import convert_input_schema_to_tool_args
 
 
-def convert_langchain_tool(tool: Any) -> Tool:
-    """See `Tool.from_langchain`."""
+def langchain_tool_arguments(tool: Any) -> dict[str, Any]:
+    """The arguments of `Tool` for a tool made for LangChain. See `Tool.from_langchain`."""
     schema = tool.args_schema
     if not inspect.isclass(schema):  # LangChain also takes a JSON schema, as its MCP adapters give
         schema = schema or tool.get_input_schema()
@@ -25,4 +24,11 @@ def convert_langchain_tool(tool: Any) -> Tool:
         except Exception as error:
             raise RuntimeError(f"Failed to call LangChain tool {tool.name}: {error}") from error
 
-    return Tool(func, name=tool.name, desc=tool.description, args=args, arg_types=types, arg_desc=descriptions)
+    return {
+        "func": func,
+        "name": tool.name,
+        "desc": tool.description,
+        "args": args,
+        "arg_types": types,
+        "arg_desc": descriptions,
+    }

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from dspex.adapters.types.tool import Tool
 from dspex.adapters.types.tool_schema import convert_input_schema_to_tool_args
 from dspex.errors import UsageError
 
 ResultMode = Literal["text", "structured"]
 
 
-def convert_mcp_tool(session: Any, tool: Any, *, result_mode: ResultMode = "text") -> Tool:
-    """See `Tool.from_mcp_tool`.
+def mcp_tool_arguments(session: Any, tool: Any, *, result_mode: ResultMode = "text") -> dict[str, Any]:
+    """The arguments of `Tool` for a tool of an MCP server. See `Tool.from_mcp_tool`.
 
     Raises:
         UsageError: for a result mode that does not exist.
@@ -24,7 +23,14 @@ def convert_mcp_tool(session: Any, tool: Any, *, result_mode: ResultMode = "text
     async def func(*args: Any, **kwargs: Any) -> Any:
         return read_result(await session.call_tool(tool.name, arguments=kwargs), result_mode)
 
-    return Tool(func, name=tool.name, desc=tool.description, args=args, arg_types=arg_types, arg_desc=arg_desc)
+    return {
+        "func": func,
+        "name": tool.name,
+        "desc": tool.description,
+        "args": args,
+        "arg_types": arg_types,
+        "arg_desc": arg_desc,
+    }
 
 
 def read_result(result: Any, mode: ResultMode = "text") -> Any:

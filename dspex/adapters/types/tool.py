@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pydantic
 
 from dspex.adapters.types.base_type import Type
+from dspex.adapters.types.langchain_tool import langchain_tool_arguments
+from dspex.adapters.types.mcp_tool import mcp_tool_arguments
 from dspex.adapters.types.tool_calls import ToolCallResults, ToolCalls
 from dspex.adapters.types.tool_schema import arguments_of, convert_input_schema_to_tool_args
 from dspex.bridge import in_sync_code, run_sync, wait_for
@@ -156,16 +158,12 @@ class Tool(Type):
             result_mode: ``"structured"`` returns the structured content of a result where there is one; ``"text"``
                 always its text (one, or a list of several), or its other contents where there is no text.
         """
-        from dspex.adapters.types.mcp_tool import convert_mcp_tool
-
-        return convert_mcp_tool(session, tool, result_mode=result_mode)
+        return Tool(**mcp_tool_arguments(session, tool, result_mode=result_mode))
 
     @classmethod
     def from_langchain(cls, tool: BaseTool) -> Tool:
         """A tool made for LangChain; call it with `acall`."""
-        from dspex.adapters.types.langchain_tool import convert_langchain_tool
-
-        return convert_langchain_tool(tool)
+        return Tool(**langchain_tool_arguments(tool))
 
     def __repr__(self) -> str:
         return f"Tool(name={self.name}, desc={self.desc}, args={self.args})"
@@ -173,11 +171,6 @@ class Tool(Type):
     def __str__(self) -> str:
         told = f", whose description is <desc>{self.desc}</desc>.".replace("\n", "  ") if self.desc else "."
         return f"{self.name}{told} It takes arguments {self.args}."
-
-
-def _without_definitions(schema: dict[str, Any]) -> dict[str, Any]:
-    """References in a request start at its root, so that is where definitions go."""
-    return {key: part for key, part in schema.items() if key != "$defs"} if "$defs" in schema else schema
 
 
 def _why_not_to_wait(tool: str | None) -> str | None:

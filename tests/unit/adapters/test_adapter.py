@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -46,6 +48,14 @@ async def test_an_answer_that_cannot_be_parsed_is_asked_for_as_json() -> None:
     assert await ask(ChatAdapter(), lm) == [{"answer": "Paris"}]
     assert lm.asked[1]["response_format"] == {"type": "json_object"}
     assert "Respond with a JSON object" in lm.asked[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    "import_line", ["from dspex import ChatAdapter", "from dspex.adapters.chat_adapter import ChatAdapter"]
+)
+def test_the_fallback_is_there_in_a_fresh_process(import_line: str) -> None:
+    code = f"{import_line}; assert ChatAdapter()._json_fallback().__class__.__name__ == 'JSONAdapter'"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 async def test_when_the_fallback_fails_too_its_error_is_raised() -> None:

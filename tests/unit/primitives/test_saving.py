@@ -11,7 +11,7 @@ import pytest
 from answering import AnsweringLM
 from pydantic import BaseModel
 
-import dspex.primitives.atomic as atomic
+import dspex.primitives.saving.atomic as atomic
 from dspex import load
 from dspex.clients import LM
 from dspex.errors import StoreFullError, UsageError

@@ -12,20 +12,24 @@ from typing import Any
 from dspex.adapters.parsing import parse_value
 from dspex.adapters.types.tool import Tool
 from dspex.errors import format_error_for_lm
-from dspex.predict.both_ways import ASYNC, SYNC, Way, at_once
+from dspex.predict.chain_of_thought import ChainOfThought
+from dspex.predict.code_act import CodeAct
 from dspex.predict.code_fences import strip_code_fences as _strip_code_fences
+from dspex.predict.invoker import ASYNC, SYNC, Invoker, run_steps
 from dspex.predict.predict import Predict
-from dspex.predict.rlm_names import check_inputs, check_names, tools_by_name
-from dspex.predict.rlm_prompt import (
-    ACTION_INSTRUCTIONS_TEMPLATE,
+from dspex.predict.program_of_thought import ProgramOfThought
+from dspex.predict.react import ReAct
+from dspex.predict.react_v2 import ReActV2
+from dspex.predict.rlm.names import check_inputs, check_names, tools_by_name
+from dspex.predict.rlm.prompt import (
     SUB_AGENT_INSTRUCTIONS,
     action_signature,
     extract_signature,
     interpreter_rules,
     tool_docs,
 )
-from dspex.predict.rlm_queries import LLMCallBudget as _LLMCallBudget
-from dspex.predict.rlm_queries import llm_tools
+from dspex.predict.rlm.queries import LLMCallBudget as _LLMCallBudget
+from dspex.predict.rlm.queries import llm_tools
 from dspex.primitives.code_interpreter import (
     SIMPLE_TYPES,
     CodeExecutionError,
@@ -44,9 +48,7 @@ from dspex.primitives.repl_types import REPLEntry, REPLHistory, REPLVariable
 from dspex.primitives.sandbox_serializable import SandboxSerializable, build_repl_variable
 from dspex.signatures import ensure_signature
 
-__all__ = ["ACTION_INSTRUCTIONS_TEMPLATE", "RLM", "SUB_AGENT_INSTRUCTIONS"]
-
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("dspex.predict.rlm")
 
 
 class RLM(Module):
@@ -117,37 +119,37 @@ class RLM(Module):
             ValueError: inputs are missing, or are none of the signature's.
             CodeInterpreterError: the interpreter cannot be made, or broke down.
         """
-        return at_once(self._answer(SYNC, interpreter_factory, input_args))
+        return run_steps(self._answer(SYNC, interpreter_factory, input_args))
 
     async def aforward(self, *, interpreter_factory: InterpreterFactory | None = None, **input_args: Any) -> Prediction:
         """`forward`, for asynchronous code."""
         return await self._answer(ASYNC, interpreter_factory, input_args)
 
-    async def _answer(self, way: Way, factory: InterpreterFactory | None, inputs: dict[str, Any]) -> Prediction:
+    async def _answer(self, invoker: Invoker, factory: InterpreterFactory | None, inputs: dict[str, Any]) -> Prediction:
         self._validate_inputs(inputs)
         factory = resolve_interpreter_factory(self._interpreter_factory) if factory is None else factory
         budget = _LLMCallBudget(self.max_llm_calls)
         tools = self._prepare_execution_tools(budget)
         variables = self._build_variables(**inputs)
-        repl = await way.run(self._make_interpreter, factory)
+        repl = await invoker.run(self._make_interpreter, factory)
         try:
             self._inject_execution_context(repl, tools)
-            sub_agent_rules = await way.run(self._setup_facade, repl, budget, factory)
-            plain = await way.run(self._prepare_serializable_vars, inputs, repl)
+            sub_agent_rules = await invoker.run(self._setup_facade, repl, budget, factory)
+            plain = await invoker.run(self._prepare_serializable_vars, inputs, repl)
             history = REPLHistory(max_output_chars=self.max_output_chars)
             for turn in range(self.max_iters):
                 signature = self._action_signature_for_current_factory(factory, sub_agent_rules)
-                outcome = await self._turn(way, turn, signature, repl, variables, history, plain)
+                outcome = await self._turn(invoker, turn, signature, repl, variables, history, plain)
                 if isinstance(outcome, Prediction):
                     return outcome
                 history = outcome
-            return await self._extract_outputs(way, variables, history)
+            return await self._extract_outputs(invoker, variables, history)
         finally:
-            await way.run(repl.shutdown)
+            await invoker.run(repl.shutdown)
 
     async def _turn(
         self,
-        way: Way,
+        invoker: Invoker,
         turn: int,
         signature: Any,
         repl: CodeInterpreter,
@@ -157,7 +159,7 @@ class RLM(Module):
     ) -> Prediction | REPLHistory:
         """One piece of code: the prediction when it submitted one, else the longer history."""
         number = f"{turn + 1}/{self.max_iters}"
-        step = await way.call(
+        step = await invoker.call(
             self.generate_action,
             signature=signature,
             variables_info=[variable.format() for variable in variables],
@@ -171,13 +173,15 @@ class RLM(Module):
         except SyntaxError as error:
             code, result = step.code, f"[Error] {format_error_for_lm(error)}"
         else:
-            result = await way.run(self._execute_code, repl, code, inputs)
+            result = await invoker.run(self._execute_code, repl, code, inputs)
         return self._process_execution_result(step, code, result, history, list(self.signature.output_fields))
 
-    async def _extract_outputs(self, way: Way, variables: list[REPLVariable], history: REPLHistory) -> Prediction:
+    async def _extract_outputs(
+        self, invoker: Invoker, variables: list[REPLVariable], history: REPLHistory
+    ) -> Prediction:
         logger.warning("RLM reached max iterations, using extract to get final output")
         told = [variable.format() for variable in variables]
-        found = await way.call(self.extract, variables_info=told, repl_history=history)
+        found = await invoker.call(self.extract, variables_info=told, repl_history=history)
         return Prediction(
             trajectory=[entry.model_dump() for entry in history],
             final_reasoning="Extract forced final output",
@@ -252,7 +256,12 @@ class RLM(Module):
     def _setup_facade(self, repl: CodeInterpreter, budget: _LLMCallBudget, interpreter_factory: Any) -> str:
         """Make sub-agents possible; returns what the LM is told of them, which is nothing where they are not."""
         sub_agents = FacadeInvocation(
-            self._user_tools, interpreter_factory, None, lm=self.sub_lm, reserve=budget.reserve
+            self._user_tools,
+            interpreter_factory,
+            None,
+            modules=_SUB_AGENTS,
+            lm=self.sub_lm,
+            reserve=budget.reserve,
         )
         try:
             sub_agents.install(repl)
@@ -359,6 +368,12 @@ class RLM(Module):
 
     def _validate_namespace(self, tools: dict[str, Tool]) -> None:
         check_names(self.signature, tools, self._RESERVED_SANDBOX_NAMES, self._RESERVED_RESULT_NAMES)
+
+
+_SUB_AGENTS: dict[str, type] = {
+    cls.__name__: cls for cls in (Predict, ChainOfThought, RLM, CodeAct, ProgramOfThought, ReAct, ReActV2)
+}
+"""The modules that the code may build: see `dspex.primitives.facade.BRIDGEABLE_KINDS`."""
 
 
 def _plain_call(tool: Tool) -> Callable[..., Any]:

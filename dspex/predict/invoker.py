@@ -1,8 +1,8 @@
 """One algorithm for `forward` and `aforward`.
 
-A composite module writes its steps once, as a coroutine that is told its `Way`: how its parts and the user's functions
-are called. On the way `ASYNC` they are awaited. On the way `SYNC` they run as synchronous code does, in the caller's
-own thread or greenlet, so that the coroutine never waits itself and `at_once` runs it to its end.
+A composite module writes its steps once, as a coroutine that takes an `Invoker`, which calls the module's parts and the
+user's functions. `ASYNC` awaits them. `SYNC` runs them as synchronous code does, in the caller's own thread or
+greenlet, so that the coroutine itself never waits and `run_steps` runs it to its end.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from dspex.bridge import run_sync, wait_for
+from dspex.bridge import finish_now, run_sync, wait_for
 
 T = TypeVar("T")
 
 
-class Way(Protocol):
-    """How a module's steps call what they are made of."""
+class Invoker(Protocol):
+    """Calls what a module's steps are made of."""
 
     async def call(self, part: Any, /, **inputs: Any) -> Any:
         """Call a module or a tool: its ``acall``, or itself."""
         ...
 
     async def run(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        """Call a function of the user's, which may be asynchronous."""
+        """Call a function that may be asynchronous, such as a user's."""
         ...
 
 
@@ -48,22 +48,17 @@ class _Async:
         return await outcome if inspect.isawaitable(outcome) else outcome
 
 
-SYNC: Way = _Sync()
-ASYNC: Way = _Async()
+SYNC: Invoker = _Sync()
+ASYNC: Invoker = _Async()
 
 
-def at_once(steps: Coroutine[Any, Any, T]) -> T:
-    """Run steps that are on the way `SYNC` to their end.
+def run_steps(steps: Coroutine[Any, Any, T]) -> T:
+    """Run steps that call everything through `SYNC`, and return their result.
 
     Raises:
-        RuntimeError: they waited all the same.
+        RuntimeError: a step waited all the same.
     """
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    steps.close()
-    raise RuntimeError("A step of a synchronous call waited: call it through its way, SYNC.")
+    return finish_now(steps, complaint="A step of a synchronous call waited: call it through the invoker SYNC.")
 
 
 async def _awaited(thing: Any) -> Any:

@@ -10,20 +10,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import orjson
 
 from dspex.by_value import serialize_by_value
 from dspex.errors import UsageError
-from dspex.primitives.atomic import write_atomically
+from dspex.primitives.parameter import ParameterHolder
+from dspex.primitives.saving.atomic import write_atomically
 from dspex.primitives.unpickling import unpickle
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from dspex.primitives.base_module import BaseModule
-    from dspex.primitives.module import Module
 
 DSPY_FORMAT = "3.4.1"
 """The DSPy release whose program format this is."""
@@ -47,7 +43,7 @@ class CannotReadError(UsageError, FileNotFoundError):
     """There is no file to load, or it cannot be read."""
 
 
-def program_json(module: BaseModule, metadata: Mapping[str, Any] | None = None) -> bytes:
+def program_json(module: ParameterHolder, metadata: Mapping[str, Any] | None = None) -> bytes:
     """The program's state as the bytes of a program file.
 
     The same program gives the same bytes, in every run and process.
@@ -96,7 +92,7 @@ def other_versions(metadata: Any, here: Mapping[str, str]) -> Iterator[str]:
             )
 
 
-def save_state(module: BaseModule, path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
+def save_state(module: ParameterHolder, path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
     """Save the state of `module` to a ``.json`` or ``.pkl`` file."""
     suffix = Path(path).suffix
     if suffix == ".json":
@@ -147,7 +143,7 @@ def read_state(path: str | os.PathLike[str], *, allow_pickle: bool = False) -> d
 
 
 def save_program(
-    module: BaseModule,
+    module: ParameterHolder,
     folder: str | os.PathLike[str],
     modules_to_serialize: list[ModuleType] | None,
     metadata: Mapping[str, Any],
@@ -173,7 +169,7 @@ def save_program(
 
 def read_program(
     path: str | os.PathLike[str], allow_pickle: bool, here: Mapping[str, str]
-) -> tuple[Module, Sequence[str]]:
+) -> tuple[Any, Sequence[str]]:
     """The program saved in the folder `path`, and warnings of versions that are not those `here`.
 
     Raises:
@@ -188,7 +184,7 @@ def read_program(
     if not folder.exists():
         raise CannotReadError(f"The path '{folder}' does not exist.")
     metadata = orjson.loads(read_bytes(folder / "metadata.json"))
-    program: Module = _unpickled(folder / "program.pkl")
+    program = _unpickled(folder / "program.pkl")
     return program, list(other_versions(metadata, here))
 
 
@@ -209,7 +205,7 @@ def _unpickled(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def _pickled(module: BaseModule, by_value: list[ModuleType] | None) -> bytes:
+def _pickled(module: ParameterHolder, by_value: list[ModuleType] | None) -> bytes:
     import cloudpickle
 
     try:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dspex.errors import UsageError
-from dspex.primitives.parameter import Parameter, Predictor
-
-if TYPE_CHECKING:
-    from dspex.primitives.base_module import BaseModule
+from dspex.primitives.parameter import Parameter, ParameterHolder, Predictor
 
 
 class MissingStateError(UsageError, KeyError):
@@ -20,7 +17,7 @@ class MissingStateError(UsageError, KeyError):
     __str__ = Exception.__str__
 
 
-def apply_state(module: BaseModule, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool) -> None:
+def apply_state(module: ParameterHolder, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool) -> None:
     """Check all of `state` against the parameters of `module`, then change them.
 
     Raises:
@@ -37,12 +34,10 @@ def apply_state(module: BaseModule, state: Mapping[str, Any], *, allow_unsafe_lm
 
 
 def _checked(path: str, part: Parameter, state: Any, allow_unsafe_lm_state: bool) -> Callable[[], object]:
-    from dspex.primitives.base_module import BaseModule
-
     if isinstance(part, Predictor) and type(part).load_state is Predictor.load_state:
         attributes = part.read_state(state, where=path, allow_unsafe_lm_state=allow_unsafe_lm_state)
         return partial(part.__dict__.update, attributes)
-    options = {"allow_unsafe_lm_state": allow_unsafe_lm_state} if isinstance(part, BaseModule) else {}
+    options = {"allow_unsafe_lm_state": allow_unsafe_lm_state} if isinstance(part, ParameterHolder) else {}
     trial: Any = copy.deepcopy(part)
     trial.load_state(state, **options)
     return partial(part.load_state, state, **options)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Interpreters of model-written code: what all have in common, and what they are given."""

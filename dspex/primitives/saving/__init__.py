@@ -1,0 +1,1 @@
+"""Saved programs: their files and their state."""
