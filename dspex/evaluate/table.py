@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dspex.primitives.atomic import write_atomically
+from dspex.primitives.saving.atomic import write_atomically
 
 Results = Sequence[tuple[Any, Any, Any]]
 
