@@ -1,4 +1,4 @@
-"""The command ``dspex``. Only what a command needs is imported, so that ``dspex --help`` is quick."""
+"""The command ``dspex``: a folder a command. A command imports only what it needs: ``dspex --help`` is quick."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and end the process with its exit status (see `dspex.cli.main`)."""
-    from dspex.cli.main import end, run
+    """Run the command line and end the process with its exit status.
+
+    Args:
+        arguments: The command and its arguments, as ``["optimize", ...]``; by default those of the process.
+    """
+    from dspex.cli.command_line import run
+    from dspex.cli.output.exit import end
 
     end(run(arguments))

@@ -31,16 +31,16 @@ app.command()(doctor)
 app.command()(migrate)
 
 
-def _version(shown: bool) -> None:
-    if shown:
-        from dspex import __version__
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
 
-        typer.echo(__version__)
+        typer.echo(version("dspex"))
         raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
 ) -> None:
     pass

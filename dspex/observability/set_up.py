@@ -17,21 +17,8 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _FLUSH_MILLISECONDS = 5_000
-_NAMED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
 
 _made: list[Any] = []
-
-
-def set_up_for_command() -> None:
-    """Send telemetry where the environment says, if it names a collector or an exporter; otherwise do nothing."""
-    from dspex.observability import switch
-
-    wanted = switch._asked()
-    named = any(map(os.environ.get, _NAMED_BY)) or os.environ.get("OTEL_TRACES_EXPORTER", "none") != "none"
-    if wanted is False or not (wanted or named):
-        return
-    if switch._of_the_process() is None:  # as `opentelemetry-instrument` may have set them
-        set_up()
 
 
 def set_up() -> None:

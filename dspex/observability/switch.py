@@ -27,7 +27,7 @@ TELEMETRY_VARIABLE = "DSPEX_TELEMETRY"
 _NO = ("0", "false", "off", "no")
 
 
-def _asked(environment: Any = os.environ) -> bool | None:
+def asked_by_environment(environment: Any = os.environ) -> bool | None:
     """What the environment says: on, off, or nothing."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -35,7 +35,7 @@ def _asked(environment: Any = os.environ) -> bool | None:
     return None if not said else said not in _NO
 
 
-_by_environment = _asked()  # read once: a look at the environment costs more than all the rest here
+_by_environment = asked_by_environment()  # read once: a look at the environment costs more than all the rest here
 _seen: tuple[Any, Any] = (None, None)
 """The process's providers when they were looked at last, and what was made of them."""
 _current: Telemetry | None = None
@@ -47,7 +47,7 @@ def telemetry() -> Telemetry | None:
     if wanted is None:
         wanted = _by_environment
         if wanted is None:
-            return _of_the_process() if "opentelemetry" in sys.modules else None
+            return of_process() if "opentelemetry" in sys.modules else None
     if wanted is False:
         return None
     return _made() if wanted is True else wanted
@@ -75,7 +75,7 @@ def traced(name: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Await
     return decorate
 
 
-def _of_the_process() -> Telemetry | None:
+def of_process() -> Telemetry | None:
     """What goes to the providers that somebody has set for the whole process, if anybody has."""
     global _current, _seen
     providers = (
@@ -106,14 +106,14 @@ def _telling(tracers: Any, meters: Any) -> Telemetry | None:
 
 
 def _made() -> Telemetry | None:
-    """As `_of_the_process`, after making providers where there are none."""
-    found = _of_the_process()
+    """As `of_process`, after making providers where there are none."""
+    found = of_process()
     if found is not None:
         return found
     from dspex.observability.set_up import set_up
 
     set_up()
-    return _of_the_process()
+    return of_process()
 
 
 def _is_stand_in(provider: Any) -> bool:

@@ -27,6 +27,10 @@ _PR_SET_PDEATHSIG = 1
 _DYNAMIC_CONFIG = ("matching.enableFairness=true",)
 
 
+class PortTakenError(UsageError):
+    """Another process listens on a port that the server is to have."""
+
+
 class EmbeddedServer:
     """One development server. Restarted with the same `state`, it goes on with the same runs.
 
@@ -58,7 +62,8 @@ class EmbeddedServer:
         """Start the server's process.
 
         Raises:
-            UsageError: its program is not installed, or one of its ports is taken.
+            UsageError: its program is not installed.
+            PortTakenError: one of its ports is taken.
         """
         self.state.mkdir(parents=True, exist_ok=True)
         for port in (self.port, self.ui_port):
@@ -162,4 +167,4 @@ def _refuse_taken(ip: str, port: int) -> None:
         try:
             probe.bind((ip, port))
         except OSError as error:
-            raise UsageError(f"The port {port} is taken ({error.strerror}). Choose another with --port.") from error
+            raise PortTakenError(f"The port {port} is taken ({error.strerror}). Choose another with --port.") from error

@@ -1,4 +1,4 @@
-"""``dspex dev``: a Temporal server, its Web UI and a worker, in one command."""
+"""The command ``dspex dev``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def dev(
     imports: options.Import = None,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the server keeps its runs; a folder of the user's unless said."),
+        typer.Option(metavar="DIR", help="Where the server keeps its runs. Default: a folder in the user's home."),
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the Temporal server.")] = 7233,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the Temporal server.")] = 7233,
     ui_port: Annotated[
-        int | None, typer.Option("--ui-port", min=1, max=65535, help="Of the Web UI; 1000 above --port unless said.")
+        int | None, typer.Option("--ui-port", min=1, max=65535, help="The port of the Web UI. Default: --port + 1000.")
     ] = None,
     ip: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     task_queue: options.TaskQueue = None,
@@ -26,10 +26,11 @@ def dev(
 ) -> None:
     """Start a Temporal server, Web UI and worker.
 
-    That is everything durable runs need, on this machine. What dies is started again; runs are kept on disk and go on
+    That is everything durable runs need, on this machine. Starts again what dies. Runs are kept on disk, and go on
     when this command is started again. Ctrl-C ends all.
     """
-    from dspex.cli.dev.supervisor import DevOptions, supervise
+    from dspex.cli.dev.options import DevOptions
+    from dspex.cli.dev.supervisor import supervise
 
     supervise(
         DevOptions(

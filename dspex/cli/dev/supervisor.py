@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dspex.cli.main import USAGE, Ended, note
+from dspex.cli.dev.worker_process import WorkerProcess
+from dspex.cli.output.exit import note
+from dspex.cli.signals import on_stop_signal, sleep_unless
 from dspex.errors import UsageError
 
 if TYPE_CHECKING:
+    from dspex.cli.dev.options import DevOptions
     from dspex.temporal.server import EmbeddedServer
 
-_LOOK_EVERY_S = 0.2
+_CHECK_EVERY_S = 0.2
 _SHORTEST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _STEADY_AFTER_S = 30.0
-_WORKER_ENDS_WITHIN_S = 40.0
+"""A process that has lived for so long is started again at once when it dies."""
 _PORT_FREE_WITHIN_S = 30.0
-
-
-@dataclass(frozen=True)
-class DevOptions:
-    """As given on the command line."""
-
-    imports: list[str] = field(default_factory=list)
-    state: Path | None = None
-    port: int = 7233
-    ui_port: int | None = None
-    ip: str = "127.0.0.1"
-    task_queue: str | None = None
-    store: str | None = None
-
-    def folder(self) -> Path:
-        """Where the server keeps its state."""
-        if self.state is not None:
-            return self.state
-        import platformdirs
-
-        return Path(platformdirs.user_data_dir("dspex", appauthor=False)) / "temporal"
+"""How long a server that is ending may hold on to its port."""
 
 
 def supervise(options: DevOptions) -> None:
@@ -58,27 +37,25 @@ def supervise(options: DevOptions) -> None:
     from dspex.runner.imports import AllowedModules
     from dspex.store import Store
 
-    AllowedModules(options.imports)  # said here, once, rather than by every worker that is started
-    shown_store = Store.open(options.store).shown_url
+    AllowedModules(options.imports)  # fails here, once, rather than in every worker that is started
+    store_url = Store.open(options.store).shown_url  # without its password
     folder = options.folder()
     with _only_one(folder):
-        asyncio.run(_supervise(options, folder, shown_store))
+        asyncio.run(_supervise(options, folder, store_url))
 
 
-async def _supervise(options: DevOptions, folder: Path, shown_store: str) -> None:
+async def _supervise(options: DevOptions, folder: Path, store_url: str) -> None:
     from dspex.temporal.server import EmbeddedServer
 
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    on_stop_signal(stopped.set)
     server = EmbeddedServer(folder, options.port, options.ui_port, options.ip)
-    worker = _WorkerProcess(options, server)
+    worker = WorkerProcess(options, server)
     try:
         await _start_server(server, stopped)
         if not stopped.is_set():
             worker.start()
-            _tell(server, folder, shown_store)
+            _show_addresses(server, folder, store_url)
         await _keep_alive(server, worker, stopped)
     finally:
         if worker.alive():
@@ -88,25 +65,25 @@ async def _supervise(options: DevOptions, folder: Path, shown_store: str) -> Non
 
 
 async def _start_server(server: EmbeddedServer, stopped: asyncio.Event) -> None:
-    """Start it; a port that an earlier server is just giving up is waited for.
+    """Start it. Waits for a port that an earlier server, which is ending, still has.
 
     Raises:
         UsageError: the port stays taken, or the server's program is not installed.
         TemporalNotReachableError: it does not come up.
     """
+    from dspex.temporal.server import PortTakenError
+
     deadline = time.monotonic() + _PORT_FREE_WITHIN_S
     while not stopped.is_set():
         try:
             server.start()
-        except UsageError as error:
-            if "taken" not in str(error):
-                raise
+        except PortTakenError as error:
             if time.monotonic() > deadline or not _earlier_server_lives(server):
                 raise UsageError(
                     f"{error} If that is a Temporal server already, such as another `dspex dev`, use it: "
                     f"dspex worker --temporal {server.address}"
                 ) from error
-            await _wait(stopped, _LOOK_EVERY_S)
+            await sleep_unless(stopped, _CHECK_EVERY_S)
             continue
         assert server.process is not None
         _pid_file(server).write_text(str(server.process.pid))
@@ -115,7 +92,7 @@ async def _start_server(server: EmbeddedServer, stopped: asyncio.Event) -> None:
 
 
 def _earlier_server_lives(server: EmbeddedServer) -> bool:
-    """Whether the server that an earlier `dspex dev` started here is still ending, as after a `kill -9` of that."""
+    """Whether the server of an earlier `dspex dev` still runs: it outlives a `kill -9` of that for a moment."""
     try:
         os.kill(int(_pid_file(server).read_text()), 0)
     except (OSError, ValueError):
@@ -127,15 +104,15 @@ def _pid_file(server: EmbeddedServer) -> Path:
     return server.state / "server.pid"
 
 
-async def _keep_alive(server: EmbeddedServer, worker: _WorkerProcess, stopped: asyncio.Event) -> None:
+async def _keep_alive(server: EmbeddedServer, worker: WorkerProcess, stopped: asyncio.Event) -> None:
     backoff = {"server": _Backoff(), "worker": _Backoff()}
     while not stopped.is_set():
         if not server.alive():
-            await _again("Temporal server", backoff["server"], stopped, lambda: _start_server_again(server, stopped))
+            await _restart("Temporal server", backoff["server"], stopped, lambda: _start_server_again(server, stopped))
         if not worker.alive():
             worker.refuse_wrong_usage()
-            await _again("worker", backoff["worker"], stopped, worker.start)
-        await _wait(stopped, _LOOK_EVERY_S)
+            await _restart("worker", backoff["worker"], stopped, worker.start)
+        await sleep_unless(stopped, _CHECK_EVERY_S)
 
 
 async def _start_server_again(server: EmbeddedServer, stopped: asyncio.Event) -> None:
@@ -144,13 +121,13 @@ async def _start_server_again(server: EmbeddedServer, stopped: asyncio.Event) ->
     try:
         await _start_server(server, stopped)
     except (TemporalNotReachableError, UsageError) as error:
-        note(str(error))  # and it is tried again
+        note(str(error))  # the supervisor tries again
 
 
-async def _again(what: str, backoff: _Backoff, stopped: asyncio.Event, start: Callable[[], object]) -> None:
+async def _restart(what: str, backoff: _Backoff, stopped: asyncio.Event, start: Callable[[], object]) -> None:
     seconds = backoff.next()
     note(f"the {what} has died; starting it again in {seconds:.1f} s")
-    await _wait(stopped, seconds)
+    await sleep_unless(stopped, seconds)
     if stopped.is_set():
         return
     started = start()
@@ -160,13 +137,14 @@ async def _again(what: str, backoff: _Backoff, stopped: asyncio.Event, start: Ca
 
 
 class _Backoff:
-    """Short waits at first, longer ones for what keeps dying."""
+    """The pause before a process is started again: short at first, longer for one that keeps dying."""
 
     def __init__(self) -> None:
         self._wait = _SHORTEST_WAIT_S
         self._last = 0.0
 
     def next(self) -> float:
+        """The pause, in seconds, after one more death."""
         now = time.monotonic()
         steady = now - self._last > _STEADY_AFTER_S
         self._wait = _SHORTEST_WAIT_S if steady else min(self._wait * 2, _LONGEST_WAIT_S)
@@ -174,58 +152,13 @@ class _Backoff:
         return self._wait
 
 
-class _WorkerProcess:
-    """The worker as a child process."""
-
-    def __init__(self, options: DevOptions, server: EmbeddedServer) -> None:
-        self._options = options
-        self._address = server.address
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        from dspex.temporal.server import dies_with_parent
-
-        # In a group of its own: Ctrl-C at the terminal is for the supervisor, which then ends the worker first.
-        self._process = subprocess.Popen(
-            self._command(), stdin=subprocess.DEVNULL, preexec_fn=dies_with_parent(), process_group=0
-        )
-
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def refuse_wrong_usage(self) -> None:
-        """A worker that says that it was started wrongly will say so again.
-
-        Raises:
-            Ended: it has said so.
-        """
-        if self._process is not None and self._process.returncode == USAGE:
-            raise Ended(USAGE)
-
-    def stop(self) -> None:
-        """Let it finish what is in flight, and wait until it has."""
-        if self._process is None or not self.alive():
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(_WORKER_ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _command(self) -> list[str]:
-        options = self._options
-        command = [sys.executable, "-m", "dspex", "worker", "--temporal", self._address, "--namespace", "default"]
-        for module in options.imports:
-            command += ["--import", module]
-        for name, value in (("--task-queue", options.task_queue), ("--store", options.store)):
-            command += [name, value] if value else []
-        return command
-
-
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """One supervisor a folder, for as long as the block runs: two servers on one database would not do."""
+    """Hold the folder for as long as the block runs: two servers must not share a database.
+
+    Raises:
+        UsageError: another supervisor has it, or it cannot be written.
+    """
     import fcntl
 
     try:
@@ -246,12 +179,7 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def _tell(server: EmbeddedServer, folder: Path, shown_store: str) -> None:
+def _show_addresses(server: EmbeddedServer, folder: Path, store_url: str) -> None:
     print(f"Web UI   {server.ui_url}", flush=True)
     print(f"Temporal {server.address}", flush=True)
-    note(f"state {folder}, store {shown_store}, server log {server.log}, pid {os.getpid()}. Ctrl-C ends all.")
-
-
-async def _wait(stopped: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stopped.wait(), seconds)
+    note(f"state {folder}, store {store_url}, server log {server.log}, pid {os.getpid()}. Ctrl-C ends all.")

@@ -1,4 +1,4 @@
-"""The checks of ``dspex doctor``, one function each: what is so, and what to do if it is not."""
+"""The checks of ``dspex doctor``, one function each: what is there, and what to do about what is not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dspex.cli.main import FAILED, Ended
+from dspex.cli.output.exit import FAILED, Ended
 from dspex.errors import DSPyError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Finding:
     advice: str = ""
 
 
-def check_everything(place: Deployment, state: Path | None, *, as_json: bool) -> None:
+def check_everything(deployment: Deployment, state: Path | None, *, as_json: bool) -> None:
     """Run all checks and print what they found.
 
     Raises:
@@ -47,9 +47,9 @@ def check_everything(place: Deployment, state: Path | None, *, as_json: bool) ->
     from dspex.bridge import wait_for
 
     findings = [_python(), *_packages(), _temporal_program(), *_keys()]
-    findings += wait_for(_of_store(place))
-    findings += wait_for(_of_server(place))
-    findings.append(_disk(place, state))
+    findings += wait_for(_store(deployment))
+    findings += wait_for(_server(deployment))
+    findings.append(_disk(deployment, state))
     if as_json:
         print(json.dumps({"checks": [asdict(finding) for finding in findings]}), flush=True)
     else:
@@ -102,18 +102,18 @@ def _keys() -> Iterator[Finding]:
         )
 
 
-async def _of_store(place: Deployment) -> list[Finding]:
+async def _store(deployment: Deployment) -> list[Finding]:
     try:
-        store = place.open_store()
+        store = deployment.open_store()
         await store.check()
     except DSPyError as error:
         return [Finding("store", "fail", str(error), "Set DSPEX_STORE or --store to a file or a database that works.")]
     return [Finding("store", "ok", store.shown_url)]
 
 
-async def _of_server(place: Deployment) -> list[Finding]:
+async def _server(deployment: Deployment) -> list[Finding]:
     try:
-        client = await place.connect()
+        client = await deployment.connect()
     except DSPyError as error:
         found, _, advice = str(error).partition(". ")
         return [Finding("temporal server", "fail", found, advice)]
@@ -167,12 +167,12 @@ async def _workers(client: Client) -> Finding:
     return Finding("workers", "warn", f"none has polled {client.task_queue!r} lately", advice)
 
 
-def _disk(place: Deployment, state: Path | None) -> Finding:
-    from dspex.cli.dev.supervisor import DevOptions
+def _disk(deployment: Deployment, state: Path | None) -> Finding:
+    from dspex.cli.dev.options import DevOptions
 
     folders = {_existing(DevOptions(state=state).folder())}
     try:
-        file = place.open_store().file
+        file = deployment.open_store().file
     except DSPyError:
         file = None  # said by the check of the store
     if file is not None:

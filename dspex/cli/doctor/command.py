@@ -1,4 +1,4 @@
-"""``dspex doctor``: what is missing on this machine, and what to do about it."""
+"""The command ``dspex doctor``."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def doctor(
     from dspex.cli.doctor.checks import check_everything
     from dspex.cli.inputs.deployment import Deployment
 
-    check_everything(Deployment(temporal, namespace, task_queue, store), state, as_json=as_json)
+    check_everything(Deployment(store, temporal, namespace, task_queue), state, as_json=as_json)

@@ -1,0 +1,1 @@
+"""``dspex evaluate``: score a program on rows of data."""

@@ -1,4 +1,4 @@
-"""``dspex evaluate``: how good a program is."""
+"""The command ``dspex evaluate``."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ def evaluate(
     inputs: options.Inputs = None,
     run_id: options.RunId = None,
     durable: Annotated[
-        bool, typer.Option("--durable", help="On the workers of a task queue, as a durable run.")
+        bool, typer.Option("--durable", help="Run on the workers of a task queue, as a durable run.")
     ] = False,
     batch: Annotated[
         bool,
-        typer.Option("--batch", help="Through the provider's batch API: at half the price, up to a day for each step."),
+        typer.Option(
+            "--batch", help="Call through the provider's batch API: at half the price, up to a day for each step."
+        ),
     ] = False,
     as_json: options.AsJson = False,
     module: options.ModuleName = None,
@@ -43,18 +45,18 @@ def evaluate(
     store: options.StoreUrl = None,
 ) -> None:
     """Score a program on rows of data. In this process, without a server, unless --durable."""
-    from dspex.cli.evaluate.evaluate import EvaluateRequest
+    from dspex.cli.evaluate.evaluate import EvaluateOptions
     from dspex.cli.evaluate.evaluate import evaluate as run
+    from dspex.cli.inputs.budget import budget_of
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.inputs.lm_options import LMArguments
+    from dspex.cli.inputs.lm_arguments import LMArguments
     from dspex.cli.inputs.target import TargetOptions
-    from dspex.cli.runs.budgets import budget_of
 
     run(
-        EvaluateRequest(
+        EvaluateOptions(
             code=TargetOptions(target, metric, None, module, instructions, imports or ()),
             lm=LMArguments(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
-            place=Deployment(temporal, namespace, task_queue, store),
+            deployment=Deployment(store, temporal, namespace, task_queue),
             data=data,
             inputs=inputs,
             run_id=run_id,

@@ -1,0 +1,1 @@
+"""What command lines name: options, targets, data files, language models, budgets, deployments."""

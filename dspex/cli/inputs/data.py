@@ -1,4 +1,4 @@
-"""Data files for a program: which columns it is given, which are labels, and that every row has them."""
+"""Data files for a program: which columns are its inputs, which are labels, and that every row has them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Columns:
-    """What every row of the data must have. `only`, if given, are the columns that are kept."""
+    """The columns that every row of the data must have.
+
+    Args:
+        inputs: What the program is given.
+        labels: What the metric compares with.
+        only: The columns that are kept; all unless given.
+    """
 
     inputs: tuple[str, ...]
     labels: tuple[str, ...] = ()
     only: frozenset[str] | None = None
 
     def check(self, values: dict[str, Any], place: str) -> None:
-        """
+        """Refuse a row, `values`, in which a column is missing; `place` names the row.
+
         Raises:
             UsageError: a column is missing.
         """
@@ -36,15 +43,48 @@ class Columns:
             raise UsageError(f"{place}: no {_listed(missing)}. Columns there: {', '.join(values) or 'none'}.")
 
     def kept(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The part of a row, `values`, that the run sees."""
         only = self.only
         return values if only is None else {name: value for name, value in values.items() if name in only}
 
 
+@dataclass(frozen=True)
+class FileRows:
+    """All rows of a data file, with these columns. A `dspex.backend.RowSource`."""
+
+    file: DataFile
+    columns: Columns
+
+    def examples(self) -> list[Example]:
+        """The rows as examples with their inputs marked.
+
+        Raises:
+            UsageError: a row cannot be read, or has not all columns.
+        """
+        from dspex.primitives import Example
+
+        return [Example(**row).with_inputs(*self.columns.inputs) for row in self._checked()]
+
+    async def put(self, store: Store) -> DatasetRef:
+        """Put the rows into `store`, in constant memory. Raises as `examples`."""
+        return await store.datasets.put(self._checked(), sorted(self.columns.inputs))
+
+    def _checked(self) -> Iterator[dict[str, Any]]:
+        for number, values in self.file.rows():
+            self.columns.check(values, self.file.place(number))
+            yield self.columns.kept(values)
+
+
 def choose_columns(file: DataFile, code: ResolvedTarget, inputs: str | None) -> Columns:
-    """Which columns of the data the program is given, and which labels it cannot do without.
+    """Which columns of the data are the program's inputs, and which labels its metric needs.
+
+    Args:
+        file: The data; its first row is looked at.
+        code: The program and its metric.
+        inputs: The inputs' names, separated by commas, where the command line gives them.
 
     Raises:
-        UsageError: a column is missing, or it cannot be told which are inputs; the message lists those there are.
+        UsageError: a column is missing, or nothing says which are inputs; the message lists the columns.
     """
     first = file.first()
     given = _given(first, code, inputs, file)
@@ -63,18 +103,6 @@ def choose_columns(file: DataFile, code: ResolvedTarget, inputs: str | None) -> 
     return columns
 
 
-def read_examples(file: DataFile, columns: Columns) -> list[Example]:
-    """All rows, as examples with their inputs marked."""
-    from dspex.primitives import Example
-
-    return [Example(**row).with_inputs(*columns.inputs) for row in _checked(file, columns)]
-
-
-async def put_rows(store: Store, file: DataFile, columns: Columns) -> DatasetRef:
-    """Put all rows into the store, in constant memory."""
-    return await store.datasets.put(_checked(file, columns), sorted(columns.inputs))
-
-
 def data_file(path: Path | None, option: str) -> DataFile:
     """The file that an option names.
 
@@ -84,12 +112,6 @@ def data_file(path: Path | None, option: str) -> DataFile:
     if path is None:
         raise UsageError(f"Name a data file with {option}: .jsonl, .csv or .parquet.")
     return DataFile(path)
-
-
-def _checked(file: DataFile, columns: Columns) -> Iterator[dict[str, Any]]:
-    for number, values in file.rows():
-        columns.check(values, file.place(number))
-        yield columns.kept(values)
 
 
 def _given(first: dict[str, Any], code: ResolvedTarget, inputs: str | None, file: DataFile) -> tuple[str, ...]:
@@ -113,7 +135,7 @@ def _given(first: dict[str, Any], code: ResolvedTarget, inputs: str | None, file
 
 
 def _parameters(program: Module) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What `forward` must be and may be given; where it takes anything, what the first predictor may take."""
+    """The required and the optional arguments of `forward`; where it takes anything, those of the first predictor."""
     forward = getattr(program, "aforward", None) or getattr(program, "forward", None)
     parameters = inspect.signature(forward).parameters.values() if forward else ()
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]

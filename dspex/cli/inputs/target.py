@@ -1,4 +1,4 @@
-"""What a command line names: the program, the metric and the modules they are in."""
+"""The code that a command line names: the program, the teacher, the metric, and the modules they are in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """As given on the command line."""
+    """The code of a run as given on the command line.
+
+    Args:
+        target: The program: a signature, ``package.module:attribute``, or the path of a saved program.
+        metric: The metric: its name, or ``package.module:function``.
+        teacher: Another program to learn from, written as `target`.
+        module: The module that a signature is put in.
+        instructions: The instructions of a signature.
+        imports: Modules whose code the run may name.
+    """
 
     target: str
     metric: str | None = None
@@ -29,7 +38,10 @@ class TargetOptions:
 
 @dataclass(frozen=True)
 class ResolvedTarget:
-    """As found. A local and a durable run make their programs from the same `ref`."""
+    """The code of a run, imported and checked. A `dspex.backend.RunCode`.
+
+    Local and durable runs make their programs from the same `ref`.
+    """
 
     ref: ProgramRef
     program: Module
@@ -37,8 +49,9 @@ class ResolvedTarget:
     metric: Callable[..., Any] | None
     metric_name: str | None
     inputs: tuple[str, ...] | None
-    """The input fields of a program that is a signature; None where code decides."""
+    """The input fields of a signature; None for other programs."""
     outputs: tuple[str, ...] | None
+    """The output fields of a signature; None for other programs."""
     teacher: ProgramRef | None = None
 
     @property
@@ -54,7 +67,7 @@ class ResolvedTarget:
 
 
 def resolve_target(options: TargetOptions) -> ResolvedTarget:
-    """Find what `options` name, before anything is run.
+    """Import and check the code that `options` name. Nothing is run.
 
     Raises:
         UsageError: a module, attribute, file, signature or metric is not there, or is something else.
@@ -78,7 +91,7 @@ def resolve_target(options: TargetOptions) -> ResolvedTarget:
 
 
 def _modules(options: TargetOptions) -> list[str]:
-    """The modules that the command line itself names: to name code is to allow it, here."""
+    """The modules that the command line itself names: in this process, naming code allows it."""
     from dspex.runner.imports import split
 
     targets = [target for target in (options.target, options.teacher) if target]

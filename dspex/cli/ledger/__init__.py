@@ -1,0 +1,1 @@
+"""``dspex ledger``: look at the ledger of LM calls, make it smaller, copy it."""

@@ -1,0 +1,1 @@
+"""``dspex migrate``: rewrite code from DSPy to dspex."""

@@ -1,4 +1,4 @@
-"""``dspex migrate``: from DSPy to dspex."""
+"""The command ``dspex migrate``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def migrate(
     diff: Annotated[bool, typer.Option("--diff", help="Print what would change as a diff, and write nothing.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Rewrite code from DSPy to dspex: Python, notebooks, requirements.
+    """Rewrite code from DSPy to dspex. Python, notebooks, requirements.
 
     `import dspy` becomes `import dspex as dspy`; the code below it stays as it is. What dspex does not have, and what
     only a person can decide, is listed by file and line; the exit status is then 1.

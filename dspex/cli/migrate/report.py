@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dspex.cli.main import FAILED, Ended
+from dspex.cli.output.exit import FAILED, Ended
 from dspex.errors import StoreError, UsageError
 from dspex.migrate.rewritten import Remark
 from dspex.migrate.tree import Migrated, migrated

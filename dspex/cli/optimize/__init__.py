@@ -1,0 +1,1 @@
+"""``dspex optimize``: find a better program from examples and a metric."""

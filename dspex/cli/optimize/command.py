@@ -1,4 +1,4 @@
-"""``dspex optimize``: a better program out of examples and a metric."""
+"""The command ``dspex optimize``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def optimize(
     arguments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An argument of the optimizer.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="What the optimizer's random choices follow from.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the optimizer's random choices.")] = None,
     run_id: options.RunId = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where the program goes; program.json unless said.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write the program. Default: program.json.")
     ] = None,
-    local: Annotated[bool, typer.Option("--local", help="In this process, without a Temporal server.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Run in this process, without a Temporal server.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run, print its id, leave it to the workers.")
     ] = False,
@@ -54,22 +54,22 @@ def optimize(
     task_queue: options.TaskQueue = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """Optimize a program. Durable: workers do it, and it survives them; Ctrl-C leaves it running.
+    """Optimize a program. Workers do it, and the run survives them and Ctrl-C; --local runs it in this process.
 
     dspex optimize "text -> intent" --train train.jsonl --val test.jsonl --metric exact_match --lm openai/gpt-4o-mini
     """
+    from dspex.cli.inputs.budget import budget_of
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.inputs.lm_options import LMArguments
+    from dspex.cli.inputs.lm_arguments import LMArguments
     from dspex.cli.inputs.target import TargetOptions
-    from dspex.cli.optimize.request import OptimizeRequest
-    from dspex.cli.optimize.request import optimize as run
-    from dspex.cli.runs.budgets import budget_of
+    from dspex.cli.optimize.optimize import optimize as run
+    from dspex.cli.optimize.prepared import OptimizeOptions
 
     run(
-        OptimizeRequest(
+        OptimizeOptions(
             code=TargetOptions(target, metric, teacher, module, instructions, imports or ()),
             lm=LMArguments(lm, api_base, api_key_env, max_tokens, temperature, concurrency, price),
-            place=Deployment(temporal, namespace, task_queue, store),
+            deployment=Deployment(store, temporal, namespace, task_queue),
             optimizer=optimizer,
             train=train,
             val=val,

@@ -1,0 +1,1 @@
+"""What commands print and write: progress, summaries, logs, program files, the exit status."""

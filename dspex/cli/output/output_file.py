@@ -10,13 +10,14 @@ import orjson
 from dspex.errors import StoreError, UsageError
 
 DEFAULT = Path("program.json")
+"""Where the program goes without ``--out``."""
 
 
 def check_output(path: Path) -> None:
-    """Find out now that `path` cannot be written, or holds something that is not a program.
+    """Refuse now a `path` that cannot be written later, or that holds something else than a program.
 
     Raises:
-        UsageError: it cannot, or does; the message says what to change.
+        UsageError: it is such a path; the message says what to change.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         return  # a device or a pipe
@@ -34,10 +35,15 @@ def check_output(path: Path) -> None:
 def write_output(path: Path, content: bytes, run_id: str) -> None:
     """Write the program that the run found, whole or not at all.
 
+    Args:
+        path: The file.
+        content: The program as JSON.
+        run_id: The run, which keeps the program too.
+
     Raises:
-        StoreError: the disk is full, say. The program stays in the store; the message says how to get it.
+        StoreError: the file cannot be written: the disk is full, say. The message says how to get the program later.
     """
-    from dspex.primitives.atomic import write_atomically
+    from dspex.primitives.saving.atomic import write_atomically
 
     try:
         write_atomically(path, content)

@@ -1,0 +1,1 @@
+"""``dspex runs``: list, show, follow and control runs, and fetch their results."""

@@ -1,4 +1,4 @@
-"""``dspex runs``: look at runs, watch them, end them, get their results."""
+"""The commands of ``dspex runs``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def list_runs(
     namespace: options.Namespace = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """The runs that the server and the store know, the latest first."""
+    """List the runs that the server and the store know, the latest first."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.views import show_list
+    from dspex.cli.runs.listing import show_list
 
-    show_list(Deployment(temporal, namespace, None, store), limit, as_json=as_json)
+    show_list(Deployment(store, temporal, namespace), limit, as_json=as_json)
 
 
 @runs.command()
@@ -36,11 +36,11 @@ def show(
     namespace: options.Namespace = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """One run: its state, its scores, what failed."""
+    """Show one run: its state, its scores, what failed."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.views import show_run
+    from dspex.cli.runs.details import show_run
 
-    show_run(Deployment(temporal, namespace, None, store), run_id, as_json=as_json)
+    show_run(Deployment(store, temporal, namespace), run_id, as_json=as_json)
 
 
 @runs.command()
@@ -52,11 +52,11 @@ def watch(
     task_queue: options.TaskQueue = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """Follow a run to its end, then say what it found. Ctrl-C leaves it running."""
+    """Follow a run to its end, then print what it found. Ctrl-C leaves it running."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.results import watch_run
+    from dspex.cli.runs.result import watch_run
 
-    watch_run(Deployment(temporal, namespace, task_queue, store), run_id, as_json=as_json)
+    watch_run(Deployment(store, temporal, namespace, task_queue), run_id, as_json=as_json)
 
 
 @runs.command()
@@ -68,11 +68,11 @@ def result(
     namespace: options.Namespace = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """What a run found; waits for its end. With --out, writes the optimized program."""
+    """Print what a run found; waits for its end. With --out, write the optimized program."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.results import show_result
+    from dspex.cli.runs.result import show_result
 
-    show_result(Deployment(temporal, namespace, None, store), run_id, out, as_json=as_json)
+    show_result(Deployment(store, temporal, namespace), run_id, out, as_json=as_json)
 
 
 @runs.command()
@@ -84,9 +84,9 @@ def stop(
 ) -> None:
     """End a run now, with the best program so far as its result."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.control import order
+    from dspex.cli.runs.control import control_run
 
-    order(Deployment(temporal, namespace, None, store), run_id, "stop")
+    control_run(Deployment(store, temporal, namespace), run_id, "stop")
 
 
 @runs.command()
@@ -98,9 +98,9 @@ def pause(
 ) -> None:
     """Let a run finish its step and then wait."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.control import order
+    from dspex.cli.runs.control import control_run
 
-    order(Deployment(temporal, namespace, None, store), run_id, "pause")
+    control_run(Deployment(store, temporal, namespace), run_id, "pause")
 
 
 @runs.command()
@@ -112,9 +112,9 @@ def resume(
 ) -> None:
     """Go on after a pause."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.control import order
+    from dspex.cli.runs.control import control_run
 
-    order(Deployment(temporal, namespace, None, store), run_id, "resume")
+    control_run(Deployment(store, temporal, namespace), run_id, "resume")
 
 
 @runs.command()
@@ -128,11 +128,12 @@ def budget(
     namespace: options.Namespace = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """What a run may spend and has spent; with options, change it. A run that waits because it has spent it goes on."""
+    """Show what a run may spend and has spent, or change it. A run that waits for a bigger budget goes on."""
+    from dspex.cli.inputs.budget import budget_of
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.budgets import budget_of, show_budget
+    from dspex.cli.runs.budget import show_budget
 
-    show_budget(Deployment(temporal, namespace, None, store), run_id, budget_of(usd, tokens, calls), as_json=as_json)
+    show_budget(Deployment(store, temporal, namespace), run_id, budget_of(usd, tokens, calls), as_json=as_json)
 
 
 @runs.command()
@@ -144,6 +145,6 @@ def cancel(
 ) -> None:
     """End a run without a result."""
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.cli.runs.control import order
+    from dspex.cli.runs.control import control_run
 
-    order(Deployment(temporal, namespace, None, store), run_id, "cancel")
+    control_run(Deployment(store, temporal, namespace), run_id, "cancel")

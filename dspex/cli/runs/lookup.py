@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dspex.errors import UsageError
-from dspex.runner.run_record import BEAT_S
+from dspex.runner.run_record import HEARTBEAT_S
 
 if TYPE_CHECKING:
     from dspex.cli.inputs.deployment import Deployment
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from dspex.temporal.finetune_run import FinetuneRun
     from dspex.temporal.run import Run
 
+_KILLED_AFTER_S = 6 * HEARTBEAT_S
+"""A local run that has sent no heartbeat for so long has been killed."""
 
-async def find_run(place: Deployment, run_id: str) -> tuple[Client, Run | FinetuneRun] | RunRecord:
-    """The durable run of this id, or the record of the local one.
+
+async def find_run(deployment: Deployment, run_id: str) -> tuple[Client, Run | FinetuneRun] | RunRecord:
+    """The durable run of this id, with the client that found it, or the record of the local one.
 
     Raises:
         UsageError: there is none.
@@ -26,26 +29,16 @@ async def find_run(place: Deployment, run_id: str) -> tuple[Client, Run | Finetu
     from dspex.temporal.connection import TemporalNotReachableError
 
     try:
-        return await find_durable(place, run_id)
+        client = await deployment.connect()
+        return client, await client.run(run_id)
     except (UsageError, TemporalNotReachableError):
-        record = await place.open_store().runs.get(run_id)
+        record = await deployment.open_store().runs.get(run_id)
         if record is None:
             raise
         return record
 
 
-async def find_durable(place: Deployment, run_id: str) -> tuple[Client, Run | FinetuneRun]:
-    """The durable run of this id.
-
-    Raises:
-        UsageError: there is none.
-        TemporalNotReachableError: there is no server to ask.
-    """
-    client = await place.connect()
-    return client, await client.run(run_id)
-
-
 def status_of_record(record: RunRecord) -> str:
-    """The state of a local run. One that has not said for long that it runs has been killed."""
-    silent = time.time() - record.updated_at > 6 * BEAT_S
-    return "killed" if record.status == "running" and silent else record.status
+    """The state of a local run: what its record says, or ``killed``."""
+    silent_s = time.time() - record.updated_at
+    return "killed" if record.status == "running" and silent_s > _KILLED_AFTER_S else record.status

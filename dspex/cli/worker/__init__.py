@@ -1,0 +1,1 @@
+"""``dspex worker``: work on the runs of a task queue."""

@@ -1,4 +1,4 @@
-"""``dspex worker``: one more worker, on any host."""
+"""The command ``dspex worker``."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def worker(
     store: StoreUrl = None,
     task_queue: TaskQueue = None,
     max_chunks: Annotated[
-        int | None, typer.Option("--max-chunks", min=1, help="Pieces of work in flight at once; 16 unless said.")
+        int | None, typer.Option("--max-chunks", min=1, help="Chunks of work in flight at once. Default: 16.")
     ] = None,
 ) -> None:
     """Work on the runs of a task queue.
 
-    Only code of the modules that are named is run, and dspex's own. Waits for the server if it is not there yet.
+    Runs only code of the modules that --import names, and dspex's own. Waits for the server if it is not there yet.
     SIGTERM or Ctrl-C: finish what is in flight, then end.
     """
-    from dspex.cli.worker.serve import WorkerOptions, work_until_told
+    from dspex.cli.worker.serve import WorkerOptions, work_until_stopped
 
-    work_until_told(
+    work_until_stopped(
         WorkerOptions(
             imports=imports or [],
             temporal=temporal,

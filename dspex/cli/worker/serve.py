@@ -1,16 +1,14 @@
-"""A worker that holds on: through servers that are not there yet, that restart, or that come back changed."""
+"""A worker that outlives its server: it waits for one that is not there yet, and finds one that restarts."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dspex.cli.main import INTERRUPTED, end, note
+from dspex.cli.output.exit import INTERRUPTED, end, note
+from dspex.cli.signals import on_stop_signal, sleep_unless
 from dspex.errors import StoreError
 
 if TYPE_CHECKING:
@@ -19,13 +17,22 @@ if TYPE_CHECKING:
     from dspex.runner.imports import AllowedModules
     from dspex.store import Store
 
-_AGAIN_S = 1.0
-_REMIND_S = 15.0
+_RETRY_EVERY_S = 1.0
+_REMIND_EVERY_S = 15.0
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What a worker is started with; what is None comes from the environment."""
+    """What ``dspex worker`` is started with. None: by the environment, else the default.
+
+    Args:
+        imports: The modules whose code runs may name.
+        temporal: Address of the Temporal server, ``host:port``.
+        namespace: Temporal namespace.
+        store: URL of the store that all workers of the queue share.
+        task_queue: The queue to poll.
+        max_chunks: Activities in flight at once.
+    """
 
     imports: list[str] = field(default_factory=list)
     temporal: str | None = None
@@ -35,15 +42,16 @@ class WorkerOptions:
     max_chunks: int | None = None
 
     def modules(self) -> list[str]:
+        """The modules whose code runs may name: `imports`, else those that ``DSPEX_IMPORTS`` lists."""
         listed = os.environ.get("DSPEX_IMPORTS", "")
         return self.imports or [name.strip() for name in listed.split(",") if name.strip()]
 
 
-def work_until_told(options: WorkerOptions) -> None:
+def work_until_stopped(options: WorkerOptions) -> None:
     """Work until SIGINT or SIGTERM, then finish what is in flight.
 
     Raises:
-        UsageError: a module cannot be imported, or the store's URL is none.
+        UsageError: a module cannot be imported, or the store's URL cannot be one.
     """
     from dspex.cli.output.logs import show_logs
     from dspex.runner.imports import AllowedModules
@@ -59,17 +67,15 @@ def work_until_told(options: WorkerOptions) -> None:
 
 async def _work(options: WorkerOptions, imports: AllowedModules, store: Store) -> None:
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _told_to_stop, stopped)
+    on_stop_signal(lambda: _stop(stopped))
     while not stopped.is_set():
         client = await _connected(options, store, stopped)
         if client is not None:
             await _serve(options, imports, store, client, stopped)
 
 
-def _told_to_stop(stopped: asyncio.Event) -> None:
-    """Once: finish what is in flight. Twice: leave it to the other workers."""
+def _stop(stopped: asyncio.Event) -> None:
+    """At the first signal finish what is in flight; at the second leave it to the other workers."""
     if stopped.is_set():
         end(INTERRUPTED)
     note("ending: finishing what is in flight (again to leave at once)")
@@ -77,7 +83,7 @@ def _told_to_stop(stopped: asyncio.Event) -> None:
 
 
 async def _connected(options: WorkerOptions, store: Store, stopped: asyncio.Event) -> TemporalClient | None:
-    """A client of the server, once it answers and the store works; None when the worker is told to stop before."""
+    """A client of the server, once that answers and the store works; None if the worker is stopped before."""
     from dspex.temporal.connection import TemporalNotReachableError, connect
 
     reminder = _Reminder()
@@ -87,7 +93,7 @@ async def _connected(options: WorkerOptions, store: Store, stopped: asyncio.Even
             await store.check()
         except (TemporalNotReachableError, StoreError) as error:
             reminder.say(f"waiting: {_first_sentence(str(error))}")
-            await _wait(stopped, _AGAIN_S)
+            await sleep_unless(stopped, _RETRY_EVERY_S)
         else:
             return client
     return None
@@ -96,7 +102,7 @@ async def _connected(options: WorkerOptions, store: Store, stopped: asyncio.Even
 async def _serve(
     options: WorkerOptions, imports: AllowedModules, store: Store, client: TemporalClient, stopped: asyncio.Event
 ) -> None:
-    """Poll until told to stop, or until the server sends the worker away."""
+    """Poll until the worker is stopped, or the server refuses it."""
     from temporalio.service import RPCError
 
     from dspex.temporal.connection import task_queue_in_force
@@ -117,27 +123,22 @@ async def _serve(
         await serve(worker, stopped)
     except (RPCError, RuntimeError) as error:
         note(f"the worker was sent away: {error}. Trying again.")
-        await _wait(stopped, _AGAIN_S)
+        await sleep_unless(stopped, _RETRY_EVERY_S)
     if stopped.is_set():
         note(f"worker {os.getpid()} ended")
 
 
 class _Reminder:
-    """Says a thing when it is new, and every now and then again."""
+    """Prints a message when it is new, and again every so often."""
 
     def __init__(self) -> None:
         self._last, self._at = "", 0.0
 
     def say(self, message: str) -> None:
         now = asyncio.get_running_loop().time()
-        if message != self._last or now - self._at >= _REMIND_S:
-            print(message, file=sys.stderr, flush=True)
+        if message != self._last or now - self._at >= _REMIND_EVERY_S:
+            note(message)
             self._last, self._at = message, now
-
-
-async def _wait(stopped: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stopped.wait(), seconds)
 
 
 def _first_sentence(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from dspex import settings
-from dspex.cli.main import run
+from dspex.cli.command_line import run
 
 
 @dataclass(frozen=True)

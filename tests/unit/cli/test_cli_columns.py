@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.cli.inputs.data import Columns, choose_columns, put_rows, read_examples
+from dspex.cli.inputs.data import Columns, FileRows, choose_columns
 from dspex.cli.inputs.target import TargetOptions, resolve_target
 from dspex.datafiles import DataFile
 from dspex.errors import UsageError
@@ -60,14 +60,14 @@ def test_a_signature_is_given_its_input_fields(tmp_path: Path) -> None:
 def test_a_built_in_metric_sees_only_labels_that_the_signature_gives(tmp_path: Path) -> None:
     row = {"id": 7, "text": "a", "intent": "b"}
     columns = chosen(tmp_path, "text -> intent", row, "exact_match")
-    [example] = read_examples(file(tmp_path, row), columns)
+    [example] = FileRows(file(tmp_path, row), columns).examples()
     assert example.toDict() == {"text": "a", "intent": "b"}
 
 
 def test_a_metric_of_ones_own_sees_every_column(tmp_path: Path) -> None:
     row = {"id": 7, "text": "a", "intent": "b"}
     columns = chosen(tmp_path, "text -> intent", row, "columns_app:metric")
-    [example] = read_examples(file(tmp_path, row), columns)
+    [example] = FileRows(file(tmp_path, row), columns).examples()
     assert example.toDict() == row
     assert example.inputs().toDict() == {"text": "a"}
 
@@ -116,18 +116,18 @@ def test_a_later_row_without_a_column_is_named_by_its_line(tmp_path: Path) -> No
     data = file(tmp_path, {"text": "a", "intent": "b"}, {"text": "c"})
     columns = choose_columns(data, resolve_target(TargetOptions("text -> intent", "exact_match")), None)
     with pytest.raises(UsageError, match=r"line 2: no column 'intent'"):
-        read_examples(data, columns)
+        FileRows(data, columns).examples()
 
 
 async def test_bad_rows_do_not_get_into_the_store(tmp_path: Path, store: Store) -> None:
     data = file(tmp_path, {"text": "a", "intent": "b"}, {"text": "c"})
     with pytest.raises(UsageError, match=r"line 2: no column 'intent'"):
-        await put_rows(store, data, Columns(("text",), ("intent",)))
+        await FileRows(data, Columns(("text",), ("intent",))).put(store)
 
 
 async def test_stored_rows_are_the_examples_of_a_local_run(tmp_path: Path, store: Store) -> None:
     data = file(tmp_path, *({"text": f"t{n}", "intent": n, "x": [n, None, 0.1]} for n in range(50)))
     columns = Columns(("text",), ("intent",))
-    ref = await put_rows(store, data, columns)
+    ref = await FileRows(data, columns).put(store)
     assert ref.inputs == ["text"]
-    assert await store.datasets.rows(ref.sha) == [example.toDict() for example in read_examples(data, columns)]
+    assert await store.datasets.rows(ref.sha) == [example.toDict() for example in FileRows(data, columns).examples()]

@@ -5,9 +5,10 @@ import logging
 
 import pytest
 
-from dspex.cli.output import progress
+from dspex.backend import RunProgress
 from dspex.cli.output.logs import show_logs
-from dspex.cli.output.progress import Glance, display
+from dspex.execution import progress
+from dspex.execution.progress import display
 
 
 class Clock:
@@ -28,7 +29,7 @@ def test_a_pipe_gets_a_line_a_second_and_always_the_last(clock: Clock) -> None:
     out = io.StringIO()
     with display(out) as shown:
         for done in range(1, 31):
-            shown.show(Glance("score before", done, 30, f"score so far {done}.0"))
+            shown.show(RunProgress("score before", done, 30, f"score so far {done}.0"))
             clock.now += 0.1
     lines = out.getvalue().splitlines()
     assert lines[0] == "score before 1/30  score so far 1.0"
@@ -40,7 +41,7 @@ def test_what_has_not_changed_is_not_said_again(clock: Clock) -> None:
     out = io.StringIO()
     with display(out) as shown:
         for _ in range(5):
-            shown.show(Glance("optimizing"))
+            shown.show(RunProgress("optimizing"))
             clock.now += 5
     assert out.getvalue() == "optimizing\n"
 
@@ -48,8 +49,8 @@ def test_what_has_not_changed_is_not_said_again(clock: Clock) -> None:
 def test_what_is_said_comes_after_what_was_shown(clock: Clock) -> None:
     out = io.StringIO()
     with display(out) as shown:
-        shown.show(Glance("score before", 1, 2))
-        shown.show(Glance("score before", 2, 2))
+        shown.show(RunProgress("score before", 1, 2))
+        shown.show(RunProgress("score before", 2, 2))
         shown.say("waiting: no worker")
     assert out.getvalue().splitlines() == ["score before 1/2", "score before 2/2", "waiting: no worker"]
 

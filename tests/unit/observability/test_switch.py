@@ -81,7 +81,7 @@ def test_block_may_have_its_own_or_none() -> None:
     ],
 )
 def test_what_the_environment_asks(environment: dict[str, str], asked: bool | None) -> None:
-    assert switch._asked(environment) is asked
+    assert switch.asked_by_environment(environment) is asked
 
 
 def test_span_of_nobody_runs_its_block() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from dspex.cli.output.follow import start_a_worker
-from dspex.cli.output.progress import Glance, display
+from dspex.backend import RunObserver, RunProgress
+from dspex.cli.output.summary import cost_line
+from dspex.errors import UsageError
 
 if TYPE_CHECKING:
     from dspex.store import RunRecord
@@ -28,52 +28,47 @@ class FinetuneSummary:
     trained_tokens: int | None
     cost_usd: float | None
 
-    def json(self) -> str:
-        return json.dumps(asdict(self))
-
     def lines(self) -> list[str]:
-        """For people."""
-        cost = "unknown (no price known)" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        """The summary for people."""
         return [
             f"run      {self.run_id}",
             f"model    {self.model}",
             f"from     {self.base_model}, trained on {self.examples} examples by job {self.job_id}",
             f"tokens   {'unknown' if self.trained_tokens is None else self.trained_tokens} trained",
-            f"cost     {cost}",
+            cost_line(self.cost_usd),
         ]
 
 
-async def follow_finetune(client: Client, run: FinetuneRun) -> FinetuneSummary:
-    """Show how it goes until it ends, and what came of it.
+class FollowedFinetune:
+    """A durable fine-tuning that can be followed (`dspex.cli.output.follow.Followed`)."""
 
-    Raises:
-        RunFailedError: it failed, or was cancelled.
-    """
-    with display() as shown:
-        if not await client.polled():
-            shown.say(f"waiting: no worker polls the task queue {client.task_queue!r}. {start_a_worker(client, ())}")
-        async for progress in run.watch():
-            shown.show(Glance(progress.phase, note=progress.message))
-    return await summary_of(run)
+    def __init__(self, client: Client, run: FinetuneRun) -> None:
+        self._client = client
+        self._run = run
 
+    async def outcome(self, observer: RunObserver) -> FinetuneSummary:
+        """Show how it does until it ends, and return what came of it.
 
-async def summary_of(run: FinetuneRun) -> FinetuneSummary:
-    """What came of it, once it has ended. Raises as `follow_finetune` does."""
-    found = await run.result()
-    return FinetuneSummary(
-        run_id=run.id,
-        workflow_id=run.id,
-        model=found.model,
-        base_model=found.base_model,
-        job_id=found.job_id,
-        examples=found.examples,
-        trained_tokens=found.trained_tokens,
-        cost_usd=found.cost_usd,
-    )
+        Raises:
+            RunFailedError: it failed, or was cancelled.
+        """
+        from dspex.worker.follow import say_if_no_worker
+
+        await say_if_no_worker(self._client, observer)
+        async for progress in self._run.watch():
+            observer.show(RunProgress(progress.phase, note=progress.message))
+        return await _summary_of(self._run)
+
+    async def interrupt(self, observer: RunObserver) -> None:
+        """Leave it to its workers, and say how to get back to it."""
+        run_id = self._run.id
+        observer.say(
+            f"detached: the run {run_id} goes on. Watch it: dspex runs watch {run_id}\nEnd it: dspex runs stop {run_id}"
+        )
 
 
 async def facts_of_finetune(run: FinetuneRun) -> dict[str, Any]:
-    """One fine-tuning in full."""
+    """One durable fine-tuning in full."""
     from dspex.temporal.run import RunFailedError
 
     status = await run.status()
@@ -93,19 +88,18 @@ async def facts_of_finetune(run: FinetuneRun) -> dict[str, Any]:
         known = progress.model_dump(exclude={"run_id", "message", "events"})
         return {**facts, **known, "doing": progress.message, "events": " | ".join(progress.events)}
     try:
-        return {**facts, **asdict(await summary_of(run))}
+        return {**facts, **asdict(await _summary_of(run))}
     except RunFailedError as error:
         return {**facts, "error": str(error)}
 
 
 def summary_of_record(record: RunRecord) -> FinetuneSummary:
-    """What came of one that a process waited for itself.
+    """What came of a fine-tuning that a process waited for itself.
 
     Raises:
         UsageError: it is not over.
         RunFailedError: it failed, or was cancelled.
     """
-    from dspex.errors import UsageError
     from dspex.finetuning.journal import Entry
     from dspex.temporal.run import RunFailedError
 
@@ -126,3 +120,8 @@ def summary_of_record(record: RunRecord) -> FinetuneSummary:
         trained_tokens=entry.trained_tokens,
         cost_usd=entry.cost_usd,
     )
+
+
+async def _summary_of(run: FinetuneRun) -> FinetuneSummary:
+    found = await run.result()
+    return FinetuneSummary(**{**found.model_dump(exclude={"file_id"}), "run_id": run.id}, workflow_id=run.id)

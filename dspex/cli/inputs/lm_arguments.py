@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LMArguments:
-    """As given on the command line."""
+    """The language model as given on the command line.
+
+    Args:
+        lm: The model, ``provider/name``.
+        api_base: URL of the server, up to and with ``/v1``.
+        api_key_env: Name of the environment variable that holds the key.
+        max_tokens: The most tokens of an answer.
+        temperature: Sampling temperature.
+        concurrency: Calls in flight at once.
+        price: ``input=0.15,output=0.60``, in US dollars per million tokens.
+    """
 
     lm: str | None
     api_base: str | None = None
@@ -24,8 +34,8 @@ class LMArguments:
     price: str | None = None
 
 
-def make_lm(options: LMArguments) -> LM:
-    """The LM. Its key stays where it is, in the environment.
+def make_lm(arguments: LMArguments) -> LM:
+    """The LM that `arguments` name. Its key stays in the environment.
 
     Raises:
         UsageError: none is named.
@@ -34,17 +44,17 @@ def make_lm(options: LMArguments) -> LM:
     from dspex.clients import LM
     from dspex.clients.wires.endpoints import parse_model, resolve
 
-    if not options.lm:
+    if not arguments.lm:
         raise UsageError("No language model. Name one: --lm openai/gpt-4o-mini, say, or --lm NAME --api-base URL.")
-    resolve(parse_model(options.lm), "chat", options.api_base, None, key=True)  # its key is the workers' affair
+    resolve(parse_model(arguments.lm), "chat", arguments.api_base, None, key=True)  # only workers need the real key
     return LM(
-        options.lm,
-        api_base=options.api_base,
-        api_key_env=options.api_key_env,
-        max_tokens=options.max_tokens,
-        temperature=options.temperature,
-        max_concurrency=options.concurrency,
-        price=_price(options.price),
+        arguments.lm,
+        api_base=arguments.api_base,
+        api_key_env=arguments.api_key_env,
+        max_tokens=arguments.max_tokens,
+        temperature=arguments.temperature,
+        max_concurrency=arguments.concurrency,
+        price=_price(arguments.price),
     )
 
 

@@ -1,1 +1,0 @@
-"""One command a file: its options, and nothing heavy before it runs."""
