@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dspex.cli.dev.options import DevOptions
 from dspex.cli.output.exit import FAILED, Ended
 from dspex.errors import DSPyError
 
@@ -30,7 +31,14 @@ _LEAST_FREE_BYTES = 1024**3
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """What one check found.
+
+    Args:
+        name: What was checked.
+        verdict: Whether it is as it should be.
+        found: What is there.
+        advice: What to do, where something is wrong.
+    """
 
     name: str
     verdict: Verdict
@@ -41,8 +49,13 @@ class Finding:
 def check_everything(deployment: Deployment, state: Path | None, *, as_json: bool) -> None:
     """Run all checks and print what they found.
 
+    Args:
+        deployment: The store and the server to check.
+        state: The folder of ``dspex dev``; by default the one that it has by itself.
+        as_json: Print one JSON object.
+
     Raises:
-        Ended: one failed.
+        Ended: a check failed.
     """
     from dspex.bridge import wait_for
 
@@ -120,13 +133,14 @@ async def _server(deployment: Deployment) -> list[Finding]:
     address = client.temporal.service_client.config.target_host
     return [
         Finding("temporal server", "ok", address),
-        await _asked("namespace", _namespace(client)),
-        await _asked("search attributes", _search_attributes(client)),
-        await _asked("workers", _workers(client)),
+        await _answered("namespace", _namespace(client)),
+        await _answered("search attributes", _search_attributes(client)),
+        await _answered("workers", _workers(client)),
     ]
 
 
-async def _asked(name: str, check: Coroutine[Any, Any, Finding]) -> Finding:
+async def _answered(name: str, check: Coroutine[Any, Any, Finding]) -> Finding:
+    """What `check` finds, or that the server refuses to answer it."""
     from temporalio.service import RPCError
 
     try:
@@ -168,13 +182,11 @@ async def _workers(client: Client) -> Finding:
 
 
 def _disk(deployment: Deployment, state: Path | None) -> Finding:
-    from dspex.cli.dev.options import DevOptions
-
     folders = {_existing(DevOptions(state=state).folder())}
     try:
         file = deployment.open_store().file
     except DSPyError:
-        file = None  # said by the check of the store
+        file = None  # reported by the check of the store
     if file is not None:
         folders.add(_existing(file))
     free = min(shutil.disk_usage(folder).free for folder in folders)

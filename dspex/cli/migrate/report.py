@@ -1,4 +1,4 @@
-"""What ``dspex migrate`` prints and writes."""
+"""What ``dspex migrate`` does: rewrite files, or show how it would, and list what is left to a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dspex.migrate.tree import Migrated, migrated
 
 @dataclass
 class _Tally:
-    """A migration so far."""
+    """Counts what a migration has read, changed and left to a person so far."""
 
     files: int = 0
     changes: int = 0
@@ -49,7 +49,12 @@ class _Tally:
 
 
 def migrate_paths(paths: Sequence[Path], *, diff: bool, as_json: bool) -> None:
-    """Rewrite all at and under `paths`, or show the `diff` and write nothing.
+    """Rewrite all files at and under `paths`.
+
+    Args:
+        paths: Files and folders.
+        diff: Print what would change as a diff, and write nothing.
+        as_json: Print one JSON object.
 
     Raises:
         UsageError: there is no such path; nothing was written.
@@ -63,7 +68,7 @@ def migrate_paths(paths: Sequence[Path], *, diff: bool, as_json: bool) -> None:
     for file in migrated(paths):
         tally.add(file)
         for remark in file.remarks:
-            _say(file.path, remark, report)
+            _print_remark(file.path, remark, report)
         if file.changed and diff:
             print(file.diff(), end="")
         elif file.changed:
@@ -83,10 +88,10 @@ def _write(file: Migrated, tally: _Tally, report: Any) -> None:
         tally.rewritten.remove(file.path)
         tally.changes -= file.changes
         tally.by_hand.append((file.path, remark))
-        _say(file.path, remark, report)
+        _print_remark(file.path, remark, report)
 
 
-def _say(path: Path, remark: Remark, report: Any) -> None:
+def _print_remark(path: Path, remark: Remark, report: Any) -> None:
     print(f"{path}:{remark.line}: {remark.message}", file=report, flush=True)
 
 
