@@ -66,7 +66,7 @@ class BaseCallback:
     def on_compile_end(self, call_id: str, outputs: Any, exception: _Failure = None) -> None: ...
 
 
-class AnnouncedCall:
+class ReportedCall:
     """A call that callbacks hear of; whoever makes it sets `outputs`."""
 
     outputs: Any = None
@@ -74,7 +74,7 @@ class AnnouncedCall:
 
 def callbacks_for(instance: Any) -> Sequence[Any]:
     """Who listens to `instance`: telemetry, the configured callbacks and its own. Mostly nobody: check for that before
-    `announced`."""
+    `notify_callbacks`."""
     own = getattr(instance, "callbacks", None)
     everywhere = settings.callbacks
     told = telemetry()
@@ -86,13 +86,13 @@ def callbacks_for(instance: Any) -> Sequence[Any]:
 
 
 @contextmanager
-def announced(
+def notify_callbacks(
     kind: Kind, instance: Any, inputs: Mapping[str, Any], callbacks: Sequence[Any]
-) -> Iterator[AnnouncedCall]:
+) -> Iterator[ReportedCall]:
     """Tell `callbacks` of the call inside the block. A callback that fails is logged and changes nothing."""
     call_id = uuid.uuid4().hex
-    call, failure = AnnouncedCall(), None
-    _tell(callbacks, kind, "start", call_id=call_id, instance=instance, inputs=dict(inputs))
+    call, failure = ReportedCall(), None
+    _notify(callbacks, kind, "start", call_id=call_id, instance=instance, inputs=dict(inputs))
     token = ACTIVE_CALL_ID.set(call_id)
     try:
         yield call
@@ -101,10 +101,10 @@ def announced(
         raise
     finally:
         ACTIVE_CALL_ID.reset(token)
-        _tell(callbacks, kind, "end", call_id=call_id, outputs=call.outputs, exception=failure)
+        _notify(callbacks, kind, "end", call_id=call_id, outputs=call.outputs, exception=failure)
 
 
-def _tell(callbacks: Sequence[Any], kind: Kind, event: Literal["start", "end"], **what: Any) -> None:
+def _notify(callbacks: Sequence[Any], kind: Kind, event: Literal["start", "end"], **what: Any) -> None:
     hook = f"on_{kind}_{event}"
     for callback in callbacks:
         try:

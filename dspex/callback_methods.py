@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-from dspex.callback import Kind, announced, callbacks_for
+from dspex.callback import Kind, callbacks_for, notify_callbacks
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +51,7 @@ def with_callbacks(fn: F) -> F:
             listeners = callbacks_for(instance)
             if not listeners:
                 return await fn(instance, *args, **kwargs)
-            with announced(kind_of(instance, fn), instance, inputs(instance, args, kwargs), listeners) as call:
+            with notify_callbacks(kind_of(instance, fn), instance, inputs(instance, args, kwargs), listeners) as call:
                 call.outputs = await fn(instance, *args, **kwargs)
             return call.outputs
 
@@ -62,7 +62,7 @@ def with_callbacks(fn: F) -> F:
         listeners = callbacks_for(instance)
         if not listeners:
             return fn(instance, *args, **kwargs)
-        with announced(kind_of(instance, fn), instance, inputs(instance, args, kwargs), listeners) as call:
+        with notify_callbacks(kind_of(instance, fn), instance, inputs(instance, args, kwargs), listeners) as call:
             call.outputs = fn(instance, *args, **kwargs)
         return call.outputs
 

@@ -58,8 +58,8 @@ DEFAULT_CONFIG: dict[str, Any] = {
 }
 
 
-class OwnTrace(list[Any]):
-    """The process's trace where nobody asked for one: the last few calls of predictors (`OwnTrace.SIZE`).
+class DefaultTrace(list[Any]):
+    """The process's trace where nobody asked for one: the last few calls of predictors (`DefaultTrace.SIZE`).
 
     DSPy holds on to the last `max_trace_size` there too, which are 10,000 predictions and all that was sent for them.
     """
@@ -67,9 +67,13 @@ class OwnTrace(list[Any]):
     SIZE = 100
 
 
+OwnTrace = DefaultTrace
+"""The name in settings that version 0.1 saved."""
+
+
 def _defaults() -> dict[str, Any]:
     fresh = {name: list(value) if isinstance(value, list) else value for name, value in DEFAULT_CONFIG.items()}
-    return {**fresh, "trace": OwnTrace()}
+    return {**fresh, "trace": DefaultTrace()}
 
 
 main_thread_config: dict[str, Any] = _defaults()

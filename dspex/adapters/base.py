@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from dspex.adapters.announcing import announcing
 from dspex.adapters.asking import ask, asks_in_place, in_place, is_in_place
 from dspex.adapters.conversation import turn_messages
 from dspex.adapters.native_tools import offer_tools, refuse_tools, tool_calls_of
 from dspex.adapters.plan import plan_of, without
 from dspex.adapters.prefix_cache import PrefixCache
+from dspex.adapters.step_callbacks import with_step_callbacks
 from dspex.adapters.types.base_type import Type, with_content_parts
 from dspex.adapters.types.citation import Citations
 from dspex.adapters.types.history import History
@@ -72,9 +72,9 @@ class Adapter:
         cls._renders_purely = all(_is_ours(getattr(cls, name, None)) for name in _RENDERING_THE_PREFIX)
         cls._may_wait = cls._may_wait or not all(_is_ours(getattr(cls, name)) for name in _STEPS)
         if "format" in vars(cls):
-            cls.format = announcing("adapter_format")(vars(cls)["format"])  # type: ignore[method-assign]
+            cls.format = with_step_callbacks("adapter_format")(vars(cls)["format"])  # type: ignore[method-assign]
         if "parse" in vars(cls):
-            cls.parse = announcing("adapter_parse")(vars(cls)["parse"])  # type: ignore[method-assign]
+            cls.parse = with_step_callbacks("adapter_parse")(vars(cls)["parse"])  # type: ignore[method-assign]
         if "acall" in vars(cls):
             cls._proper_acall = vars(cls)["acall"]
             cls._in_place_acall = vars(cls)["acall"] if _is_ours(vars(cls)["acall"]) else cls._in_place_acall
@@ -131,7 +131,7 @@ class Adapter:
             return await run_sync(self._call_postprocess, asked, signature, answers, lm, lm_kwargs)
         return self._call_postprocess(asked, signature, answers, lm, lm_kwargs)
 
-    @announcing("adapter_format")
+    @with_step_callbacks("adapter_format")
     def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
         """The messages for `inputs`: a `Prompt` of system message, demos, earlier turns and the question."""
         prefix = self._prefix(signature, demos)
@@ -145,7 +145,7 @@ class Adapter:
             turns.append(with_content_parts({"role": "user", "content": content}))
         return Prompt(prefix, turns)
 
-    @announcing("adapter_parse")
+    @with_step_callbacks("adapter_parse")
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
         """The outputs in the text of an answer.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from dspex.bridge import wait_for
-from dspex.callback import announced, callbacks_for
+from dspex.callback import notify_callbacks, callbacks_for
 from dspex.clients.canonical.answer import field, outputs, usage_of
 from dspex.clients.canonical.secrets import public
 from dspex.clients.history import GLOBAL_HISTORY as GLOBAL_HISTORY
@@ -61,7 +61,7 @@ class BaseLM:
         if not callbacks:
             return await self._ask(prompt, messages, kwargs)
         inputs = {"prompt": prompt, "messages": messages, "kwargs": public(kwargs)}
-        with announced("lm", self, inputs, callbacks) as call:
+        with notify_callbacks("lm", self, inputs, callbacks) as call:
             call.outputs = await self._ask(prompt, messages, kwargs)
         return list(call.outputs) if isinstance(call.outputs, list) else call.outputs
 

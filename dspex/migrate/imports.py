@@ -5,11 +5,11 @@ from __future__ import annotations
 import libcst as cst
 from libcst.metadata import ScopeProvider
 
-from dspex.migrate.looking import LIBRARIES, Looking, dotted, root
+from dspex.migrate.name_visitor import LIBRARIES, NameVisitor, dotted, root
 from dspex.migrate.names import problem_with
 
 
-class ImportBindings(Looking):
+class ImportVisitor(NameVisitor):
     """Rewrites import statements, and says which names they ask for that dspex does not have."""
 
     code: str

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import libcst as cst
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider, ScopeProvider
 
-from dspex.migrate.code_strings import Strings
-from dspex.migrate.imports import ImportBindings
+from dspex.migrate.imports import ImportVisitor
 from dspex.migrate.requirements import rewrite_script_metadata
 from dspex.migrate.rewritten import Edit, Remark, Rewritten, UnreadableError, apply
-from dspex.migrate.uses import Uses
+from dspex.migrate.strings import StringVisitor
+from dspex.migrate.uses import UseVisitor
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 
@@ -49,7 +49,7 @@ def imports_in(source: str) -> list[str]:
     return [code for code in codes if re.search(r"\b(dspy|dspex)\b", code)]
 
 
-class _Looker(ImportBindings, Strings, Uses):
+class _MigrationVisitor(ImportVisitor, StringVisitor, UseVisitor):
     """Walks through a module once and collects what to change and what to say."""
 
     METADATA_DEPENDENCIES = (PositionProvider, ParentNodeProvider, ScopeProvider)
@@ -72,8 +72,8 @@ class _Looker(ImportBindings, Strings, Uses):
         self.remarks.append(Remark(self.get_metadata(PositionProvider, node).start.line, message))
 
 
-def _look_at(code: str) -> _Looker:
-    looker = _Looker(code)
+def _look_at(code: str) -> _MigrationVisitor:
+    looker = _MigrationVisitor(code)
     MetadataWrapper(_parsed(code), unsafe_skip_copy=True).visit(looker)
     return looker
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dspex.migrate.looking import LIBRARIES, Looking, dotted, root
+from dspex.migrate.name_visitor import LIBRARIES, NameVisitor, dotted, root
 from dspex.migrate.names import problem_with
 
 _BY_NAME = {"getattr", "hasattr", "setattr", "delattr", "object"}
 """Functions whose second argument names an attribute of the first; ``object`` is that of `unittest.mock.patch`."""
 
 
-class Uses(Looking):
+class UseVisitor(NameVisitor):
     """Looks at ``dspy.x.y`` and ``getattr(dspy, ...)``."""
 
     def visit_Attribute(self, node: cst.Attribute) -> None:

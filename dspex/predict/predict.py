@@ -16,7 +16,7 @@ from dspex.predict.state import serialize_object
 from dspex.primitives.module import Module
 from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
-from dspex.settings import DEFAULT_CONFIG, OwnTrace, context, read
+from dspex.settings import DEFAULT_CONFIG, DefaultTrace, context, read
 from dspex.signatures import ensure_signature
 
 __all__ = ["Predict", "serialize_object"]
@@ -151,8 +151,8 @@ class _Call(NamedTuple):
 
 def _append(trace: list[Any], entry: tuple[Predict, dict[str, Any], Prediction]) -> None:
     most = read("max_trace_size")
-    if type(trace) is OwnTrace and most == DEFAULT_CONFIG["max_trace_size"]:
-        most = OwnTrace.SIZE
+    if type(trace) is DefaultTrace and most == DEFAULT_CONFIG["max_trace_size"]:
+        most = DefaultTrace.SIZE
     if most > 0:
         if len(trace) >= most:
             trace.pop(0)

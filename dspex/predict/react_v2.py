@@ -98,15 +98,15 @@ class ReActV2(Module):
                 return Prediction(**done.outputs, history=history, termination_reason=_SUBMIT)
         return await self._forced_submit(invoker, history, fresh, why_ended, turns)
 
-    async def _turn(self, invoker: Invoker, history: History, fresh: dict[str, Any], turn: int, **more: Any) -> _Said:
+    async def _turn(self, invoker: Invoker, history: History, fresh: dict[str, Any], turn: int, **more: Any) -> _Turn:
         """One question to the LM: what it thinks, and what it wants called."""
         tools = list(self.tools.values())
         prediction = await invoker.call(self.react, history=history, tools=tools, **fresh, **more)
         calls = prediction.get("tool_calls")
         calls = ToolCalls(tool_calls=[]) if calls is None else ToolCalls.model_validate(calls)
-        return _Said(prediction.get("next_thought"), _numbered(calls, turn))
+        return _Turn(prediction.get("next_thought"), _numbered(calls, turn))
 
-    async def _execute(self, invoker: Invoker, calls: ToolCalls) -> _Done:
+    async def _execute(self, invoker: Invoker, calls: ToolCalls) -> _ToolOutcome:
         values, failed, outputs = [], [], None
         for call in calls.tool_calls:
             value, error = await self._call(invoker, call.name, call.args or {})
@@ -114,7 +114,7 @@ class ReActV2(Module):
             failed.append(error)
             if call.name == _SUBMIT and not error:
                 outputs = value
-        return _Done(ToolCallResults.from_tool_calls_and_values(calls, values, failed), outputs)
+        return _ToolOutcome(ToolCallResults.from_tool_calls_and_values(calls, values, failed), outputs)
 
     async def _call(self, invoker: Invoker, name: str, args: dict[str, Any]) -> tuple[Any, bool]:
         """What the tool returned, or its error in words, and which of the two it is."""
@@ -138,28 +138,28 @@ class ReActV2(Module):
         if not calls.tool_calls:
             raise ValueError(f"{failure}: no submit call.")
         done = await self._execute(invoker, calls)
-        _remember(history, fresh, _Said(said.thought, calls), done)
+        _remember(history, fresh, _Turn(said.thought, calls), done)
         if done.outputs is None:
             errors = "\n".join(str(result.value) for result in done.results.tool_call_results if result.is_error)
             raise ValueError(f"{failure}: submit failed.\n{errors}")
         return Prediction(**done.outputs, history=history, termination_reason="forced_submit")
 
 
-class _Said(NamedTuple):
+class _Turn(NamedTuple):
     """What the LM said in one turn."""
 
     thought: Any
     calls: ToolCalls
 
 
-class _Done(NamedTuple):
+class _ToolOutcome(NamedTuple):
     """What came of its calls; `outputs` are those it submitted, if it did."""
 
     results: ToolCallResults
     outputs: dict[str, Any] | None
 
 
-def _remember(history: History, fresh: dict[str, Any], said: _Said, done: _Done) -> None:
+def _remember(history: History, fresh: dict[str, Any], said: _Turn, done: _ToolOutcome) -> None:
     """Add a turn to the conversation: what was asked, thought, called and given back."""
     event = dict(fresh)
     if said.thought is not None:

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 def asyncify(program: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """A coroutine function that runs `program` in a worker thread, with the settings in force where it is awaited.
+    """A coroutine function that runs `program` in a worker thread, with the settings of the code that awaits it.
 
     At most ``settings.async_max_workers`` such programs run at once on an event loop; the others wait their turn.
     Code that may block an event loop belongs here. A program that only asks LMs needs no thread: ``await
     program.acall(...)`` runs its synchronous `forward` as well, and thousands at a time.
 
-    When its caller is cancelled the thread runs on, as threads cannot be stopped, but nobody waits for it any more.
+    When its caller is cancelled the thread runs on, as threads cannot be stopped; its result is dropped.
+
+    Args:
+        program: A module or any other synchronous callable; the coroutine function takes its arguments.
     """
 
     async def async_program(*args: Any, **kwargs: Any) -> Any:
@@ -33,7 +36,7 @@ def asyncify(program: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 def get_async_max_workers() -> int:
-    """How many programs may run at once in threads: ``settings.async_max_workers``."""
+    """The most programs in threads at once: ``settings.async_max_workers``."""
     workers: int = settings.async_max_workers
     return workers
 
@@ -45,7 +48,7 @@ def get_limiter() -> CapacityLimiter:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        limiter = _outside.get()
+        limiter = _process_limiter()
     else:
         limiter = _limiters.get()
     workers = get_async_max_workers()
@@ -54,16 +57,10 @@ def get_limiter() -> CapacityLimiter:
     return limiter
 
 
-class _Outside:
-    """The limiter for those who look at it from synchronous code; no program passes it."""
-
-    def __init__(self) -> None:
-        self._limiter: CapacityLimiter | None = None
-
-    def get(self) -> CapacityLimiter:
-        if self._limiter is None:
-            self._limiter = _make()
-        return self._limiter
+@functools.cache
+def _process_limiter() -> CapacityLimiter:
+    """For callers outside an event loop, which read its settings; no program waits for it."""
+    return _make()
 
 
 def _make() -> CapacityLimiter:
@@ -73,4 +70,3 @@ def _make() -> CapacityLimiter:
 
 
 _limiters: PerLoop[Any] = PerLoop(_make)
-_outside = _Outside()

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from dspex.bridge import run_sync, wait_for
-from dspex.callback import announced, callbacks_for
+from dspex.callback import callbacks_for, notify_callbacks
 from dspex.errors import UsageError
 from dspex.execution.parallel import asynchronous, run_parallel
 from dspex.observability.switch import telemetry
@@ -117,7 +117,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         call = None
         if listeners:
             inputs = {"args": args, "kwargs": kwargs}
-            call = stack.enter_context(announced("module", self, inputs, listeners))
+            call = stack.enter_context(notify_callbacks("module", self, inputs, listeners))
         token = override("caller_modules", [*(read("caller_modules") or ()), self])
         stack.callback(restore, token)
         tracker = stack.enter_context(track_usage()) if _starts_tracking() else None

@@ -1,4 +1,4 @@
-"""What the model is told of its code's failure: the exception as DSPy words it, and what this sandbox does not have."""
+"""The message that tells a model why its code failed: the exception as DSPy words it, and what this sandbox lacks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """`Session`: one interpreter, and all that its code has defined so far.
 
-An execution goes in steps. `start` runs the code until it ends or calls a host function; the caller, and nobody else,
-calls that function, and takes its result to `resume`. So a host function runs in its caller's own thread or greenlet,
-and no step of an execution ever blocks an event loop.
+An execution goes in steps. `start` runs the code until it ends or calls a host function; the caller itself calls that
+function, and takes its result to `resume`. So a host function runs in its caller's own thread or greenlet, and no step
+of an execution ever blocks an event loop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dspex.sandbox.limits import SandboxLimits, as_resource_limits, os_policy
-from dspex.sandbox.workers import Seat, workers
+from dspex.sandbox.workers import WorkerLease, workers
 
 if TYPE_CHECKING:
     from pydantic_monty import CollectString, MountDir
@@ -96,7 +96,7 @@ class Session:
     def abandon(self) -> None:
         """Break the execution off: the session is as it was before it."""
         if self._run is not None:
-            self._run.leave()
+            self._run.end()
 
 
 class _Run:
@@ -109,7 +109,7 @@ class _Run:
         self.lookup = dict.fromkeys(functions, _never)
         self.printed = printed
         self.mount = mount
-        self.seat: Seat | None = None
+        self.lease: WorkerLease | None = None
         self.snapshot: Any = None
         self.calls = 0
 
@@ -117,11 +117,11 @@ class _Run:
         from pydantic_monty import MontyError
 
         try:
-            seat = await self._sit()
+            lease = await self._acquire()
             if self.session.state is not None:
-                await self._do(seat.session.load_session, self.session.state)
+                await self._do(lease.session.load_session, self.session.state)
             snapshot = await self._do(
-                seat.session.feed_start,
+                lease.session.feed_start,
                 code.encode("utf-8", "replace").decode(),
                 inputs=dict(variables),
                 external_lookup=self.lookup,
@@ -133,19 +133,19 @@ class _Run:
         except MontyError as error:
             raise await self._failure(error) from None
         except BaseException:
-            self.leave()
+            self.end()
             raise
 
     async def go_on(self, answer: dict[str, Any]) -> Step:
         from pydantic_monty import MontyError
 
-        assert self.seat is not None
+        assert self.lease is not None
         try:
-            moved = await workers().unpark(self.seat)
+            moved = await workers().unpark(self.lease)
             if moved is not None:
-                seat = await self._sit()
+                lease = await self._acquire()
                 self.snapshot = await self._do(
-                    seat.session.load_snapshot,
+                    lease.session.load_snapshot,
                     moved,
                     mount=self.mount,
                     print_callback=self.printed,
@@ -156,17 +156,19 @@ class _Run:
         except MontyError as error:
             raise await self._failure(error) from None
         except BaseException:
-            self.leave()
+            self.end()
             raise
 
-    async def _sit(self) -> Seat:
+    async def _acquire(self) -> WorkerLease:
         session = self.session
-        self.seat = await workers().take(limits=as_resource_limits(session.limits), os_policy=os_policy(session.seed))
-        return self.seat
+        self.lease = await workers().acquire(
+            limits=as_resource_limits(session.limits), os_policy=os_policy(session.seed)
+        )
+        return self.lease
 
     async def _do(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        assert self.seat is not None
-        return await workers().on(self.seat, function, *args, **kwargs)
+        assert self.lease is not None
+        return await workers().on(self.lease, function, *args, **kwargs)
 
     async def _advance(self, snapshot: Any) -> Step:
         """Answer what needs no host function (unknown names, imports, given files), and stop at what does."""
@@ -186,12 +188,12 @@ class _Run:
     def _wait_at(self, snapshot: Any) -> HostCall:
         self.calls += 1
         if self.calls > self.session.limits.host_calls:
-            self.leave()
+            self.end()
             limit = self.session.limits.host_calls
             raise SandboxError("RuntimeError", text=f"more than {limit} calls of host functions", undone=True)
-        assert self.seat is not None
+        assert self.lease is not None
         self.snapshot = snapshot
-        workers().park(self.seat)
+        workers().park(self.lease)
         return HostCall(snapshot.function_name, snapshot.args, snapshot.kwargs)
 
     def _module(self, snapshot: Any) -> Any:
@@ -207,9 +209,9 @@ class _Run:
         return dict(self.session.environ) if name == "os.environ" else NOT_HANDLED
 
     async def _remember(self) -> None:
-        assert self.seat is not None
-        self.session.state = await self._do(self.seat.session.dump)
-        self.leave()
+        assert self.lease is not None
+        self.session.state = await self._do(self.lease.session.dump)
+        self.end()
 
     async def _failure(self, error: Any) -> SandboxError:
         """What the code did wrong; what it had done up to there stays, unless it broke a limit."""
@@ -223,13 +225,13 @@ class _Run:
                 await self._remember()
             except MontyError:
                 undone = True
-        self.leave()
+        self.end()
         return SandboxError(kind, inner.args, text, undone)
 
-    def leave(self) -> None:
-        seat, self.seat, self.session._run = self.seat, None, None
-        if seat is not None:
-            workers().leave(seat)
+    def end(self) -> None:
+        lease, self.lease, self.session._run = self.lease, None, None
+        if lease is not None:
+            workers().release(lease)
 
 
 def _never(*_: Any, **__: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What crosses the sandbox's wall, either way: JSON's kinds of values, made of whatever comes."""
+"""Values on their way into the sandbox and out of it: both ways they become what JSON can hold."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def received(value: Any) -> Any:
 
 
 def _in_words(name: str, attributes: dict[str, Any]) -> str:
-    told = ", ".join(f"{key}={received(value)!r}" for key, value in attributes.items() if not key.startswith("_"))
-    return f"{name}({told})"
+    shown = ", ".join(f"{key}={received(value)!r}" for key, value in attributes.items() if not key.startswith("_"))
+    return f"{name}({shown})"
 
 
 def received_key(key: Any) -> Any:

@@ -1,9 +1,9 @@
-"""The worker processes, and who sits on them.
+"""The worker processes, and the sessions that lease them.
 
 There are as many as this machine has CPUs, and a session needs one only while its code computes. Between two executions
 it is bytes. While it waits for a host function (an LM call of seconds, another sandboxed program) it is *parked*: it
-keeps its worker as long as nobody else needs it, and is otherwise put away as bytes and brought back afterwards. So
-thousands of sessions may wait at once, and sandboxed code may call on sandboxed code to any depth, with few processes.
+keeps its worker as long as no other session needs it, and is otherwise put away as bytes and brought back afterwards.
+So thousands of sessions may wait at once, and sandboxed code may call sandboxed code to any depth, with few processes.
 
 Monty's blocking interface is driven by threads, one a process, rather than its asynchronous one: that one's own threads
 may meet the end of the Python process halfway and abort it (seen in 4 of about 24 short scripts).
@@ -34,8 +34,8 @@ class NoWorkerError(OSError):
     """No worker process can be had; the message says why."""
 
 
-class Seat:
-    """One session's place on a worker."""
+class WorkerLease:
+    """One session's hold on a worker process, until `Workers.release`."""
 
     def __init__(self, session: MontySession) -> None:
         self.session = session
@@ -54,57 +54,60 @@ class Workers:
         self._pool: Monty | None = None
         self._opening = threading.Lock()
         self._waiting: deque[Future[None]] = deque()
-        self._parked: dict[Seat, None] = {}
+        self._parked: dict[WorkerLease, None] = {}
 
-    async def take(self, **checkout: Any) -> Seat:
-        """A seat on a fresh worker, when there is one. `checkout` is Monty's own.
+    async def acquire(self, **checkout: Any) -> WorkerLease:
+        """Lease a fresh worker, as soon as there is one.
+
+        Args:
+            checkout: Arguments of Monty's ``checkout``.
 
         Raises:
             NoWorkerError: no worker process can be started.
         """
         await self._turn()
-        seating = self._threads.submit(self._sit, checkout)
+        checking_out = self._threads.submit(self._checkout, checkout)
         try:
-            return await asyncio.wrap_future(seating)
+            return await asyncio.wrap_future(checking_out)
         except BaseException:
-            seating.add_done_callback(self._unseat)
+            checking_out.add_done_callback(self._undo_acquire)
             raise
 
-    async def on(self, seat: Seat, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run `function`, which blocks while the seat's worker computes. Cancelling ends that worker."""
+    async def on(self, lease: WorkerLease, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `function`, which blocks while the leased worker computes. Cancelling ends that worker."""
         work = self._threads.submit(function, *args, **kwargs)
         try:
             return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
-            if not work.done() and seat.process is not None:
+            if not work.done() and lease.process is not None:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(seat.process, signal.SIGTERM)
+                    os.kill(lease.process, signal.SIGTERM)
             raise
 
-    def leave(self, seat: Seat) -> None:
-        """Give the seat up, whatever the session on it is doing."""
+    def release(self, lease: WorkerLease) -> None:
+        """Give the worker back, whatever the session on it is doing."""
         with self._lock:
-            self._parked.pop(seat, None)
-            gone = seat.moved is not None
+            self._parked.pop(lease, None)
+            gone = lease.moved is not None
         if not gone:
             with contextlib.suppress(RuntimeError):  # the Python process ends, and its workers with it
-                self._threads.submit(self._close, seat)
+                self._threads.submit(self._close, lease)
 
-    def park(self, seat: Seat) -> None:
+    def park(self, lease: WorkerLease) -> None:
         """Let others have the worker while the session waits for a host function."""
         with self._lock:
             if self._waiting:
-                self._put_away(seat)
+                self._put_away(lease)
             else:
-                self._parked[seat] = None
+                self._parked[lease] = None
 
-    async def unpark(self, seat: Seat) -> bytes | None:
-        """None when the seat is still there, and otherwise the state to take to another one."""
+    async def unpark(self, lease: WorkerLease) -> bytes | None:
+        """End `park`: None when the worker is still there, and otherwise the state to load into another one."""
         with self._lock:
-            self._parked.pop(seat, None)
-        if seat.moved is None:
+            self._parked.pop(lease, None)
+        if lease.moved is None:
             return None
-        return await asyncio.shield(asyncio.wrap_future(seat.moved))
+        return await asyncio.shield(asyncio.wrap_future(lease.moved))
 
     # Turns
 
@@ -135,15 +138,15 @@ class Workers:
                     return
             self._free += 1
 
-    # What the threads do
+    # In the threads
 
-    def _sit(self, checkout: dict[str, Any]) -> Seat:
+    def _checkout(self, checkout: dict[str, Any]) -> WorkerLease:
         with self._opening:
             if self._pool is None:
                 self._pool = self._open()
         session = self._pool.checkout(**checkout)
         session.__enter__()
-        return Seat(session)
+        return WorkerLease(session)
 
     def _open(self) -> Monty:
         if _forked:
@@ -160,28 +163,28 @@ class Workers:
             raise NoWorkerError(str(error)) from error
         return pool
 
-    def _unseat(self, seating: Future[Seat]) -> None:
-        """Undo a `take` that failed or that nobody waits for any more."""
-        if seating.cancelled() or seating.exception() is not None:
+    def _undo_acquire(self, checking_out: Future[WorkerLease]) -> None:
+        """Undo an `acquire` that failed or that was cancelled."""
+        if checking_out.cancelled() or checking_out.exception() is not None:
             self._pass_on()
         else:
-            self.leave(seating.result())
+            self.release(checking_out.result())
 
-    def _put_away(self, seat: Seat) -> None:
-        seat.moved = Future()
-        self._threads.submit(self._move, seat, seat.moved)
+    def _put_away(self, lease: WorkerLease) -> None:
+        lease.moved = Future()
+        self._threads.submit(self._move, lease, lease.moved)
 
-    def _move(self, seat: Seat, moved: Future[bytes]) -> None:
+    def _move(self, lease: WorkerLease, moved: Future[bytes]) -> None:
         try:
-            moved.set_result(seat.session.dump())
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the state is told
+            moved.set_result(lease.session.dump())
+        except BaseException as error:  # noqa: BLE001 - raised where the state is waited for
             moved.set_exception(error)
         finally:
-            self._close(seat)
+            self._close(lease)
 
-    def _close(self, seat: Seat) -> None:
+    def _close(self, lease: WorkerLease) -> None:
         try:
-            seat.session.__exit__(None, None, None)
+            lease.session.__exit__(None, None, None)
         finally:
             self._pass_on()
 

@@ -72,7 +72,7 @@ class ParallelExecutor:
             BatchInterrupted: `max_errors` items failed. It holds the results so far.
         """
         items = list(data)
-        done = _Done(len(items), self.compare_results)
+        done = _Results(len(items), self.compare_results)
         with progress("Processed", len(items), shown=not self.disable_progress_bar) as bar:
             if self.num_threads == 1:
                 self._one_by_one(function, items, done, bar)
@@ -90,13 +90,13 @@ class ParallelExecutor:
             )
         return done.results
 
-    def _one_by_one(self, function: Callable[[Any], Any], items: list[Any], done: _Done, bar: Bar) -> None:
+    def _one_by_one(self, function: Callable[[Any], Any], items: list[Any], done: _Results, bar: Bar) -> None:
         for index, item in enumerate(items):
             if self.cancel_jobs.is_set():
                 return
             self._note(contextvars.copy_context().run(self._try, function, index, item), done, bar)
 
-    async def _at_once(self, function: Callable[[Any], Any], items: list[Any], done: _Done, bar: Bar) -> None:
+    async def _at_once(self, function: Callable[[Any], Any], items: list[Any], done: _Results, bar: Bar) -> None:
         pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="dspex-parallel")
         loop = asyncio.get_running_loop()
         started: dict[int, float] = {}
@@ -147,7 +147,7 @@ class ParallelExecutor:
         )
         logger.error("Error for %s: %s%s", item, error, hint)
 
-    def _note(self, outcome: _Outcome, done: _Done, bar: Bar) -> None:
+    def _note(self, outcome: _Outcome, done: _Results, bar: Bar) -> None:
         index, result, error = outcome
         if error is not None and not isinstance(error, Exception):
             done.stop = error
@@ -160,14 +160,14 @@ class ParallelExecutor:
             self.exceptions_map[index] = error
         bar.advance(done.said())
 
-    def _stragglers(self, started: dict[int, float], done: _Done, tried_again: set[int]) -> list[int]:
+    def _stragglers(self, started: dict[int, float], done: _Results, tried_again: set[int]) -> list[int]:
         """Those in work for longer than `timeout`, when few are left."""
         if self.timeout <= 0 or done.left() > self.straggler_limit or self.cancel_jobs.is_set():
             return []
         late = time.monotonic() - self.timeout
         return [i for i, start in started.items() if start <= late and i not in done and i not in tried_again]
 
-    def _until_straggling(self, started: dict[int, float], done: _Done, tried_again: set[int]) -> float | None:
+    def _until_straggling(self, started: dict[int, float], done: _Results, tried_again: set[int]) -> float | None:
         """How long to wait for a result before somebody counts as a straggler."""
         if self.timeout <= 0 or done.left() > self.straggler_limit:
             return None
@@ -177,7 +177,7 @@ class ParallelExecutor:
         return self.timeout if len(tried_again) < done.left() else None  # not begun yet, or all tried again
 
 
-class _Done:
+class _Results:
     """The results so far."""
 
     def __init__(self, count: int, scored: bool) -> None:

@@ -15,7 +15,7 @@ from dspex.adapters.types.mcp_tool import mcp_tool_arguments
 from dspex.adapters.types.tool_calls import ToolCallResults, ToolCalls
 from dspex.adapters.types.tool_schema import arguments_of, convert_input_schema_to_tool_args
 from dspex.bridge import in_sync_code, run_sync, wait_for
-from dspex.callback import announced, callbacks_for
+from dspex.callback import callbacks_for, notify_callbacks
 from dspex.settings import settings
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Tool(Type):
         listeners = callbacks_for(self)
         if not listeners:
             return self._call(kwargs)
-        with announced("tool", self, {"kwargs": kwargs}, listeners) as call:
+        with notify_callbacks("tool", self, {"kwargs": kwargs}, listeners) as call:
             call.outputs = self._call(kwargs)
             return call.outputs
 
@@ -103,7 +103,7 @@ class Tool(Type):
         listeners = callbacks_for(self)
         if not listeners:
             return await self._acall(kwargs)
-        with announced("tool", self, {"kwargs": kwargs}, listeners) as call:
+        with notify_callbacks("tool", self, {"kwargs": kwargs}, listeners) as call:
             call.outputs = await self._acall(kwargs)
             return call.outputs
 

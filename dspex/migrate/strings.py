@@ -6,7 +6,7 @@ import re
 
 import libcst as cst
 
-from dspex.migrate.looking import Looking, dotted
+from dspex.migrate.name_visitor import NameVisitor, dotted
 from dspex.migrate.names import has_exactly, problem_with
 from dspex.migrate.requirements import new_requirement
 
@@ -21,7 +21,7 @@ _MODULES = "sys.modules"
 _TYPES = {"cast", "TypeVar", "NewType"}
 
 
-class Strings(Looking):
+class StringVisitor(NameVisitor):
     """Rewrites strings that are surely references to DSPy, and says which ones may be."""
 
     def __init__(self) -> None:

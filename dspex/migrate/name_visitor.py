@@ -9,7 +9,7 @@ from libcst.metadata import ParentNodeProvider, QualifiedNameSource, ScopeProvid
 LIBRARIES = ("dspy", "dspex")
 
 
-class Looking(cst.CSTVisitor):
+class NameVisitor(cst.CSTVisitor):
     """Finds out what a node stands for; whoever uses it provides `replace` and `remark`."""
 
     def replace(self, node: cst.CSTNode, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Callbacks hear of each `format` and `parse` of an adapter, whoever calls it, and of each once."""
+"""Callbacks are called for each `format` and `parse` of an adapter: once for each, whichever code calls it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-from dspex.callback import Kind, announced, callbacks_for
+from dspex.callback import Kind, callbacks_for, notify_callbacks
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _in_progress: ContextVar[tuple[tuple[int, Kind], ...]] = ContextVar("dspex_adapter_steps", default=())
 
 
-def announcing(kind: Kind) -> Callable[[F], F]:
-    """Make a method tell callbacks of its calls. The ``super()`` call inside an override is a part of it."""
+def with_step_callbacks(kind: Kind) -> Callable[[F], F]:
+    """Decorate a step of an adapter so that callbacks are called at its start and end.
+
+    A ``super()`` call inside an override belongs to the override's own step.
+
+    Args:
+        kind: What kind of call callbacks receive.
+    """
 
     def decorate(step: F) -> F:
         @functools.wraps(step)
-        def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def reported(self: Any, *args: Any, **kwargs: Any) -> Any:
             listeners = callbacks_for(self)
             if not listeners:
                 return step(self, *args, **kwargs)
@@ -31,12 +37,12 @@ def announcing(kind: Kind) -> Callable[[F], F]:
             del inputs[next(iter(inputs))]
             token = _in_progress.set((*outer, mine))
             try:
-                with announced(kind, self, inputs, listeners) as call:
+                with notify_callbacks(kind, self, inputs, listeners) as call:
                     call.outputs = step(self, *args, **kwargs)
                     return call.outputs
             finally:
                 _in_progress.reset(token)
 
-        return cast("F", told)
+        return cast("F", reported)
 
     return decorate
