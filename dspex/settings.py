@@ -23,6 +23,7 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from dspex.dotdict import dotdict
 from dspex.errors import UsageError
 
 logger = logging.getLogger(__name__)
@@ -136,8 +137,6 @@ class Settings:
 
     def copy(self) -> dict[str, Any]:
         """All that is in force here, as a dictionary of its own with the keys as attributes too."""
-        from dspex.dotdict import dotdict
-
         return dotdict({**main_thread_config, **thread_local_overrides.get()})
 
     @property

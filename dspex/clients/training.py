@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dspex.clients.provider import Provider, ReinforceJob, TrainingJob
+from dspex.clients.training_providers import provider_for
 from dspex.errors import LMUnsupportedFeatureError
 
 if TYPE_CHECKING:
@@ -27,10 +28,8 @@ class Trainable:
     train_kwargs: dict[str, Any]
 
     def infer_provider(self) -> Provider:
-        """The provider in force where none was given: OpenAI's for its models, else one that can do nothing."""
-        from dspex.finetuning.provider import OpenAIProvider
-
-        return OpenAIProvider() if OpenAIProvider.is_provider_model(self.model) else Provider()
+        """The provider where none was given: one that can train the model, else one that can do nothing."""
+        return provider_for(self.model)
 
     def launch(self, launch_kwargs: dict[str, Any] | None = None) -> None:
         """Have the provider make the model ready to be called."""

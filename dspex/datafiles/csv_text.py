@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from dspex.datafiles.file import MalformedError
+from dspex.datafiles.malformed import MalformedError
 from dspex.datafiles.text_lines import text_lines
 
 _LARGEST_FIELD = 2**31 - 1

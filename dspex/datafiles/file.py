@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dspex.datafiles.csv_text import read_csv
+from dspex.datafiles.jsonl import read_jsonl
+from dspex.datafiles.malformed import MalformedError
+from dspex.datafiles.parquet import read_parquet
 from dspex.errors import UsageError
 
 Row = dict[str, Any]
@@ -56,27 +60,13 @@ class DataFile:
         return f"{self.path}, {self._unit} {number}"
 
 
-class MalformedError(Exception):
-    """What is wrong with the row, or line, `number`."""
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number = number
-
-
 def _format(path: Path) -> tuple[Callable[[Path], Numbered], str]:
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
-        from dspex.datafiles.jsonl import read_jsonl
-
         return read_jsonl, "line"
     if suffix == ".csv":
-        from dspex.datafiles.csv_text import read_csv
-
         return read_csv, "line"
     if suffix in (".parquet", ".pq"):
-        from dspex.datafiles.parquet import read_parquet
-
         return read_parquet, "row"
     hint = " One JSON object a line? Then name it .jsonl." if suffix == ".json" else ""
     raise UsageError(f"{path}: a data file is .jsonl, .csv or .parquet.{hint}")

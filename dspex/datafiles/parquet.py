@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dspex.datafiles.file import MalformedError
+from dspex.datafiles.malformed import MalformedError
 from dspex.errors import UsageError
 from dspex.store.jsonable import to_jsonable
 

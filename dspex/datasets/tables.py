@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dspex.datafiles.file import MalformedError
+from dspex.datafiles.malformed import MalformedError
 from dspex.errors import UsageError
 
 Row = dict[str, Any]

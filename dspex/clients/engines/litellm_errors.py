@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dspex import errors
-from dspex.clients.resilience.retry import retry_after
+from dspex.clients.http.retry_after import retry_after
 
 _MEANINGS: tuple[tuple[str, type[errors.LMError]], ...] = (
     ("ContextWindowExceededError", errors.ContextWindowExceededError),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from dspex.clients.resilience.limiter import PATIENCE_SECONDS
@@ -76,29 +74,3 @@ def _worth_waiting(error: BaseException) -> bool:
     if getattr(error, "final", False):
         return False
     return may_pass(error) and (getattr(error, "retry_after", None) or 0.0) <= PATIENCE_SECONDS
-
-
-def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """The seconds that a provider asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    asked = headers.get("Retry-After")
-    seconds = _number(asked)
-    if seconds is not None or asked is None:
-        return seconds
-    try:
-        date = parsedate_to_datetime(asked)
-    except ValueError:
-        return None
-    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-    return max(0.0, (date - now()).total_seconds())
-
-
-def _number(text: str | None) -> float | None:
-    """A finite number of zero or more, or None."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None

@@ -143,7 +143,7 @@ def test_other_models_have_none_and_may_be_given_one(store: Store) -> None:
 
 
 def test_provider_is_at_dspys_path() -> None:
-    from dspex.clients.wires.openai.chat import OpenAIProvider as AtItsPath
+    from dspex.clients.openai import OpenAIProvider as AtItsPath
 
     assert AtItsPath is OpenAIProvider
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from dspex.clients.http.retry_after import retry_after
 from dspex.clients.http.transport import RawResponse
-from dspex.clients.resilience.retry import retry_after
 from dspex.clients.wires.openai.chat import excerpt, is_too_long
 from dspex.errors import (
     ContextWindowExceededError,

@@ -11,8 +11,8 @@ import orjson
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.params import sent_params
 from dspex.clients.canonical.request import Encoded, encode_messages, seal_params
+from dspex.clients.http.retry_after import retry_after
 from dspex.clients.http.transport import RawResponse
-from dspex.clients.resilience.retry import retry_after
 from dspex.clients.wires.wire import Wire as Wire
 from dspex.errors import (
     ContextWindowExceededError,
@@ -168,12 +168,3 @@ def _words(body: bytes) -> tuple[str, str]:
 def excerpt(body: bytes) -> str:
     text = body[:500].decode(errors="replace").strip()
     return text if text else "(empty)"
-
-
-def __getattr__(name: str) -> Any:
-    """DSPy has its provider for fine-tuning at this path."""
-    if name in ("OpenAIProvider", "TrainingJobOpenAI"):
-        from dspex.finetuning import provider
-
-        return getattr(provider, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
