@@ -10,346 +10,185 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from dspex.logs import configure_dspy_loggers, disable_logging, enable_logging
+from dspex.logs import configure_dspy_loggers as configure_dspy_loggers
+from dspex.logs import disable_logging as disable_logging
+from dspex.logs import enable_logging as enable_logging
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "dspex.dsp.colbertv2": ("ColBERTv2",),
-    "dspex.retrievers": (
-        "Embeddings",
-        "EmbeddingsWithScores",
-        "Retrieve",
-    ),
-    "dspex.adapters": ("Adapter", "ChatAdapter", "JSONAdapter", "TwoStepAdapter", "XMLAdapter"),
-    "dspex.adapters.types": (
-        "Audio",
-        "Code",
-        "File",
-        "History",
-        "Image",
-        "Reasoning",
-        "Tool",
-        "ToolCallResults",
-        "ToolCalls",
-        "Type",
-    ),
-    "dspex.clients.batch.local": ("batch_api",),
-    "dspex.clients.cost.budget": ("Budget",),
+    "dspex.adapters": "Adapter ChatAdapter JSONAdapter TwoStepAdapter XMLAdapter",
+    "dspex.adapters.types": "Audio Code File History Image Reasoning Tool ToolCallResults ToolCalls Type",
     "dspex.clients": (
-        "BaseLM",
-        "Embedder",
-        "LM",
-        "Provider",
-        "TrainingJob",
-        "configure_cache",
-        "disable_litellm_logging",
-        "enable_litellm_logging",
-        "inspect_history",
+        "BaseLM configure_cache disable_litellm_logging Embedder enable_litellm_logging inspect_history LM "
+        "Provider TrainingJob"
     ),
-    "dspex.evaluate": ("Evaluate", "EvaluationResult"),
+    "dspex.clients.batch.local": "batch_api",
+    "dspex.clients.cost.budget": "Budget",
+    "dspex.dsp.colbertv2": "ColBERTv2",
+    "dspex.errors": (
+        "AdapterParseError BudgetExceededError ContextWindowExceededError DSPyError is_retryable_lm_error "
+        "LMAuthError LMBillingError LMCollectionLimitError LMConfigurationError LMError LMInvalidRequestError "
+        "LMLockTimeoutError LMNotConfiguredError LMProviderError LMRateLimitError LMServerError "
+        "LMStreamAssemblyError LMTimeoutError LMTransportError LMUnexpectedError LMUnsupportedFeatureError "
+        "LMUnsupportedModelError UsageError"
+    ),
+    "dspex.evaluate": "Evaluate EvaluationResult",
     "dspex.predict": (
-        "BestOfN",
-        "ChainOfThought",
-        "CodeAct",
-        "KNN",
-        "MultiChainComparison",
-        "Parallel",
-        "Predict",
-        "ProgramOfThought",
-        "RLM",
-        "ReAct",
-        "ReActV2",
-        "Refine",
-        "majority",
+        "BestOfN ChainOfThought CodeAct KNN majority MultiChainComparison Parallel Predict ProgramOfThought ReAct "
+        "ReActV2 Refine RLM"
     ),
     "dspex.primitives": (
-        "BaseModule",
-        "CodeExecutionError",
-        "CodeInterpreter",
-        "CodeInterpreterError",
-        "Completions",
-        "Example",
-        "FinalOutput",
-        "LocalInterpreter",
-        "Module",
-        "Prediction",
-        "PythonInterpreter",
-        "SandboxSerializable",
-        "track_usage",
-        "resolve_interpreter_factory",
+        "BaseModule CodeExecutionError CodeInterpreter CodeInterpreterError Completions Example FinalOutput "
+        "LocalInterpreter Module Prediction PythonInterpreter resolve_interpreter_factory SandboxSerializable "
+        "track_usage"
     ),
-    "dspex.primitives.asyncify": ("asyncify",),
-    "dspex.primitives.syncify": ("syncify",),
-    "dspex.settings": ("configure", "context", "load_settings"),
+    "dspex.primitives.asyncify": "asyncify",
+    "dspex.primitives.syncify": "syncify",
+    "dspex.retrievers": "Embeddings EmbeddingsWithScores Retrieve",
+    "dspex.settings": "configure context load_settings",
     "dspex.signatures": (
-        "InputField",
-        "OldField",
-        "OldInputField",
-        "OldOutputField",
-        "OutputField",
-        "Signature",
-        "SignatureMeta",
-        "ensure_signature",
-        "infer_prefix",
-        "make_signature",
+        "ensure_signature infer_prefix InputField make_signature OldField OldInputField OldOutputField OutputField "
+        "Signature SignatureMeta"
     ),
-    "dspex.store": ("Store",),
-    "dspex.streaming": ("streamify",),
-    "dspex.teleprompt": ("BootstrapFewShot", "LabeledFewShot", "Optimizer", "Teleprompter"),
-    "dspex.temporal": ("Client", "Run", "RunResult"),
-    "dspex.utils.saving": ("load",),
+    "dspex.store": "Store",
+    "dspex.streaming": "streamify",
+    "dspex.teleprompt": "BootstrapFewShot LabeledFewShot Optimizer Teleprompter",
+    "dspex.temporal": "Client Run RunResult",
+    "dspex.utils.saving": "load",
 }
-_ERRORS = (
-    "AdapterParseError",
-    "BudgetExceededError",
-    "ContextWindowExceededError",
-    "DSPyError",
-    "LMAuthError",
-    "LMBillingError",
-    "LMCollectionLimitError",
-    "LMConfigurationError",
-    "LMError",
-    "LMInvalidRequestError",
-    "LMLockTimeoutError",
-    "LMNotConfiguredError",
-    "LMProviderError",
-    "LMRateLimitError",
-    "LMServerError",
-    "LMStreamAssemblyError",
-    "LMTimeoutError",
-    "LMTransportError",
-    "LMUnexpectedError",
-    "LMUnsupportedFeatureError",
-    "LMUnsupportedModelError",
-    "UsageError",
-    "is_retryable_lm_error",
-)
-_HOME_OF = {name: home for home, names in {**_HOMES, "dspex.errors": _ERRORS}.items() for name in names}
+"""The public names by the module that each is loaded from, when it is first used."""
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [
-    "KNN",
-    "LM",
-    "RLM",
-    "Adapter",
-    "AdapterParseError",
-    "Audio",
-    "BaseLM",
-    "BaseModule",
-    "BestOfN",
-    "BootstrapFewShot",
-    "Budget",
-    "BudgetExceededError",
-    "ChainOfThought",
-    "ChatAdapter",
-    "Client",
-    "Code",
-    "CodeAct",
-    "CodeExecutionError",
-    "CodeInterpreter",
-    "CodeInterpreterError",
-    "ColBERTv2",
-    "Completions",
-    "ContextWindowExceededError",
-    "DSPyError",
-    "Embedder",
-    "Embeddings",
-    "EmbeddingsWithScores",
-    "Evaluate",
-    "EvaluationResult",
-    "Example",
-    "File",
-    "FinalOutput",
-    "History",
-    "Image",
-    "InputField",
-    "JSONAdapter",
-    "LMAuthError",
-    "LMBillingError",
-    "LMCollectionLimitError",
-    "LMConfigurationError",
-    "LMError",
-    "LMInvalidRequestError",
-    "LMLockTimeoutError",
-    "LMNotConfiguredError",
-    "LMProviderError",
-    "LMRateLimitError",
-    "LMServerError",
-    "LMStreamAssemblyError",
-    "LMTimeoutError",
-    "LMTransportError",
-    "LMUnexpectedError",
-    "LMUnsupportedFeatureError",
-    "LMUnsupportedModelError",
-    "LabeledFewShot",
-    "LocalInterpreter",
-    "Module",
-    "MultiChainComparison",
-    "OldField",
-    "OldInputField",
-    "OldOutputField",
-    "Optimizer",
-    "OutputField",
-    "Parallel",
-    "Predict",
-    "Prediction",
-    "ProgramOfThought",
-    "Provider",
-    "PythonInterpreter",
-    "ReAct",
-    "ReActV2",
-    "Reasoning",
-    "Refine",
-    "Retrieve",
-    "Run",
-    "RunResult",
-    "SandboxSerializable",
-    "Signature",
-    "SignatureMeta",
-    "Store",
-    "Teleprompter",
-    "Tool",
-    "ToolCallResults",
-    "ToolCalls",
-    "TrainingJob",
-    "TwoStepAdapter",
-    "Type",
-    "UsageError",
-    "XMLAdapter",
-    "__version__",
-    "asyncify",
-    "batch_api",
-    "configure",
-    "configure_cache",
-    "configure_dspy_loggers",
-    "context",
-    "disable_litellm_logging",
-    "disable_logging",
-    "enable_litellm_logging",
-    "enable_logging",
-    "ensure_signature",
-    "infer_prefix",
-    "inspect_history",
-    "is_retryable_lm_error",
-    "load",
-    "load_settings",
-    "majority",
-    "make_signature",
-    "resolve_interpreter_factory",
-    "settings",
-    "streamify",
-    "syncify",
-    "track_usage",
-]
+__all__ = sorted([*_HOME_OF, "__version__", "configure_dspy_loggers", "disable_logging", "enable_logging", "settings"])
 
+# What type checkers and editors see. tests/unit/test_project.py holds it and `_HOMES` together.
+# isort: off
 if TYPE_CHECKING:
-    cache: Any
-    from dspex import settings
-    from dspex.adapters import Adapter, ChatAdapter, JSONAdapter, TwoStepAdapter, XMLAdapter
+    from dspex import settings as settings
+    from dspex.adapters import (
+        Adapter as Adapter,
+        ChatAdapter as ChatAdapter,
+        JSONAdapter as JSONAdapter,
+        TwoStepAdapter as TwoStepAdapter,
+        XMLAdapter as XMLAdapter,
+    )
     from dspex.adapters.types import (
-        Audio,
-        Code,
-        File,
-        History,
-        Image,
-        Reasoning,
-        Tool,
-        ToolCallResults,
-        ToolCalls,
-        Type,
+        Audio as Audio,
+        Code as Code,
+        File as File,
+        History as History,
+        Image as Image,
+        Reasoning as Reasoning,
+        Tool as Tool,
+        ToolCallResults as ToolCallResults,
+        ToolCalls as ToolCalls,
+        Type as Type,
     )
     from dspex.clients import (
-        LM,
-        BaseLM,
-        Embedder,
-        Provider,
-        TrainingJob,
-        configure_cache,
-        disable_litellm_logging,
-        enable_litellm_logging,
-        inspect_history,
+        BaseLM as BaseLM,
+        configure_cache as configure_cache,
+        disable_litellm_logging as disable_litellm_logging,
+        Embedder as Embedder,
+        enable_litellm_logging as enable_litellm_logging,
+        inspect_history as inspect_history,
+        LM as LM,
+        Provider as Provider,
+        TrainingJob as TrainingJob,
     )
-    from dspex.clients.batch.local import batch_api
-    from dspex.clients.cost.budget import Budget
-    from dspex.dsp.colbertv2 import ColBERTv2
+    from dspex.clients.batch.local import batch_api as batch_api
+    from dspex.clients.cost.budget import Budget as Budget
+    from dspex.dsp.colbertv2 import ColBERTv2 as ColBERTv2
     from dspex.errors import (
-        AdapterParseError,
-        BudgetExceededError,
-        ContextWindowExceededError,
-        DSPyError,
-        LMAuthError,
-        LMBillingError,
-        LMCollectionLimitError,
-        LMConfigurationError,
-        LMError,
-        LMInvalidRequestError,
-        LMLockTimeoutError,
-        LMNotConfiguredError,
-        LMProviderError,
-        LMRateLimitError,
-        LMServerError,
-        LMStreamAssemblyError,
-        LMTimeoutError,
-        LMTransportError,
-        LMUnexpectedError,
-        LMUnsupportedFeatureError,
-        LMUnsupportedModelError,
-        UsageError,
-        is_retryable_lm_error,
+        AdapterParseError as AdapterParseError,
+        BudgetExceededError as BudgetExceededError,
+        ContextWindowExceededError as ContextWindowExceededError,
+        DSPyError as DSPyError,
+        is_retryable_lm_error as is_retryable_lm_error,
+        LMAuthError as LMAuthError,
+        LMBillingError as LMBillingError,
+        LMCollectionLimitError as LMCollectionLimitError,
+        LMConfigurationError as LMConfigurationError,
+        LMError as LMError,
+        LMInvalidRequestError as LMInvalidRequestError,
+        LMLockTimeoutError as LMLockTimeoutError,
+        LMNotConfiguredError as LMNotConfiguredError,
+        LMProviderError as LMProviderError,
+        LMRateLimitError as LMRateLimitError,
+        LMServerError as LMServerError,
+        LMStreamAssemblyError as LMStreamAssemblyError,
+        LMTimeoutError as LMTimeoutError,
+        LMTransportError as LMTransportError,
+        LMUnexpectedError as LMUnexpectedError,
+        LMUnsupportedFeatureError as LMUnsupportedFeatureError,
+        LMUnsupportedModelError as LMUnsupportedModelError,
+        UsageError as UsageError,
     )
-    from dspex.evaluate import Evaluate, EvaluationResult
+    from dspex.evaluate import Evaluate as Evaluate, EvaluationResult as EvaluationResult
     from dspex.predict import (
-        KNN,
-        RLM,
-        BestOfN,
-        ChainOfThought,
-        CodeAct,
-        MultiChainComparison,
-        Parallel,
-        Predict,
-        ProgramOfThought,
-        ReAct,
-        ReActV2,
-        Refine,
-        majority,
+        BestOfN as BestOfN,
+        ChainOfThought as ChainOfThought,
+        CodeAct as CodeAct,
+        KNN as KNN,
+        majority as majority,
+        MultiChainComparison as MultiChainComparison,
+        Parallel as Parallel,
+        Predict as Predict,
+        ProgramOfThought as ProgramOfThought,
+        ReAct as ReAct,
+        ReActV2 as ReActV2,
+        Refine as Refine,
+        RLM as RLM,
     )
     from dspex.primitives import (
-        BaseModule,
-        CodeExecutionError,
-        CodeInterpreter,
-        CodeInterpreterError,
-        Completions,
-        Example,
-        FinalOutput,
-        LocalInterpreter,
-        Module,
-        Prediction,
-        PythonInterpreter,
-        SandboxSerializable,
-        resolve_interpreter_factory,
-        track_usage,
+        BaseModule as BaseModule,
+        CodeExecutionError as CodeExecutionError,
+        CodeInterpreter as CodeInterpreter,
+        CodeInterpreterError as CodeInterpreterError,
+        Completions as Completions,
+        Example as Example,
+        FinalOutput as FinalOutput,
+        LocalInterpreter as LocalInterpreter,
+        Module as Module,
+        Prediction as Prediction,
+        PythonInterpreter as PythonInterpreter,
+        resolve_interpreter_factory as resolve_interpreter_factory,
+        SandboxSerializable as SandboxSerializable,
+        track_usage as track_usage,
     )
-    from dspex.primitives.asyncify import asyncify
-    from dspex.primitives.syncify import syncify
-    from dspex.retrievers import Embeddings, EmbeddingsWithScores, Retrieve
-    from dspex.settings import configure, context, load_settings
+    from dspex.primitives.asyncify import asyncify as asyncify
+    from dspex.primitives.syncify import syncify as syncify
+    from dspex.retrievers import (
+        Embeddings as Embeddings,
+        EmbeddingsWithScores as EmbeddingsWithScores,
+        Retrieve as Retrieve,
+    )
+    from dspex.settings import configure as configure, context as context, load_settings as load_settings
     from dspex.signatures import (
-        InputField,
-        OldField,
-        OldInputField,
-        OldOutputField,
-        OutputField,
-        Signature,
-        SignatureMeta,
-        ensure_signature,
-        infer_prefix,
-        make_signature,
+        ensure_signature as ensure_signature,
+        infer_prefix as infer_prefix,
+        InputField as InputField,
+        make_signature as make_signature,
+        OldField as OldField,
+        OldInputField as OldInputField,
+        OldOutputField as OldOutputField,
+        OutputField as OutputField,
+        Signature as Signature,
+        SignatureMeta as SignatureMeta,
     )
-    from dspex.store import Store
-    from dspex.streaming import streamify
-    from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer, Teleprompter
-    from dspex.temporal import Client, Run, RunResult
-    from dspex.utils.saving import load
+    from dspex.store import Store as Store
+    from dspex.streaming import streamify as streamify
+    from dspex.teleprompt import (
+        BootstrapFewShot as BootstrapFewShot,
+        LabeledFewShot as LabeledFewShot,
+        Optimizer as Optimizer,
+        Teleprompter as Teleprompter,
+    )
+    from dspex.temporal import Client as Client, Run as Run, RunResult as RunResult
+    from dspex.utils.saving import load as load
+
+    cache: Any
+# isort: on
 
 
 def __getattr__(name: str) -> Any:
@@ -359,14 +198,14 @@ def __getattr__(name: str) -> Any:
         return globals().setdefault("cache", importlib.import_module("dspex.clients.cache.configuration").usual_cache())
     home = _HOME_OF.get(name)
     if home is None:
-        return _room(name)
+        return _subpackage(name)
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 
 
-def _room(name: str) -> Any:
-    """``dspex.utils`` and the like are there without an import of their own, as DSPy's are."""
+def _subpackage(name: str) -> Any:
+    """``dspex.utils`` and the like can be used without an import of their own, as DSPy's can."""
     if name.startswith("_") or importlib.util.find_spec(f"dspex.{name}") is None:
         raise AttributeError(f"module 'dspex' has no attribute {name!r}")
     return importlib.import_module(f"dspex.{name}")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import dspex
+
 if TYPE_CHECKING:
     from dspex.store import Store
     from dspex.temporal.server import EmbeddedServer
@@ -36,6 +38,14 @@ def commands() -> list[str]:
         for line in block.replace("\\\n", " ").splitlines()
     ]
     return [line for line in lines if line.startswith("dspex ")]
+
+
+def test_type_checkers_see_the_public_names_that_are_there() -> None:
+    tree = ast.parse((ROOT / "dspex" / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    seen = {alias.asname: node.module for node in imports for alias in node.names}
+    assert seen == {**dspex._HOME_OF, "settings": "dspex"}
 
 
 @pytest.mark.parametrize("block", blocks(README, "python"))

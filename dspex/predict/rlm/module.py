@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import inspect
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dspex.adapters.parsing import parse_value
 from dspex.adapters.types.tool import Tool
 from dspex.errors import format_error_for_lm
 from dspex.predict.chain_of_thought import ChainOfThought
@@ -20,6 +16,7 @@ from dspex.predict.predict import Predict
 from dspex.predict.program_of_thought import ProgramOfThought
 from dspex.predict.react import ReAct
 from dspex.predict.react_v2 import ReActV2
+from dspex.predict.rlm.exchange import code_to_make, interpreter_tool, read_submitted
 from dspex.predict.rlm.names import check_inputs, check_names, tools_by_name
 from dspex.predict.rlm.prompt import (
     SUB_AGENT_INSTRUCTIONS,
@@ -218,22 +215,7 @@ class RLM(Module):
         self, result: FinalOutput, output_field_names: list[str]
     ) -> tuple[dict[str, Any] | None, str | None]:
         """The outputs in the signature's types, or what is wrong with them in words for the LM."""
-        raw = result.output
-        if not isinstance(raw, dict):
-            kind = type(raw).__name__
-            return None, f"[Error] FINAL returned {kind}, expected dict with fields: {output_field_names}"
-        missing = sorted(set(output_field_names) - set(raw))
-        if missing:
-            return None, f"[Error] Missing output fields: {missing}. Use SUBMIT({', '.join(output_field_names)})"
-        parsed, errors = {}, []
-        for name in output_field_names:
-            annotation = self.signature.output_fields[name].annotation
-            try:
-                parsed[name] = parse_value(raw[name], annotation)
-            except ValueError as error:
-                expected = getattr(annotation, "__name__", annotation)
-                errors.append(f"{name}: expected {expected}, got {type(raw[name]).__name__}: {error}")
-        return (None, "[Type Error] " + "; ".join(errors)) if errors else (parsed, None)
+        return read_submitted(self.signature, result.output, output_field_names)
 
     def _format_output(self, output: str) -> str:
         return output or "(no output - did you forget to print?)"
@@ -278,7 +260,7 @@ class RLM(Module):
         plain = {}
         for name, value in input_args.items():
             if isinstance(value, SandboxSerializable):
-                code, variables = _code_to_make(name, value)
+                code, variables = code_to_make(name, value)
                 repl.execute(code, variables=variables)
             else:
                 plain[name] = value
@@ -286,23 +268,14 @@ class RLM(Module):
 
     def _prepare_execution_tools(self, budget: _LLMCallBudget | None = None) -> dict[str, Callable[..., Any]]:
         tools = self._make_llm_tools(budget)
-        return tools | {name: self._make_interpreter_tool(tool) for name, tool in self._user_tools.items()}
+        return tools | {name: interpreter_tool(tool) for name, tool in self._user_tools.items()}
 
     def _make_llm_tools(
         self, budget: _LLMCallBudget | None = None, max_workers: int = 8
     ) -> dict[str, Callable[..., Any]]:
         return llm_tools(budget or _LLMCallBudget(self.max_llm_calls), self.sub_lm, max_workers)
 
-    def _make_interpreter_tool(self, tool: Tool) -> Callable[..., Any]:
-        """A function that calls the tool and looks like the tool's own."""
-        function = tool.func
-        awaited = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-        invoke: Any = _awaited_call(tool) if awaited else _plain_call(tool)
-        functools.update_wrapper(invoke, function)
-        invoke.__signature__ = inspect.signature(function)
-        return invoke  # type: ignore[no-any-return]
-
-    # What the LM is told
+    # The prompt
 
     def _build_signatures(self) -> tuple[Any, Any]:
         factory = resolve_interpreter_factory(self._interpreter_factory)
@@ -374,29 +347,3 @@ _SUB_AGENTS: dict[str, type] = {
     cls.__name__: cls for cls in (Predict, ChainOfThought, RLM, CodeAct, ProgramOfThought, ReAct, ReActV2)
 }
 """The modules that the code may build: see `dspex.primitives.facade.BRIDGEABLE_KINDS`."""
-
-
-def _plain_call(tool: Tool) -> Callable[..., Any]:
-    return lambda **kwargs: tool(**kwargs)
-
-
-def _awaited_call(tool: Tool) -> Callable[..., Any]:
-    async def invoke(**kwargs: Any) -> Any:
-        return await tool.acall(**kwargs)
-
-    return invoke
-
-
-def _code_to_make(name: str, value: SandboxSerializable) -> tuple[str, dict[str, str]]:
-    """Code that makes `value` in an interpreter, and the variables that it needs."""
-    payload: Any = value.to_sandbox()
-    raw = f"_raw_{name}"
-    lines, variables = [], {}
-    try:
-        variables[raw] = payload.decode("utf-8") if isinstance(payload, bytes) else str(payload)
-    except UnicodeDecodeError:
-        variables[f"{raw}_base64"] = base64.b64encode(payload).decode("ascii")
-        lines += ["import base64", f"{raw} = base64.b64decode({raw}_base64)"]
-    setup = value.sandbox_setup()
-    lines += [*([setup] if setup else []), value.sandbox_assignment(name, raw)]
-    return "\n".join(lines), variables
