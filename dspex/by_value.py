@@ -46,5 +46,5 @@ def _unregister(modules: list[ModuleType]) -> None:
         for module in modules:
             _in_use[module.__name__] -= 1
             if not _in_use[module.__name__]:
-                with suppress(ValueError):  # the user took it out meanwhile
+                with suppress(ValueError):  # the user unregistered it meanwhile
                     cloudpickle.unregister_pickle_by_value(module)

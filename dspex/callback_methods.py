@@ -1,4 +1,4 @@
-"""`with_callbacks`: tell callbacks of a method's calls, on classes of the user's own as on ours."""
+"""`with_callbacks`: call callbacks around a method, on user-defined classes as on those of dspex."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS: tuple[tuple[str, str, Kind], ...] = (
     ("dspex.teleprompt.teleprompt", "Teleprompter", "compile"),
     ("dspex.adapters.types.tool", "Tool", "tool"),
 )
-"""What kind of call the methods of a class are. A class whose module is not loaded yet has no instances."""
+"""The kind of call by class. A class whose module is not loaded yet has no instances."""
 
 _ADAPTER: dict[str, Kind] = {"format": "adapter_format", "parse": "adapter_parse"}
 _INTERPRETER: dict[str, Kind] = {
@@ -31,11 +31,11 @@ _INTERPRETER: dict[str, Kind] = {
 
 
 def with_callbacks(fn: F) -> F:
-    """Decorate a method, synchronous or ``async``, so that callbacks hear of its calls.
+    """Decorate a method, synchronous or ``async``, so that callbacks are called at its start and end.
 
-    Those of ``dspex.configure(callbacks=...)`` come first, then those of the instance (its attribute `callbacks`). What
-    they hear it as follows from the class: methods of LMs, adapters (`format`, `parse`), tools, evaluators, optimizers
-    and code interpreters are known for what they are, and all others are modules'.
+    Those of ``dspex.configure(callbacks=...)`` come first, then those of the instance (its attribute `callbacks`). The
+    kind of call follows from the class: methods of LMs, adapters (`format`, `parse`), tools, evaluators, optimizers
+    and code interpreters have kinds of their own, and all others count as modules'.
     """
     signature = inspect.signature(fn)
 
@@ -70,8 +70,8 @@ def with_callbacks(fn: F) -> F:
 
 
 def compile_with_callbacks(fn: F) -> F:
-    """`with_callbacks` for an optimizer's `compile`: told once, also where it calls its base class's."""
-    told = with_callbacks(fn)
+    """`with_callbacks` for an optimizer's `compile`: one call, also where it calls its base class's `compile`."""
+    reported = with_callbacks(fn)
 
     if inspect.iscoroutinefunction(fn):
 
@@ -81,7 +81,7 @@ def compile_with_callbacks(fn: F) -> F:
                 return await fn(instance, *args, **kwargs)
             token = _compiling.set((*_compiling.get(), id(instance)))
             try:
-                return await told(instance, *args, **kwargs)
+                return await reported(instance, *args, **kwargs)
             finally:
                 _compiling.reset(token)
 
@@ -93,7 +93,7 @@ def compile_with_callbacks(fn: F) -> F:
             return fn(instance, *args, **kwargs)
         token = _compiling.set((*_compiling.get(), id(instance)))
         try:
-            return told(instance, *args, **kwargs)
+            return reported(instance, *args, **kwargs)
         finally:
             _compiling.reset(token)
 
@@ -101,14 +101,14 @@ def compile_with_callbacks(fn: F) -> F:
 
 
 _compiling: ContextVar[tuple[int, ...]] = ContextVar("dspex_compiling", default=())
-"""The optimizers whose `compile` is under way here, by id."""
+"""The ids of the optimizers whose `compile` is running here."""
 
 
 def kind_of(instance: Any, fn: Callable[..., Any]) -> Kind:
-    """What callbacks hear a call of `fn` on `instance` as.
+    """The kind of call that callbacks receive for `fn` on `instance`.
 
     Raises:
-        ValueError: an adapter's method that callbacks know nothing of.
+        ValueError: `fn` is an adapter's method other than `format` and `parse`.
     """
     for module, name, kind in _KINDS:
         if _is(instance, module, name):

@@ -1,8 +1,8 @@
-"""What can go wrong, by name, and whose fault it is.
+"""The errors of dspex, and their kinds.
 
 The names of the LM errors are DSPy's (``dspy.utils.exceptions``), so that user code that catches them keeps working.
-What is ours is `classify`: every failure is of the infrastructure (retried, never scored), of the set-up (the run
-stops at once), or the program's own (scored as a failure and listed).
+`classify` sorts every failure into a `FailureKind`, which says whether to retry, stop or score it: an outage of the
+infrastructure must never look like a program's wrong answer.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class DSPyError(Exception):
         message: What went wrong; `str` shows it after the model's name in brackets.
         code: A stable name of the kind of failure, by default the class's `default_code`.
         model: The model that was asked.
-        provider: Who answered.
-        provider_code: The provider's own name of the failure.
+        provider: The provider that answered.
+        provider_code: The provider's own code of the failure.
         status: The HTTP status, where there was one.
-        request_id: By which the provider knows the request.
-        retry_after: The seconds that the provider asked us to wait.
+        request_id: The provider's id of the request.
+        retry_after: How long the provider asked to wait, in seconds.
     """
 
     default_code: str | None = None
@@ -52,7 +52,7 @@ class DSPyError(Exception):
         super().__init__(" ".join(part for part in (f"[{model}]" if model else "", message) if part))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuilt from its attributes: its constructor takes more than the text that `args` holds."""
+        """Pickle the attributes too: `args` holds the text alone."""
         return _rebuilt, (type(self), self.args, self.__dict__)
 
 
@@ -63,7 +63,7 @@ def _rebuilt(cls: type[DSPyError], args: tuple[Any, ...], attributes: dict[str, 
 
 
 class UsageError(DSPyError, ValueError):
-    """The caller asked for something that cannot be; nothing was run. The message says what to change."""
+    """The caller's arguments are wrong; nothing was run. The message says what to change."""
 
 
 class LMError(DSPyError):
@@ -71,17 +71,17 @@ class LMError(DSPyError):
 
     default_code = "lm_error"
     final = False
-    """Whether the client must not try again, whatever it was: part of the answer has been shown already."""
+    """Whether the client must not try again, whatever the failure: part of the answer has reached the user already."""
 
 
 class LMTransportError(LMError):
-    """The connection failed before a whole answer came."""
+    """The connection failed before a complete answer arrived."""
 
     default_code = "transport"
 
 
 class LMLockTimeoutError(LMError):
-    """A lock on this machine was not had in time: that of `path`, held through `lock_path`."""
+    """The lock of `path`, the file `lock_path` on this machine, could not be acquired in time."""
 
     default_code = "lock_timeout"
 
@@ -92,10 +92,11 @@ class LMLockTimeoutError(LMError):
 
 
 class LMCollectionLimitError(LMError):
-    """An answer grew beyond what may be gathered of it. Asking again would not help.
+    """An answer exceeded a limit on its size. Asking again would not help.
 
-    What is known is read from `source`, the error at the place where it was gathered: `limit`, `maximum`,
-    `retained_bytes`, `retained_events`, `partial_events`, `rejected_event` and `partial`.
+    Args:
+        source: The error of the code that gathered the answer. These attributes are read from it: `limit`, `maximum`,
+            `retained_bytes`, `retained_events`, `partial_events`, `rejected_event` and `partial`.
     """
 
     default_code = "collection_limit"
@@ -112,7 +113,7 @@ class LMCollectionLimitError(LMError):
 
     @property
     def partial(self) -> Any:
-        """What there was of the answer; only put together when it is read."""
+        """The part of the answer that arrived; assembled when it is read."""
         return None if self._source is None else self._source.partial
 
 
@@ -123,13 +124,19 @@ class LMConfigurationError(LMError):
 
 
 class LMNotConfiguredError(LMConfigurationError, ValueError):
-    """There is no LM to call."""
+    """No LM is configured."""
 
     default_code = "not_configured"
 
 
 class LMUnsupportedFeatureError(LMError):
-    """The model or the provider cannot do what is asked: `features` (`feature`, if it is one), because of `issues`."""
+    """The model or the provider does not support a requested feature.
+
+    Args:
+        features: The features, or
+        feature: the one feature.
+        issues: Why they are not supported.
+    """
 
     default_code = "unsupported_feature"
 
@@ -168,12 +175,12 @@ class LMBillingError(LMProviderError):
 
 
 class LMRateLimitError(LMProviderError):
-    """429: too many requests or tokens just now."""
+    """429: too many requests or tokens per minute."""
 
     default_code = "rate_limit"
 
     shared_wait = False
-    """Whether the client holds back every call to the endpoint for `retry_after`, and not this one alone."""
+    """Whether the client delays every call to the endpoint by `retry_after`, and not this call alone."""
 
 
 class LMInvalidRequestError(LMProviderError):
@@ -198,7 +205,7 @@ class LMUnsupportedModelError(LMInvalidRequestError):
 
 
 class LMTimeoutError(LMProviderError):
-    """No whole answer within the time allowed."""
+    """No complete answer arrived within the timeout."""
 
     default_code = "timeout"
 
@@ -210,13 +217,13 @@ class LMServerError(LMProviderError):
 
 
 class LMUnexpectedError(LMError):
-    """The provider answered something that is not an answer (wrong content type, malformed or truncated JSON)."""
+    """The provider's response cannot be read: wrong content type, malformed or truncated JSON."""
 
     default_code = "unexpected"
 
 
 class LMStreamAssemblyError(LMUnexpectedError):
-    """A stream broke off or made no sense. `partial` is what had come by then, up to part `part_index`."""
+    """A stream broke off or was malformed. `partial` is what had arrived by then, up to part `part_index`."""
 
     default_code = "stream_assembly"
 
@@ -255,7 +262,7 @@ class AdapterParseError(DSPyError):
 
 
 class StoreError(DSPyError):
-    """The store cannot be read or written just now."""
+    """The store cannot be read or written at the moment."""
 
 
 class StoreFullError(StoreError):
@@ -263,31 +270,31 @@ class StoreFullError(StoreError):
 
 
 class NotInStoreError(StoreError):
-    """The store holds no such thing. Hosts of one run must share one store (`DSPEX_STORE`)."""
+    """The store does not hold what a run refers to. Hosts of one run must share one store (`DSPEX_STORE`)."""
 
 
 class ProgramNotAvailableError(DSPyError):
-    """This process has not imported the module that a program, metric or signature lives in."""
+    """This process has not imported the module that defines a program, metric or signature."""
 
 
 class BudgetExceededError(DSPyError):
-    """A call was not made, because the budget of its run (`run_id`) has no room for it. Raise the budget to go on."""
+    """A call was not made, because it would exceed the budget of its run (`run_id`). Raise the budget to go on."""
 
     default_code = "budget_exceeded"
     run_id: str | None = None
 
 
 class FailureKind(StrEnum):
-    """Whose fault a failure is, and so what becomes of it (DESIGN §3, rule 3)."""
+    """The cause of a failure, which decides what happens next."""
 
     INFRASTRUCTURE = "infrastructure"
-    """Rate limits, timeouts, servers, networks, disks: wait and try again, never score."""
+    """Rate limits, timeouts, servers, networks, disks: wait and retry; never scored."""
     SETUP = "setup"
-    """Wrong key, unknown model, no LM: no example can succeed, so the run stops and says why."""
+    """Wrong key, unknown model, no LM: no example can succeed, so the run stops with this error."""
     BUDGET = "budget"
-    """The run may not spend more: it stops with the best so far, or waits for a bigger budget; never scored."""
+    """The budget is spent: the run stops with its best candidate, or waits for a larger budget; never scored."""
     PROGRAM = "program"
-    """The program's own failure on this example: `failure_score`, and listed with its error."""
+    """The program itself failed on this example: scored with `failure_score`, and listed with its error."""
 
 
 _INFRASTRUCTURE = (
@@ -303,7 +310,7 @@ _SETUP = (LMConfigurationError, LMAuthError, LMBillingError, LMUnsupportedModelE
 
 
 def classify(error: BaseException) -> FailureKind:
-    """Say whose fault `error` is."""
+    """The kind of the failure `error`."""
     if isinstance(error, BudgetExceededError):
         return FailureKind.BUDGET
     if isinstance(error, NotInStoreError):
@@ -316,7 +323,7 @@ def classify(error: BaseException) -> FailureKind:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same LM call may succeed later: what the client tries again."""
+    """Whether the same LM call may succeed later, so that the client retries it."""
     return isinstance(error, LMError) and classify(error) is FailureKind.INFRASTRUCTURE
 
 
@@ -324,15 +331,20 @@ _RETRYABLE = (LMRateLimitError, LMTimeoutError, LMServerError, LMTransportError,
 
 
 def is_retryable_lm_error(error: BaseException) -> bool:
-    """Whether `error` is one of those that pass by themselves (DSPy's function of this name, and its list).
+    """Whether `error` is transient by DSPy's list (its function of this name).
 
-    The client itself also tries again what was no answer at all (`LMUnexpectedError`): see `may_pass`.
+    The client also retries unreadable responses (`LMUnexpectedError`): see `may_pass`.
     """
     return isinstance(error, _RETRYABLE)
 
 
 def format_error_for_lm(error: BaseException, *, traceback_frames: int = 0) -> str:
-    """`error` in words for a prompt: its message or, on a line of its own, its traceback's first frames."""
+    """`error` as text for a prompt.
+
+    Args:
+        error: The error.
+        traceback_frames: How many frames of its traceback to show, from the first one on; 0 for the message alone.
+    """
     if traceback_frames <= 0:
         return str(error)
     lines = traceback.format_exception(type(error), error, error.__traceback__, limit=traceback_frames)

@@ -1,6 +1,6 @@
-"""The types of `lm15` under the name by which DSPy's users know them: ``from dspex.lm15 import Request, Message``.
+"""The types of `lm15` under DSPy's import path: ``from dspex.lm15 import Request, Message``.
 
-An engine of the user's own (``LM(..., engine=...)``) takes and gives them. They come from the package ``lm15`` on PyPI
+A custom engine (``LM(..., engine=...)``) takes and returns them. They come from the package ``lm15`` on PyPI
 (DSPy carries a copy of it); without it this module cannot be imported.
 """
 

@@ -1,7 +1,7 @@
-"""What dspex says while it works, on standard error: for programs that have not set up logging themselves.
+"""Log messages on standard error, for programs that have not set up logging themselves.
 
-The loggers are called ``dspex.*``. Where the application has handlers of its own, they get everything and this one
-keeps quiet.
+The loggers are called ``dspex.*``. Where the application has handlers of its own, those get all messages, and this
+handler writes nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ class DSPyLoggingStream:
         self.enabled = True
 
     def write(self, text: str) -> None:
+        """Write to standard error."""
         if self.enabled:
             sys.stderr.write(text)
 
     def flush(self) -> None:
+        """Flush standard error."""
         if self.enabled:
             sys.stderr.flush()
 
@@ -34,7 +36,7 @@ DSPY_LOGGING_STREAM = DSPyLoggingStream()
 
 
 def disable_logging() -> None:
-    """Say nothing any more on standard error; the application's own handlers still hear everything."""
+    """Stop writing to standard error; the application's own handlers still get all messages."""
     DSPY_LOGGING_STREAM.enabled = False
 
 
@@ -44,16 +46,16 @@ def enable_logging() -> None:
 
 
 def configure_dspy_loggers(root_module_name: str = "dspex") -> None:
-    """Let the loggers under `root_module_name` say on standard error what is of level INFO and above.
+    """Let the loggers under `root_module_name` write messages of level INFO and above to standard error.
 
-    Done for ``dspex`` when it is imported. Doing it again changes nothing more.
+    ``import dspex`` does this for ``dspex``. A second call changes nothing.
     """
     logger = logging.getLogger(root_module_name)
     for handler in [one for one in logger.handlers if one.name == _HANDLER]:
         logger.removeHandler(handler)
     handler = logging.StreamHandler(DSPY_LOGGING_STREAM)
     handler.setFormatter(logging.Formatter(LOGGING_LINE_FORMAT, LOGGING_DATETIME_FORMAT))
-    handler.addFilter(_nobody_else_listens)
+    handler.addFilter(_no_other_handlers)
     handler.name = _HANDLER
     logger.addHandler(handler)
     if logger.level == logging.NOTSET:
@@ -61,12 +63,12 @@ def configure_dspy_loggers(root_module_name: str = "dspex") -> None:
 
 
 def leave_logging_to_the_application() -> None:
-    """Undo `configure_dspy_loggers`: for an application that decides by itself what is logged from which level on."""
+    """Undo `configure_dspy_loggers`, for an application that sets handlers and levels itself."""
     logger = logging.getLogger("dspex")
     logger.setLevel(logging.NOTSET)
     for handler in [one for one in logger.handlers if one.name == _HANDLER]:
         logger.removeHandler(handler)
 
 
-def _nobody_else_listens(record: logging.LogRecord) -> bool:
+def _no_other_handlers(record: logging.LogRecord) -> bool:
     return not logging.getLogger().handlers

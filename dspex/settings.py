@@ -2,8 +2,8 @@
 
 `configure` sets the process's defaults. `context` overrides them for the code inside the ``with``, through a context
 variable: tasks, threads started by dspex and greenlets inherit it, and never see one another's. Names and defaults are
-DSPy's (``dspy.settings``), but for `num_threads`, of which there are none here, and our own `temporal`, `store`,
-`task_queue`, `prices` and `telemetry`.
+DSPy's (``dspy.settings``), except for `num_threads`, the number of programs that run at once, and dspex's own
+`temporal`, `store`, `task_queue`, `prices` and `telemetry`.
 
 This module is itself the object that DSPy calls ``dspy.settings``: ``dspex.settings.lm`` reads, ``dspex.settings.lm =
 ...`` configures.
@@ -23,6 +23,7 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from dspex.by_value import serialize_by_value
 from dspex.dotdict import dotdict
 from dspex.errors import UsageError
 
@@ -60,7 +61,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
 
 
 class DefaultTrace(list[Any]):
-    """The process's trace where nobody asked for one: the last few calls of predictors (`DefaultTrace.SIZE`).
+    """The trace of a process that configured none: the last few calls of predictors (`DefaultTrace.SIZE`).
 
     DSPy holds on to the last `max_trace_size` there too, which are 10,000 predictions and all that was sent for them.
     """
@@ -91,7 +92,7 @@ class ConfigureRefusedError(UsageError, RuntimeError):
 
 
 class Settings:
-    """The configuration in force where it is read: ``settings.lm``, ``settings["adapter"]``, ...
+    """The configuration that holds where it is read: ``settings.lm``, ``settings["adapter"]``, ...
 
     Keys of your own may be configured too, and are read in the same ways.
     """
@@ -124,27 +125,32 @@ class Settings:
         return name in main_thread_config or name in thread_local_overrides.get()
 
     def get(self, name: str, default: Any = None) -> Any:
+        """The setting `name`, or `default` where there is none of that name."""
         try:
             return self[name]
         except AttributeError:
             return default
 
     def configure(self, **values: Any) -> None:
+        """See `dspex.settings.configure`."""
         configure(**values)
 
     def context(self, **values: Any) -> Any:
+        """See `dspex.settings.context`."""
         return context(**values)
 
     def copy(self) -> dict[str, Any]:
-        """All that is in force here, as a dictionary of its own with the keys as attributes too."""
+        """All settings that hold here, as a new dictionary whose keys are attributes too."""
         return dotdict({**main_thread_config, **thread_local_overrides.get()})
 
     @property
     def config(self) -> dict[str, Any]:
+        """See `copy`."""
         return self.copy()
 
     @property
     def lock(self) -> threading.Lock:
+        """The lock that `configure` holds (DSPy's name for it)."""
         return global_lock
 
     def save(
@@ -153,7 +159,7 @@ class Settings:
         modules_to_serialize: list[ModuleType] | None = None,
         exclude_keys: list[str] | None = None,
     ) -> None:
-        """Pickle what is in force here to a file.
+        """Pickle the settings that hold here to a file.
 
         Args:
             path: The file.
@@ -227,7 +233,7 @@ def restore(token: Token[Mapping[str, Any]]) -> None:
 
 
 def read(name: str) -> Any:
-    """One of the `DEFAULT_CONFIG` settings as it is in force here: ``settings.name`` for hot paths."""
+    """One of the `DEFAULT_CONFIG` settings as it holds here: ``settings.name`` for hot paths."""
     overrides = thread_local_overrides.get()
     return overrides[name] if name in overrides else main_thread_config[name]
 
@@ -261,8 +267,6 @@ def load_settings(path: str | os.PathLike[str], allow_pickle: bool = False) -> d
 
 def _save(path: str | os.PathLike[str], by_value: list[ModuleType], exclude: list[str]) -> None:
     import cloudpickle
-
-    from dspex.by_value import serialize_by_value
 
     logger.warning("Pickled settings run code when they are loaded. Load none that you do not trust.")
     values = {name: value for name, value in settings.copy().items() if name not in exclude}
@@ -327,7 +331,7 @@ def _warn_of_mistakes(values: Mapping[str, Any]) -> None:
 
 
 def _warn_of_misspelling(name: str) -> None:
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # needed only for a misspelled name
 
     for meant in get_close_matches(name, DEFAULT_CONFIG, 1, cutoff=0.85):
         logger.warning("There is no setting %r. Is %r meant?", name, meant)

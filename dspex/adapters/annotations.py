@@ -1,4 +1,4 @@
-"""How the type of a field is told to an LM: by name, by a note on what to produce, by a JSON schema."""
+"""How prompts describe the type of a field: by name, by a note on what to produce, by a JSON schema."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def placeholder(field_name: str, field_info: FieldInfo) -> str:
 
 
 def output_note(name: str, annotation: Any) -> str:
-    """What the LM is told of the form of an output; nothing for text."""
+    """The note on the form of an output; empty for text."""
     if annotation in (str, Reasoning) or _is_described_code(annotation):
         return ""
     if annotation is bool:

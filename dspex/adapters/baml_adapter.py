@@ -1,4 +1,4 @@
-"""`BAMLAdapter`: JSON outputs, whose types are told in a short form after that of BAML instead of a JSON schema."""
+"""`BAMLAdapter`: JSON outputs, with types described in a short form like BAML's instead of a JSON schema."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Adapter:
     """The base of adapters.
 
     Args:
-        callbacks: told of every `format` and `parse`.
+        callbacks: called at the start and end of every `format` and `parse`.
         use_native_function_calling: let the LM's API carry tool calls, where the LM can.
         native_response_types: output types that the LM's API delivers beside the text (see `Type`); by default
             `Citations` and `Reasoning`.

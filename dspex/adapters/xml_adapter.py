@@ -115,7 +115,7 @@ def _reminder(signature: Any) -> str:
 
 
 def is_nested(annotation: Any) -> bool:
-    """Whether values of the type are written as nested elements: lists, dicts and models of the user's own."""
+    """Whether values of the type are written as nested elements: lists, dicts and pydantic models."""
     choices = [choice for choice in get_args(annotation) if choice is not types.NoneType]
     if get_origin(annotation) in (Union, types.UnionType) and len(choices) == 1:
         annotation = choices[0]

@@ -91,7 +91,7 @@ class DataLoader(Dataset):
         return _examples((dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)), names, input_keys)
 
     def from_rm(self, num_samples: int, fields: Sequence[str], input_keys: Sequence[str]) -> list[Example]:
-        """Objects from the retrieval model in force, by its method ``get_objects(num_samples=, fields=)``.
+        """Objects from the configured retrieval model, by its method ``get_objects(num_samples=, fields=)``.
 
         Raises:
             UsageError: there is none, or it has no such method.

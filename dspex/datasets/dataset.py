@@ -73,14 +73,17 @@ class Dataset:
 
     @property
     def train(self) -> list[Example]:
+        """The training examples, shuffled and cut as the arguments of the class say."""
         return self._drawn("train", self.train_size, self.train_seed)
 
     @property
     def dev(self) -> list[Example]:
+        """The development examples, shuffled and cut as the arguments of the class say."""
         return self._drawn("dev", self.dev_size, self.dev_seed)
 
     @property
     def test(self) -> list[Example]:
+        """The test examples, shuffled and cut as the arguments of the class say."""
         return self._drawn("test", self.test_size, self.test_seed)
 
     @classmethod

@@ -13,15 +13,19 @@ class NameVisitor(cst.CSTVisitor):
     """Finds out what a node stands for; whoever uses it provides `replace` and `remark`."""
 
     def replace(self, node: cst.CSTNode, text: str) -> None:
+        """Write `text` in the place of `node`."""
         raise NotImplementedError
 
     def remark(self, node: cst.CSTNode, message: str) -> None:
+        """Leave `message` about `node` to a person."""
         raise NotImplementedError
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Where `node` starts and ends, in characters from the start of the code."""
         raise NotImplementedError
 
     def parent(self, node: cst.CSTNode | None) -> cst.CSTNode | None:
+        """The node around `node`."""
         return None if node is None else self.get_metadata(ParentNodeProvider, node, None)
 
     def imported_name(self, node: cst.CSTNode) -> str | None:
@@ -40,4 +44,5 @@ def dotted(node: cst.CSTNode | None) -> str:
 
 
 def root(name: str) -> str:
+    """``a`` of ``a.b.c``."""
     return name.partition(".")[0]

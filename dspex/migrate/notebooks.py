@@ -26,6 +26,7 @@ class Cell:
 
     @property
     def source(self) -> str:
+        """The text of the cell."""
         return "".join(line.value for line in self.lines)
 
 

@@ -83,6 +83,7 @@ def look_at_script(text: str) -> Rewritten:
 
 
 def said_of_extras(requirement: str) -> list[str]:
+    """Remarks on the extras of a requirement that dspex does not have."""
     lost = lost_extras(requirement)
     return [f"dspex has no extra {', '.join(lost)}: left out"] if lost else []
 

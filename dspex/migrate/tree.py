@@ -28,6 +28,7 @@ class Migrated:
 
     @property
     def changed(self) -> bool:
+        """Whether rewriting changed the file."""
         return self.after != self.before
 
     def write(self) -> None:

@@ -55,7 +55,7 @@ class Attempts:
             raise error
 
     def result(self) -> Prediction | None:
-        """The best prediction; its trace goes to the trace in force."""
+        """The best prediction; its trace is added to the caller's."""
         if settings.trace is not None:
             settings.trace.extend(self.best_trace)
         return self.best

@@ -37,9 +37,11 @@ class ChainOfThought(Module):
         self.predict = Predict(ensure_signature(signature).prepend("reasoning", field, type_=type_), **config)
 
     def forward(self, **inputs: Any) -> Prediction:
+        """Answer: the prediction for the input fields given as keywords."""
         prediction: Prediction = self.predict(**inputs)
         return prediction
 
     async def aforward(self, **inputs: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
         prediction: Prediction = await self.predict.acall(**inputs)
         return prediction

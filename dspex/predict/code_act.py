@@ -138,12 +138,12 @@ class CodeAct(ReAct, ProgramOfThought):
 
     def _step_signature(self) -> Any:
         fields = dict(self.signature.input_fields)
-        told = "Python code that when executed, produces output relevant to answering the question"
+        code = "Python code that when executed, produces output relevant to answering the question"
         done = "a boolean flag to determine if the process is done"
         return (
             make_signature(fields, "\n".join(self._build_instructions(self.signature, self.tools)))
             .append("trajectory", InputField(), type_=str)
-            .append("generated_code", OutputField(desc=told), type_=str)
+            .append("generated_code", OutputField(desc=code), type_=str)
             .append("finished", OutputField(desc=done), type_=bool)
         )
 

@@ -43,10 +43,21 @@ class MultiChainComparison(Module):
         self.predict = Predict(signature.prepend("rationale", rationale), temperature=temperature, **config)
 
     def forward(self, completions: Iterable[Any], **kwargs: Any) -> Prediction:
+        """Compare `completions`, and answer.
+
+        Args:
+            completions: `M` predictions or dictionaries, as the class describes.
+            **kwargs: The signature's input fields.
+
+        Raises:
+            WrongNumberOfAttemptsError: there are not `M` completions.
+            UsageError: a completion lacks one of these fields.
+        """
         prediction: Prediction = self.predict(**{**self._attempts(completions), **kwargs})
         return prediction
 
     async def aforward(self, completions: Iterable[Any], **kwargs: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
         prediction: Prediction = await self.predict.acall(**{**self._attempts(completions), **kwargs})
         return prediction
 

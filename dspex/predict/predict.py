@@ -33,7 +33,7 @@ class Predict(Module, Predictor):
 
     Args:
         signature: ``"question -> answer"``, or a `Signature` class.
-        callbacks: Who is told of each call.
+        callbacks: Called at the start and end of each call.
         **config: Request parameters such as ``temperature``, for every call.
     """
 
@@ -56,6 +56,16 @@ class Predict(Module, Predictor):
     # Calling
 
     def forward(self, *args: Any, **inputs: Any) -> Prediction:
+        """Ask the LM once and return its answers as a prediction.
+
+        Args:
+            **inputs: The signature's input fields, and the keywords that hold for one call (see the class).
+
+        Raises:
+            LMNotConfiguredError: there is no LM, or it is not a `BaseLM`.
+            LMError: the call failed.
+            AdapterParseError: an answer does not hold the output fields.
+        """
         call = self._prepare(args, inputs)
         ask = call.adapter
         if read("send_stream") is not None:
@@ -64,6 +74,7 @@ class Predict(Module, Predictor):
         return self._finish(call, ask(call.lm, **call.of_adapter()))
 
     async def aforward(self, *args: Any, **inputs: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
         call = self._prepare(args, inputs)
         answer = call.adapter.acall(call.lm, **call.of_adapter())
         if read("send_stream") is not None:
@@ -72,14 +83,14 @@ class Predict(Module, Predictor):
         return self._finish(call, await answer)
 
     def _streaming(self) -> AbstractContextManager[None]:
-        """Let the LM stream its answer, under this predictor's name, if somebody listens to this predictor."""
+        """Let the LM stream its answer under this predictor's name, if a listener is bound to this predictor."""
         listeners = read("stream_listeners")
         if listeners and not any(listener.predict is self for listener in listeners):
             return context(send_stream=None)
         return context(caller_predict=self)
 
     def _prepare(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> _Call:
-        """Take the keywords that are not inputs out of `inputs`, and settle all that the call needs."""
+        """Take the keywords that are not inputs out of `inputs`, and gather all that the call needs."""
         if args:
             self._refuse_positional()
         signature = inputs.pop("signature", None)
@@ -115,11 +126,13 @@ class Predict(Module, Predictor):
         super().__setstate__({"_warned": set(), **state})  # a predictor that DSPy pickled has no `_warned`
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        """Traces, training examples, demos, signature and LM, in DSPy's format."""
         return predictor_state.dump(self, json_mode)
 
     load_state = Predictor.load_state
 
     def read_state(self, state: Any, *, where: str, allow_unsafe_lm_state: bool = False) -> dict[str, Any]:
+        """See `Predictor.read_state`."""
         return predictor_state.read(self, state, where, allow_unsafe_lm_state)
 
     def update_config(self, **config: Any) -> None:
@@ -127,6 +140,7 @@ class Predict(Module, Predictor):
         self.config = {**self.config, **config}
 
     def get_config(self) -> dict[str, Any]:
+        """The request parameters for every call."""
         return self.config
 
     def __repr__(self) -> str:

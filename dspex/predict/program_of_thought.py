@@ -189,9 +189,11 @@ class ProgramOfThought(CodeModule):
 
 
 def names(fields: Any) -> str:
+    """The names of `fields` for a prompt: in backticks, with commas between them."""
     return ", ".join(f"`{name}`" for name in fields)
 
 
 def warn_deprecated(module: str) -> None:
+    """Warn, as DSPy does, that `RLM` is to replace the module called `module`."""
     message = f"{module} is deprecated and will be removed in 3.5. RLM is the preferred replacement."
     warnings.warn(message, DeprecationWarning, stacklevel=4)

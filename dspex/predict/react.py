@@ -63,9 +63,19 @@ class ReAct(Module):
         )
 
     def forward(self, **input_args: Any) -> Prediction:
+        """Answer, with the help of the tools.
+
+        Args:
+            **input_args: The signature's input fields, and optionally ``max_iters`` for this call.
+
+        Raises:
+            ContextWindowExceededError: the trajectory is too long and cannot be truncated any further.
+            LMError: a call failed.
+        """
         return run_steps(self._act(SYNC, self._call_with_potential_trajectory_truncation, input_args))
 
     async def aforward(self, **input_args: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
         return await self._act(ASYNC, self._async_call_with_potential_trajectory_truncation, input_args)
 
     async def _act(self, invoker: Invoker, ask: Callable[..., Any], inputs: dict[str, Any]) -> Prediction:
@@ -93,21 +103,21 @@ class ReAct(Module):
         except ValueError as error:
             if classify(error) is FailureKind.SETUP:
                 raise
-            told = format_error_for_lm(error, traceback_frames=5)
-            logger.warning("Ending the trajectory: Agent failed to select a valid tool: %s", told)
+            details = format_error_for_lm(error, traceback_frames=5)
+            logger.warning("Ending the trajectory: Agent failed to select a valid tool: %s", details)
         return None
 
     async def _observe(self, invoker: Invoker, name: str, args: Any) -> Any:
         """What the tool returned, or its error in words."""
         try:
             return await invoker.call(self.tools[name], **args)
-        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the LM is to hear of it
+        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the LM gets the error
             return f"Execution error in {name}: {explained(error)}"
 
     # The trajectory, and its limits
 
     def _format_trajectory(self, trajectory: dict[str, Any]) -> str:
-        """The trajectory as the adapter in force writes input fields."""
+        """The trajectory as the configured adapter writes input fields."""
         from dspex.adapters import ChatAdapter
 
         adapter = settings.adapter or ChatAdapter()

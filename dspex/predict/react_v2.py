@@ -64,9 +64,19 @@ class ReActV2(Module):
         self.react = Predict(_turn_signature(self.signature, self.tools))
 
     def forward(self, **input_args: Any) -> Prediction:
+        """Answer, with the help of the tools.
+
+        Args:
+            **input_args: The signature's input fields, and optionally ``history`` and ``max_iters`` for this call.
+
+        Raises:
+            ValueError: the LM did not submit the outputs, even when it was made to.
+            LMError: a call failed.
+        """
         return run_steps(self._converse(SYNC, input_args))
 
     async def aforward(self, **input_args: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
         return await self._converse(ASYNC, input_args)
 
     async def _converse(self, invoker: Invoker, given: dict[str, Any]) -> Prediction:
@@ -122,7 +132,7 @@ class ReActV2(Module):
             return f"Unknown tool: {name}", True
         try:
             return await invoker.call(self.tools[name], **args), False
-        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the LM is to hear of it
+        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the LM gets the error
             return f"Execution error in {name}: {explained(error)}", True
 
     async def _forced_submit(
@@ -169,7 +179,7 @@ def _remember(history: History, fresh: dict[str, Any], said: _Turn, done: _ToolO
 
 
 def _numbered(calls: ToolCalls, turn: int) -> ToolCalls:
-    """The calls, each with an id by which its result is told."""
+    """The calls, each with an id that links it to its result."""
     return ToolCalls(
         tool_calls=[
             call.model_copy(update={"id": f"call_{turn}_{index}"}) if call.id is None else call

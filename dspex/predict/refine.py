@@ -50,7 +50,7 @@ class OfferFeedback(Signature):  # type: ignore[metaclass]  # mypy cannot see th
 class Refine(Repeated):
     """Runs a module up to `N` times, as `BestOfN` does; after each try that falls short an LM advises the next one.
 
-    The adviser (the LM in force) sees the program's code, its steps, the reward function's code and the reward. Its
+    The adviser (the configured LM) sees the program's code, its steps, the reward function's code and the reward. Its
     advice reaches each predictor as one more input field, ``hint_``.
 
     Args:
@@ -114,13 +114,13 @@ class Refine(Repeated):
             "reward_value": reward,
             "module_names": list(names.values()),
         }
-        with context(warn_on_type_mismatch=False):  # all of it is told as text
+        with context(warn_on_type_mismatch=False):  # every input is passed as text
             answer = await invoker.call(Predict(OfferFeedback), **{name: _text(value) for name, value in told.items()})
         return answer.advice  # type: ignore[no-any-return]
 
 
 def inspect_modules(program: Module) -> str:
-    """What each predictor of `program` takes, gives and is told to do."""
+    """Each predictor of `program` for the adviser: its input and output fields and its instructions."""
     from dspex.adapters.annotations import field_list
 
     rule = "-" * 80
@@ -179,5 +179,5 @@ def _give_hints(advice: Mapping[str, str], program: Module) -> None:
     """Give each predictor of `program` its advice, as one more input with that default."""
     for name, predictor in program.named_predictors():
         hint = str(advice.get(name, _NOT_TO_BLAME))
-        told: Any = InputField(desc="A hint to the module from an earlier run", default=hint)
-        predictor.signature = predictor.signature.append("hint_", told)
+        field: Any = InputField(desc="A hint to the module from an earlier run", default=hint)
+        predictor.signature = predictor.signature.append("hint_", field)

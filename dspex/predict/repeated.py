@@ -28,9 +28,18 @@ class Repeated(Module):
         self.N = N
 
     def forward(self, **kwargs: Any) -> Prediction | None:
+        """Run the module on the input fields given as keywords, and return the best prediction.
+
+        Returns:
+            The prediction; None where every run failed, `fail_count` notwithstanding.
+
+        Raises:
+            Exception: a run's own error, when more than `fail_count` runs, or all of them, have failed.
+        """
         return run_steps(self._search(SYNC, kwargs))
 
     async def aforward(self, **kwargs: Any) -> Prediction | None:
+        """`forward`, for asynchronous code."""
         return await self._search(ASYNC, kwargs)
 
     async def _search(self, invoker: Invoker, inputs: dict[str, Any]) -> Prediction | None:

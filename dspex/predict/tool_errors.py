@@ -1,4 +1,4 @@
-"""A tool's error, as the LM that called the tool is told of it."""
+"""A tool's error in words for the LM that called the tool."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _OURS = str(Path(__file__).parents[1])
 
 
 def explained(error: Exception) -> str:
-    """The error with the first frames of its traceback that are the tool's own, not those of this library.
+    """`error` with the first frames of its traceback that belong to the tool and not to this library.
 
-    Where all are this library's, as for arguments that do not fit, it is the last one.
+    Where all are this library's, as for arguments that do not fit, the last frame is shown.
     """
     whole = error.__traceback__
     error.__traceback__ = _own_frames(whole)

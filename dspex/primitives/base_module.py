@@ -34,6 +34,7 @@ class BaseModule(ParameterHolder):
         return [(path, parameter) for path, parameter, _ in parameters_of(self)]
 
     def parameters(self) -> list[Parameter]:
+        """The parameters, without their paths: see `named_parameters`."""
         return [parameter for _, parameter in self.named_parameters()]
 
     def named_sub_modules(self, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ logger = logging.getLogger("dspex.primitives.module")
 class Forward:
     """The `forward` of a module class: the user's function, with an eye on who asks for it.
 
-    A descriptor costs nothing where nobody asks; a `__getattribute__` would slow down every attribute of a module.
+    A descriptor costs nothing until it is read; a `__getattribute__` would slow down every attribute of a module.
     """
 
     def __init__(self, function: FunctionType) -> None:
@@ -42,7 +42,7 @@ class Forward:
 
 
 def _may_ask(asking: FrameType, module: Any) -> bool:
-    """Whether it is dspex that asks, a `__call__` of the user's own, or an override that extends this `forward`."""
+    """Whether the caller is dspex, a `__call__` that the user wrote, or an override that extends this `forward`."""
     code = asking.f_code
     if code.co_name == "__call__" or str(asking.f_globals.get("__name__")).startswith("dspex."):
         return True

@@ -80,12 +80,15 @@ class Example:
         return [key for key in self._store if include_dspy or not key.startswith("dspy_")]
 
     def values(self, include_dspy: bool = False) -> list[Any]:
+        """The values of the fields."""
         return [self._store[key] for key in self.keys(include_dspy)]
 
     def items(self, include_dspy: bool = False) -> list[tuple[str, Any]]:
+        """Pairs of a field's name and its value."""
         return [(key, self._store[key]) for key in self.keys(include_dspy)]
 
     def get(self, key: str, default: Any = None) -> Any:
+        """The value of a field, or `default` where there is none."""
         return self._store.get(key, default)
 
     # Inputs and labels

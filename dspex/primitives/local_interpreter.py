@@ -211,7 +211,7 @@ class LocalInterpreter:
             value = self.invoke_tool(request["name"], request["args"], request["kwargs"])
             json.dumps(value, allow_nan=False)
             answer.update(type="tool_result", value=value)
-        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the code that called it is told
+        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the code that called it gets the error
             answer.update(type="tool_error", error=f"{type(error).__name__}: {error}")
         except BaseException as error:  # noqa: BLE001 - an interrupt is for whoever waits in `execute`
             self._messages.put(error)
@@ -293,7 +293,7 @@ def _result(message: Message, fail: Callable[[str], NoReturn]) -> Any:
 
 
 def _blocking(function: Callable[..., Any], *args: Any) -> Any:
-    """Call what blocks a thread; from a greenlet, one that holds up nobody else."""
+    """Call what blocks a thread; from a greenlet, in a thread of its own, so that other programs go on."""
     return wait_for(_from_thread(function, *args)) if in_sync_code() else function(*args)
 
 

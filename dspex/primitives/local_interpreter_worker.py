@@ -40,12 +40,14 @@ class HostChannel:
         threading.Thread(target=self._read, daemon=True).start()
 
     def send(self, message: Message) -> None:
+        """Send one message to the host."""
         line = json.dumps(message, allow_nan=False)
         with self._writing:
             self._sink.write(line + "\n")
             self._sink.flush()
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have the host call one of its tools, and wait for the result."""
         answer: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         with self._lock:
             self._calls += 1
@@ -87,6 +89,7 @@ class Namespace:
         self.globals: dict[str, Any] = {"__builtins__": vars(builtins).copy(), "__name__": "__main__"}
 
     def execute(self, request: Message) -> Message:
+        """Run one piece of code, and return the message that answers the host's request."""
         self._provide(request["tools"], request["output_fields"])
         self.globals.update(request["variables"])
         printed = Printed()
@@ -106,7 +109,7 @@ class Namespace:
             return {"type": "final", "value": writable(submitted.values)}
         except SyntaxError as error:
             return {"type": "syntax", "error": str(error)}
-        except BaseException as error:  # noqa: BLE001 - whatever the code raised, the host is told
+        except BaseException as error:  # noqa: BLE001 - the host gets whatever the code raised
             return {"type": "execution_error", "error": f"{type(error).__name__}: {error}"}
 
     def _run(self, code: str) -> Any:
@@ -135,6 +138,8 @@ class Namespace:
 
 
 def submit_function(names: list[str] | None) -> Callable[..., None]:
+    """The function ``SUBMIT`` with the output fields as parameters."""
+
     def submit(*args: Any, **kwargs: Any) -> None:
         if names is None:
             if len(args) != 1 or kwargs:
@@ -161,6 +166,7 @@ class Printed:
             os.dup2(self._file.fileno(), descriptor)
 
     def end(self) -> str:
+        """Stop collecting, and return what was printed."""
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -179,6 +185,7 @@ def _open_stream(descriptor: int) -> TextIO:
 
 
 def writable(value: Any) -> Any:
+    """`value`, or its repr where JSON cannot hold it."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
@@ -187,6 +194,7 @@ def writable(value: Any) -> Any:
 
 
 def main() -> None:
+    """Answer the host's requests until it closes the channel."""
     sink = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):

@@ -138,6 +138,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         return [(path, part) for path, part in self.named_parameters() if isinstance(part, Predictor)]
 
     def predictors(self) -> list[Any]:
+        """The predictors of this program: see `named_predictors`."""
         return [predictor for _, predictor in self.named_predictors()]
 
     def predictor_name(self, predictor: Any) -> str | None:

@@ -54,6 +54,7 @@ class Prediction(Example):
         return self._lm_usage
 
     def set_lm_usage(self, value: dict[str, Any] | None) -> None:
+        """Set what `get_lm_usage` returns: token counts by model."""
         self._lm_usage = value
 
     def __repr__(self) -> str:
@@ -110,6 +111,7 @@ class Completions:
         self._completions = _columns(list_or_dict)
 
     def items(self) -> ItemsView[str, list[Any]]:
+        """Pairs of a field's name and its values, one for each completion."""
         return self._completions.items()
 
     def __getitem__(self, key: int | str) -> Any:

@@ -25,7 +25,7 @@ __all__ = ["CodeExecutionError", "CodeInterpreterError", "FinalOutput", "PythonI
 
 
 class PythonInterpreter:
-    """Runs Python that nobody has read, with limits on time and memory and without access to anything.
+    """Runs untrusted Python, with limits on time and memory and without access to the host.
 
     The code reaches no file, variable of the environment, network, process or module of this host: only `tools`, and
     the files and variables that are named here. It is run by Monty, which knows a subset of Python and some modules of
@@ -44,7 +44,7 @@ class PythonInterpreter:
         sync_files: Whether files of `enable_write_paths` are written back after each execution.
         tools: Functions of the host, plain or ``async``, that the code may call by name.
         output_fields: The parameters of ``SUBMIT``: dicts with a ``name``; `output` alone, when not given.
-        callbacks: Told of this interpreter's executions, tool calls, start and shutdown.
+        callbacks: Called for this interpreter's executions, tool calls, start and shutdown.
         max_seconds: What one execution may compute; waiting for tools does not count.
         max_memory_mb: What the session may hold in memory, in MiB.
         max_tool_calls: How many calls of tools one execution may make.
@@ -193,7 +193,7 @@ class PythonInterpreter:
             return {"result": _as_result(result)}
         except _ArgumentsError as error:
             return {"error": ("TypeError", str(error))}
-        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the code that called it is told
+        except Exception as error:  # noqa: BLE001 - a tool may fail in any way, and the code that called it gets the error
             return {"error": ("RuntimeError", f"{type(error).__name__}: {error}")}
 
     def _write_files(self) -> None:

@@ -1,4 +1,4 @@
-"""What a model that works in an interpreter is told: its variables, and what it has done and seen so far."""
+"""What the prompt of a model that works in an interpreter shows: its variables, and its code and outputs so far."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class REPLVariable(pydantic.BaseModel):
     ) -> REPLVariable:
         """Describe `value`, with its beginning and end when it is longer than `preview_chars`.
 
-        `field_info` is the signature's field: its description and constraints are told, too.
+        `field_info` is the signature's field: its description and constraints are shown, too.
         """
         plain = jsonable(value)
         text = json.dumps(plain, indent=2) if isinstance(plain, dict | list) else str(plain)

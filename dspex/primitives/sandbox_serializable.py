@@ -24,7 +24,7 @@ class SandboxSerializable(ABC):
 
     @abstractmethod
     def sandbox_setup(self) -> str:
-        """Statements to run first (imports, mostly); the model is told of them."""
+        """Statements to run first (imports, mostly); the model sees them."""
 
     @abstractmethod
     def to_sandbox(self) -> bytes:
@@ -46,12 +46,12 @@ class SandboxSerializable(ABC):
         )
 
     def to_repl_variable(self, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
-        """What the model is told of the variable `name` that holds this value."""
+        """The model's description of the variable `name` that holds this value."""
         return build_repl_variable(self, name, field_info=field_info)
 
 
 def build_repl_variable(obj: SandboxSerializable, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
-    """What a model is told of the variable `name` that holds `obj`: its own preview, and what its setup imports."""
+    """The model's description of the variable `name` that holds `obj`: its own preview, and what its setup imports."""
     from dspex.primitives.repl_types import REPLVariable
 
     preview = obj.rlm_preview()

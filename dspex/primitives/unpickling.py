@@ -14,6 +14,8 @@ def unpickle(content: bytes) -> Any:
 
 
 class ProgramUnpickler(pickle.Unpickler):
+    """Finds what DSPy pickled, and what earlier versions of dspex pickled, where it is now."""
+
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name in ("cloudpickle", "cloudpickle.cloudpickle") and global_name == "subimport":
             return _import

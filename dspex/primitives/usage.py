@@ -30,6 +30,7 @@ class UsageTracker:
         self.usage_data: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def add_usage(self, lm: str, usage_entry: Mapping[str, Any] | None) -> None:
+        """Count one answer of the model `lm`: its ``usage`` of tokens."""
         if not usage_entry:
             return
         with _adding_up:

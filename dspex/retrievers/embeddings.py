@@ -39,7 +39,7 @@ class Embeddings:
         corpus: The passages. They are embedded at once.
         embedder: An `Embedder`, or a function from a list of texts to a matrix with a row for each.
         k: How many passages to find.
-        callbacks: Who is told of each search.
+        callbacks: Called at the start and end of each search.
         cache: Not supported: must be False.
         brute_force_threshold: The size of corpus that needs FAISS (``pip install faiss-cpu``).
         normalize: Whether to compare directions alone, whatever the vectors' lengths.
@@ -83,6 +83,7 @@ class Embeddings:
         return self._prediction(self.search_fn(query))
 
     async def aforward(self, query: str) -> Prediction:
+        """`forward`, for asynchronous code."""
         return self._prediction(await self._search(query))
 
     def search_fn(self, query: str) -> Found:
@@ -182,7 +183,7 @@ class Embeddings:
         return instance.load(path, embedder)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copied and pickled without the queries under way."""
+        """Copied and pickled without the queries in progress."""
         return {name: value for name, value in vars(self).items() if name != "_gathering"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

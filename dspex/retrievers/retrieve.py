@@ -1,4 +1,4 @@
-"""`Retrieve`: passages for a query, from the retrieval model in force."""
+"""`Retrieve`: passages for a query, from the configured retrieval model."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class Retrieve(Parameter):
         return run_steps(self._search(SYNC, query, k, kwargs))
 
     async def aforward(self, query: str, k: int | None = None, **kwargs: Any) -> Prediction:
+        """`forward`, for asynchronous code."""
         return await self._search(ASYNC, query, k, kwargs)
 
     async def _search(self, invoker: Invoker, query: str, k: int | None, kwargs: dict[str, Any]) -> Prediction:

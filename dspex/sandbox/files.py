@@ -91,6 +91,7 @@ class SandboxFiles:
                 shutil.copyfile(copy, path)
 
     def close(self) -> None:
+        """Delete the copies."""
         if self._mount is not None:
             self._mount.close()
         if self._folder is not None:

@@ -31,6 +31,7 @@ class SandboxLimits:
 
 
 def as_resource_limits(limits: SandboxLimits) -> ResourceLimits:
+    """`limits` as Monty takes them."""
     return {
         "max_feed_duration_secs": limits.seconds,
         "max_memory": limits.memory_mb * MIB,

@@ -71,6 +71,7 @@ class Session:
 
     @property
     def busy(self) -> bool:
+        """Whether an execution is under way."""
         return self._run is not None
 
     async def start(

@@ -90,5 +90,6 @@ def _in_words(name: str, attributes: dict[str, Any]) -> str:
 
 
 def received_key(key: Any) -> Any:
+    """A key of a dictionary out of the sandbox: a key of JSON's, or its text."""
     key = received(key)
     return key if key is None or isinstance(key, bool | int | float | str) else str(key)

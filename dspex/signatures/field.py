@@ -45,7 +45,7 @@ def InputField(**kwargs: Any) -> Any:
 def OutputField(**kwargs: Any) -> Any:
     """Declare an output of a signature, by `desc` and any argument of `pydantic.Field`.
 
-    Constraints (`ge`, `max_length`, ...) are told to the LM; they are not enforced on its answer.
+    Constraints (`ge`, `max_length`, ...) are shown to the LM; they are not enforced on its answer.
     """
     return _field("output", kwargs)
 
@@ -115,6 +115,7 @@ class FrozenExtra(dict[str, Any]):
         return dict(self)
 
     def copy(self) -> dict[str, Any]:
+        """A dictionary of the same items, which can be changed."""
         return dict(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:

@@ -63,10 +63,12 @@ class SignatureMeta(type(BaseModel)):  # type: ignore[misc]
 
     @property
     def input_fields(cls) -> dict[str, FieldInfo]:
+        """The input fields by name, in order."""
         return {name: field for name, field in cls.__pydantic_fields__.items() if role_of(field) == "input"}
 
     @property
     def output_fields(cls) -> dict[str, FieldInfo]:
+        """The output fields by name, in order."""
         return {name: field for name, field in cls.__pydantic_fields__.items() if role_of(field) == "output"}
 
     @property
@@ -86,6 +88,7 @@ def seal(signature: SignatureMeta) -> None:
 
 
 def is_sealed(signature: SignatureMeta) -> bool:
+    """Whether something uses `signature`: see `seal`."""
     return "__signature_sealed__" in vars(signature)
 
 
@@ -142,5 +145,6 @@ def _inherited_instructions(bases: tuple[type, ...]) -> str:
 
 
 def default_instructions(cls: SignatureMeta) -> str:
+    """The instructions of a signature that has none of its own: to produce the outputs from the inputs."""
     inputs, outputs = (", ".join(f"`{name}`" for name in names) for names in (cls.input_fields, cls.output_fields))
     return f"Given the fields {inputs}, produce the fields {outputs}."

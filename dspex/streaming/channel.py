@@ -27,12 +27,12 @@ class FinalResult:
 class Channel:
     """A queue without a bound: a program never waits for its reader, and so cannot be brought to a standstill by one.
 
-    It is what ``settings.send_stream`` holds inside a streamed program; code of the user's own may `send` there too.
+    It is what ``settings.send_stream`` holds inside a streamed program; the user's code may `send` there too.
     """
 
     def __init__(self) -> None:
         self.closed = False
-        """Whether nobody reads any more: what is sent is dropped."""
+        """Whether the reader has gone: what is sent is dropped."""
         self._items: deque[Any] = deque()
         self._lock = threading.Lock()
         self._reader: Future[None] | None = None

@@ -65,6 +65,7 @@ class LaterStatus:
     message: Any
 
     async def arrive(self) -> StatusMessage | None:
+        """Wait for the message; None where there is nothing to say."""
         text = await self.message
         return StatusMessage(text) if text else None
 

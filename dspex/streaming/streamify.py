@@ -64,8 +64,8 @@ def streamify(
         reading = _Reading(own, include_final_prediction_in_output_stream)
         channel, abandoned = Channel(), threading.Event()
         others = [one for one in settings.callbacks or () if not isinstance(one, StatusStreamingCallback)]
-        told = {"send_stream": channel, "callbacks": [*others, *speakers], "stream_listeners": own}
-        running = asyncio.ensure_future(_produce(channel, abandoned, told, lambda: run(*args, **kwargs)))
+        overrides = {"send_stream": channel, "callbacks": [*others, *speakers], "stream_listeners": own}
+        running = asyncio.ensure_future(_produce(channel, abandoned, overrides, lambda: run(*args, **kwargs)))
         try:
             async for item in channel:
                 if isinstance(item, LaterStatus):
@@ -82,10 +82,12 @@ def streamify(
     return lambda *args, **kwargs: apply_sync_streaming(stream(*args, **kwargs))
 
 
-async def _produce(channel: Channel, abandoned: threading.Event, told: dict[str, Any], run: Callable[[], Any]) -> None:
+async def _produce(
+    channel: Channel, abandoned: threading.Event, overrides: dict[str, Any], run: Callable[[], Any]
+) -> None:
     """Run the program, and send what it returns or raises."""
     try:
-        with context(**told), abandonable(abandoned):
+        with context(**overrides), abandonable(abandoned):
             result = await run()
     except BaseException as error:
         channel.end(error)

@@ -147,7 +147,7 @@ class StreamListener:
 def find_predictor_for_stream_listeners(
     program: Any, stream_listeners: Sequence[StreamListener]
 ) -> dict[int, list[StreamListener]]:
-    """The listeners of each predictor, by its `id`. Each listener is told its predictor and that one's name.
+    """The listeners of each predictor, by its `id`. Sets each listener's predictor and that one's name.
 
     Raises:
         UsageError: no predictor has the field, or several have it and the listener does not say which (a ValueError).
@@ -200,7 +200,7 @@ def _content(chunk: Any) -> str | None:
 
 
 def _scanner_for(adapter: Any, field: str) -> FieldScanner:
-    """How the adapter in force marks the field in an answer.
+    """How the configured adapter marks the field in an answer.
 
     Raises:
         UsageError: it marks it in a way that is not known here (a ValueError).

@@ -73,6 +73,7 @@ class DummyLM(BaseLM):
         return Answer(model="dummy", choices=choices, usage={**usage, **details}, cache_hit=False)
 
     async def aforward(self, prompt: Any = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Any:
+        """`forward`, for asynchronous code."""
         if self.blocking:
             return await super().aforward(prompt, messages, **kwargs)
         return self.forward(prompt, messages, **kwargs)

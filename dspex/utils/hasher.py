@@ -29,4 +29,5 @@ class Hasher:
         self.m.update(f"=={type(value)}=={self.hash(value)}".encode())
 
     def hexdigest(self) -> str:
+        """The hash of all that was added, in hexadecimal digits."""
         return self.m.hexdigest()

@@ -68,7 +68,7 @@ class _Later(types.ModuleType):
         return dir(self._load())
 
     def _load(self) -> types.ModuleType:
-        with _lock:  # so that nobody sees it half made
+        with _lock:  # so that no thread sees it half made
             return importlib.import_module(self.__name__)
 
 

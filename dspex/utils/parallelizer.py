@@ -27,7 +27,7 @@ _Outcome = tuple[int, Any, BaseException | None]
 
 
 class ParallelExecutor:
-    """Runs a function on each of many items. Settings in force, usage tracker and callbacks go along into the threads.
+    """Runs a function on each of many items. The caller's settings, usage tracker and callbacks hold in the threads.
 
     Args:
         num_threads: Items in work at once, `settings.num_threads` by default. With 1 the caller's own thread works.
@@ -131,7 +131,7 @@ class ParallelExecutor:
             return index, None, None
         try:
             return index, function(item), None
-        except Exception as error:  # noqa: BLE001 - the user's function may fail in any way, and it is told
+        except Exception as error:  # noqa: BLE001 - the user's function may fail in any way; it is counted
             self._count(item, error)
             return index, None, error
         except BaseException as error:  # noqa: BLE001 - Ctrl-C and the like: raised by `execute`, not in a thread
@@ -168,7 +168,7 @@ class ParallelExecutor:
         return [i for i, start in started.items() if start <= late and i not in done and i not in tried_again]
 
     def _until_straggling(self, started: dict[int, float], done: _Results, tried_again: set[int]) -> float | None:
-        """How long to wait for a result before somebody counts as a straggler."""
+        """Seconds to wait for a result before an item counts as a straggler."""
         if self.timeout <= 0 or done.left() > self.straggler_limit:
             return None
         waits = [start + self.timeout for i, start in started.items() if i not in done and i not in tried_again]

@@ -82,7 +82,7 @@ def _work(
     most: int,
     patience: float,
 ) -> None:
-    """Until told to stop: take a batch, and answer it."""
+    """Take batches and answer them until `close`."""
     while True:
         batch, stop = _next_batch(waiting, most, patience)
         if batch:

@@ -28,7 +28,7 @@ class Type(pydantic.BaseModel):
 
     @classmethod
     def description(cls) -> str:
-        """What the LM is told about the type; nothing by default."""
+        """How prompts describe the type; nothing by default."""
         return ""
 
     @classmethod

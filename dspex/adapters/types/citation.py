@@ -45,7 +45,7 @@ class Citations(Type):
 
     @classmethod
     def description(cls) -> str:
-        """What the LM is told about the type."""
+        """How prompts describe the type."""
         return (
             "Citations with quoted text and source references. "
             "Include the exact text being cited and information about its source."

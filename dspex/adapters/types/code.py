@@ -36,7 +36,7 @@ class Code(Type):
 
     @classmethod
     def description(cls) -> str:
-        """What the LM is told about the type."""
+        """How prompts describe the type."""
         return (
             "Code represented in a string, specified in the `code` field. If this is an output field, the code "
             f"field should follow the markdown code block format, e.g. \n```{cls.language.lower()}\n{{code}}\n```"

@@ -33,7 +33,7 @@ class Document(Type):
 
     @classmethod
     def description(cls) -> str:
-        """What the LM is told about the type."""
+        """How prompts describe the type."""
         return (
             "A document containing text content that can be referenced and cited. "
             "Include the full text content and optionally a title for proper referencing."

@@ -22,7 +22,7 @@ class File(Type):
     Attributes:
         file_data: the content, as a data URI.
         file_id: the id of a file that was uploaded to the provider before.
-        filename: the name that the LM is told.
+        filename: the name that the LM sees.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, str_strip_whitespace=True, validate_assignment=True, extra="forbid")
@@ -58,7 +58,7 @@ class File(Type):
         """Read a file.
 
         Args:
-            filename: the name that the LM is told, in place of the file's own.
+            filename: the name that the LM sees, in place of the file's own.
             mime_type: the media type, in place of the one that the file's name suggests.
 
         Raises:

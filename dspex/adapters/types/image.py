@@ -154,7 +154,7 @@ def encode_image(image: Any) -> str:
 
 
 def _is_pil_image(value: Any) -> bool:
-    pillow = sys.modules.get("PIL.Image")  # not loaded: nobody can have made one
+    pillow = sys.modules.get("PIL.Image")  # not loaded: there can be no such image
     return pillow is not None and isinstance(value, pillow.Image)
 
 

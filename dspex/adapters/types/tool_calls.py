@@ -72,7 +72,7 @@ class ToolCalls(Type):
 
     @classmethod
     def description(cls) -> str:
-        """What the LM is told about the type."""
+        """How prompts describe the type."""
         return (
             "Tool calls must be a JSON object with `tool_calls`, a list of calls. "
             "Each call must include `name` and `args`. "

@@ -159,7 +159,7 @@ def _schema_of(annotation: Any, argument: str, tool: str) -> dict[str, Any]:
         return dict(inlined(pydantic.TypeAdapter(annotation).json_schema()))
     except pydantic.errors.PydanticUserError as error:
         raise UsageError(
-            f"Tool {tool!r}: argument {argument!r} has the type {annotation!r}, which cannot be told to an LM "
+            f"Tool {tool!r}: argument {argument!r} has the type {annotation!r}, which cannot be described to an LM "
             f"({str(error).splitlines()[0]}). Use builtin types or pydantic models."
         ) from error
 

@@ -177,8 +177,8 @@ class RLM(Module):
         self, invoker: Invoker, variables: list[REPLVariable], history: REPLHistory
     ) -> Prediction:
         logger.warning("RLM reached max iterations, using extract to get final output")
-        told = [variable.format() for variable in variables]
-        found = await invoker.call(self.extract, variables_info=told, repl_history=history)
+        described = [variable.format() for variable in variables]
+        found = await invoker.call(self.extract, variables_info=described, repl_history=history)
         return Prediction(
             trajectory=[entry.model_dump() for entry in history],
             final_reasoning="Extract forced final output",
@@ -236,7 +236,7 @@ class RLM(Module):
             interpreter._tools_registered = False
 
     def _setup_facade(self, repl: CodeInterpreter, budget: _LLMCallBudget, interpreter_factory: Any) -> str:
-        """Make sub-agents possible; returns what the LM is told of them, which is nothing where they are not."""
+        """Make sub-agents possible; returns the prompt's rules for them, empty where they are not possible."""
         sub_agents = FacadeInvocation(
             self._user_tools,
             interpreter_factory,

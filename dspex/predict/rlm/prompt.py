@@ -56,9 +56,9 @@ _EXTRACT_INSTRUCTIONS = (
 
 
 def interpreter_rules(execution_instructions: str, sub_agent_rules: str) -> str:
-    """What the LM is told of the interpreter that runs its code."""
-    told = f"\nExecution environment:\n{execution_instructions}\n" if execution_instructions else ""
-    return told + sub_agent_rules
+    """The prompt's rules for the interpreter that runs the code."""
+    rules = f"\nExecution environment:\n{execution_instructions}\n" if execution_instructions else ""
+    return rules + sub_agent_rules
 
 
 def action_signature(signature: Any, tools: dict[str, Tool], rules: str, max_llm_calls: int) -> Any:

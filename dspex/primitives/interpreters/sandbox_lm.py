@@ -34,18 +34,26 @@ class SandboxLM(BaseLM):
         return self._lm(*args, **kwargs)
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask the host's LM, from asynchronous code."""
         self._admit(kwargs)
         return await self._lm.acall(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask the host's LM for a whole response."""
         self._admit(kwargs)
         return self._lm.forward(*args, **kwargs)
 
     async def aforward(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward`, from asynchronous code."""
         self._admit(kwargs)
         return await self._lm.aforward(*args, **kwargs)
 
     def copy(self, **changes: Any) -> SandboxLM:
+        """A copy with other options, under the same restrictions.
+
+        Raises:
+            TypeError: an option is none that sandboxed code may set.
+        """
         self._check(changes)
         return SandboxLM(self._lm.copy(**changes), self._reserve)
 

@@ -189,6 +189,11 @@ def read_program(
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file.
+
+    Raises:
+        CannotReadError: there is no such file, or it cannot be read.
+    """
     try:
         return Path(path).read_bytes()
     except OSError as error:
