@@ -85,8 +85,8 @@ def _field_line(number: int, name: str, field: FieldInfo) -> str:
     extra = extra_of(field)
     description = "" if extra["desc"] == f"${{{name}}}" else extra["desc"]
     for custom in Type.extract_custom_type_from_annotation(field.rebuild_annotation()):
-        if told := custom.description():
-            description += f"\n    Type description of {annotation_name(custom)}: {told}"
+        if type_description := custom.description():
+            description += f"\n    Type description of {annotation_name(custom)}: {type_description}"
     line = f"{number}. `{name}` ({annotation_name(field.annotation)}): {description}"
     return f"{line}\nConstraints: {extra['constraints']}" if extra.get("constraints") else line
 

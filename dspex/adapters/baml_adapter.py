@@ -33,8 +33,8 @@ class BAMLAdapter(JSONAdapter):
         for name in signature.input_fields:
             lines += [f"[[ ## {name} ## ]]", f"{{{name}}}", ""]
         for name, field in signature.output_fields.items():
-            told = type_in_words(field.annotation)
-            lines += [f"[[ ## {name} ## ]]", f"Output field `{name}` should be of type: {told}\n"]
+            type_text = type_in_words(field.annotation)
+            lines += [f"[[ ## {name} ## ]]", f"Output field `{name}` should be of type: {type_text}\n"]
         return "\n".join([*lines, "[[ ## completed ## ]]"])
 
     def format_user_message_content(
@@ -72,8 +72,8 @@ def type_in_words(annotation: Any, indent: int = 0, inside: tuple[Any, ...] = ()
         return "\n".join(_model_lines(annotation, indent, inside))
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        told = [type_in_words(choice, indent, inside) for choice in arguments if choice is not types.NoneType]
-        return " or ".join([*told, "null"] if types.NoneType in arguments else told)
+        choices = [type_in_words(choice, indent, inside) for choice in arguments if choice is not types.NoneType]
+        return " or ".join([*choices, "null"] if types.NoneType in arguments else choices)
     if origin is Literal:
         return " or ".join(map(_literal, arguments))
     if origin is list and arguments and _is_model(arguments[0]):

@@ -265,8 +265,8 @@ class Adapter:
         elif text:
             values = self.parse(asked, text) if asked is signature or plan_of(asked).parsers else {}
         else:
-            said = "The LM returned an empty or null response."
-            raise AdapterParseError(type(self).__name__, signature, str(answer), said)
+            problem = "The LM returned an empty or null response."
+            raise AdapterParseError(type(self).__name__, signature, str(answer), problem)
         if asked is not signature or self._may_wait:
             values = dict.fromkeys(signature.output_fields) | plan.complete(values)
         try:
@@ -291,6 +291,8 @@ class Adapter:
 
     def _native_among(self, outputs: list[tuple[str, type[Type]]]) -> list[tuple[str, type[Type]]]:
         return outputs and [(name, type_) for name, type_ in outputs if type_ in self.native_response_types]
+
+    # Names that DSPy's adapters use themselves, for subclasses written against them
 
     def _get_history_field_name(self, signature: Any) -> str | None:
         return plan_of(signature).history_field

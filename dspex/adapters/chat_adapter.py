@@ -166,8 +166,8 @@ class ChatAdapter(Adapter):
         error: BaseException,
         parsed: dict[str, Any] | None = None,
     ) -> AdapterParseError:
-        said = f"Failed to parse field {name} with value {value} from the LM response. Error message: {error}"
-        return AdapterParseError(type(self).__name__, signature, completion, said, parsed)
+        problem = f"Failed to parse field {name} with value {value} from the LM response. Error message: {error}"
+        return AdapterParseError(type(self).__name__, signature, completion, problem, parsed)
 
 
 def _is_replaced(kind: type[Adapter]) -> bool:

@@ -34,7 +34,7 @@ class TurnFormat(Protocol):
 
 
 def turn_messages(adapter: TurnFormat, signature: Any, turn: Mapping[str, Any]) -> list[Message]:
-    """One earlier turn: what was asked, what was answered, what the tools said.
+    """One earlier turn: what was asked, what was answered, what the tools returned.
 
     The question carries the reminder that it had then, so that a provider knows the conversation again by its prefix.
     """
@@ -51,8 +51,8 @@ def turn_messages(adapter: TurnFormat, signature: Any, turn: Mapping[str, Any]) 
     if answered := adapter.format_assistant_message_content(signature, turn):
         messages.append({"role": "assistant", "content": answered})
     if results is not None:
-        said = adapter.format_user_message_content(_results_signature(), {"tool_call_results": results})
-        messages.append(_user(said))
+        returned = adapter.format_user_message_content(_results_signature(), {"tool_call_results": results})
+        messages.append(_user(returned))
     return messages
 
 

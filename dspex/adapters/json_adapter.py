@@ -82,8 +82,8 @@ class JSONAdapter(ChatAdapter):
         plan = plan_of(signature)
         found = _json_object(completion)
         if found is None:
-            said = "LM response cannot be serialized to a JSON object."
-            raise AdapterParseError(type(self).__name__, signature, completion, said)
+            problem = "LM response cannot be serialized to a JSON object."
+            raise AdapterParseError(type(self).__name__, signature, completion, problem)
         parsed = {}
         for name, value in found.items():
             if name in plan.parsers:

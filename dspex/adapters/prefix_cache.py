@@ -1,4 +1,4 @@
-"""Which prefix belongs to which demos: found again by what the demos say, whoever holds them and whenever they change.
+"""The cache of rendered prefixes, by signature and by the content of the demos, whichever object holds them.
 
 Demos are mutable, so a prefix is looked up by their content. That is made cheap: as long as the very same values are in
 the very same places, comparing identities is enough; only values that can change in place (lists, dicts, models) are

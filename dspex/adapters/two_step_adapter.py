@@ -74,8 +74,8 @@ class TwoStepAdapter(Adapter):
         try:
             found = wait_for(ChatAdapter().acall(*question)) if asynchronous else ChatAdapter()(*question)
         except AdapterParseError as error:
-            said = f"Failed to parse response from the original completion: {error}"
-            raise AdapterParseError(type(self).__name__, signature, completion, said) from error
+            problem = f"Failed to parse response from the original completion: {error}"
+            raise AdapterParseError(type(self).__name__, signature, completion, problem) from error
         return found[0]
 
     def format_system_message(self, signature: Any) -> str:

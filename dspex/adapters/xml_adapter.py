@@ -87,8 +87,8 @@ class XMLAdapter(ChatAdapter):
         try:
             return grouped(ElementTree.fromstring(f"<dspex_root>{completion}</dspex_root>"))
         except (ElementTree.ParseError, ValueError) as error:  # ValueError: text that is not Unicode
-            said = f"Failed to parse XML: {error}"
-            raise AdapterParseError(type(self).__name__, signature, completion, said) from error
+            problem = f"Failed to parse XML: {error}"
+            raise AdapterParseError(type(self).__name__, signature, completion, problem) from error
 
 
 def _form(name: str, field: Any) -> str:

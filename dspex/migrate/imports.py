@@ -42,18 +42,18 @@ class ImportVisitor(NameVisitor):
                 self.remark(node, "star import: what dspex lacks is missed only when it is used; import by name")
             return
         for alias in node.names:
-            said = problem_with(f"{module}.{dotted(alias.name)}")
-            if said:
-                self.remark(alias, said)
+            problem = problem_with(f"{module}.{dotted(alias.name)}")
+            if problem:
+                self.remark(alias, problem)
 
     def _import(self, node: cst.Import, alias: cst.ImportAlias) -> None:
         name = dotted(alias.name)
         if root(name) not in LIBRARIES:
             self._look_at_foreign(node, name)
             return
-        said = problem_with(name)
-        if said:
-            self.remark(alias, said)
+        problem = problem_with(name)
+        if problem:
+            self.remark(alias, problem)
         if root(name) != "dspy":
             return
         if alias.asname is not None:

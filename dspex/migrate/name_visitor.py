@@ -1,4 +1,4 @@
-"""What the parts of the walk through a module share."""
+"""The base of the visitors that migrate a module: what a name in the code was imported as."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LIBRARIES = ("dspy", "dspex")
 
 
 class NameVisitor(cst.CSTVisitor):
-    """Finds out what a node stands for; whoever uses it provides `replace` and `remark`."""
+    """Finds out what a node stands for; subclasses provide `replace`, `remark` and `span`."""
 
     def replace(self, node: cst.CSTNode, text: str) -> None:
         """Write `text` in the place of `node`."""

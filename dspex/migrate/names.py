@@ -63,11 +63,11 @@ def _sub_module(name: str) -> Any:
 
 def _what_instead(path: list[str], *, wanted: str) -> str:
     dspex = importlib.import_module("dspex")
-    said = f"dspex {dspex.__version__} has no {'.'.join(path)}"
+    problem = f"dspex {dspex.__version__} has no {'.'.join(path)}"
     known = advice_for(path)
     if known:
-        return f"{said}: {known}"
+        return f"{problem}: {known}"
     if wanted in dspex.__all__:
-        return f"{said}: {wanted} is dspex.{wanted}"
+        return f"{problem}: {wanted} is dspex.{wanted}"
     close = difflib.get_close_matches(wanted, dspex.__all__, n=1, cutoff=0.85)
-    return f"{said}: did you mean dspex.{close[0]}?" if close else said
+    return f"{problem}: did you mean dspex.{close[0]}?" if close else problem

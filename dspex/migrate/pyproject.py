@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from dspex.migrate.requirements import new_requirement, said_of_extras
+from dspex.migrate.requirements import new_requirement, remarks_on_extras
 from dspex.migrate.rewritten import Remark, Rewritten, UnreadableError
 
 _LISTS = re.compile(r"depend|require|extras|groups|optional", re.IGNORECASE)
@@ -58,7 +58,7 @@ def _line(line: str, number: int, section: str, required: set[str], out: Rewritt
             if literal in new and not line.lstrip().startswith("#"):
                 new = new.replace(literal, wanted)
                 out.changes += 1
-                out.remarks += [Remark(number, said) for said in said_of_extras(value)]
+                out.remarks += [Remark(number, message) for message in remarks_on_extras(value)]
     if new == line and line.strip() and not line.lstrip().startswith("#") and (entry or _NAMED.search(line)):
         out.remarks.append(Remark(number, f"names dspy, and is left as it is: {line.strip()}"))
     return new

@@ -27,10 +27,10 @@ def rewrite_python(source: str, prelude: Sequence[str] = ()) -> Rewritten:
         UnreadableError: it is not Python.
     """
     before = "".join(f"{line}\n" for line in prelude)
-    looker = _look_at(before + source)
-    edits = [Edit(start - len(before), end - len(before), text) for start, end, text in looker.edits]
+    visitor = _visited(before + source)
+    edits = [Edit(start - len(before), end - len(before), text) for start, end, text in visitor.edits]
     edits = [edit for edit in edits if edit.start >= 0]
-    remarks = {Remark(line - len(prelude), said) for line, said in looker.remarks if line > len(prelude)}
+    remarks = {Remark(line - len(prelude), message) for line, message in visitor.remarks if line > len(prelude)}
     metadata = rewrite_script_metadata(source)
     text = apply(source, [*edits, *metadata.edits])
     return Rewritten(text, len(edits) + len(metadata.edits), sorted({*remarks, *metadata.remarks}))
@@ -72,10 +72,10 @@ class _MigrationVisitor(ImportVisitor, StringVisitor, UseVisitor):
         self.remarks.append(Remark(self.get_metadata(PositionProvider, node).start.line, message))
 
 
-def _look_at(code: str) -> _MigrationVisitor:
-    looker = _MigrationVisitor(code)
-    MetadataWrapper(_parsed(code), unsafe_skip_copy=True).visit(looker)
-    return looker
+def _visited(code: str) -> _MigrationVisitor:
+    visitor = _MigrationVisitor(code)
+    MetadataWrapper(_parsed(code), unsafe_skip_copy=True).visit(visitor)
+    return visitor
 
 
 def _parsed(code: str) -> cst.Module:

@@ -66,7 +66,7 @@ def rewrite_script_metadata(source: str) -> _ScriptEdits:
             if new is not None:
                 edits.edits.append(Edit(*found.span("value"), new))
                 line = source.count("\n", 0, found.start()) + 1
-                edits.remarks += [Remark(line, said) for said in said_of_extras(found["value"])]
+                edits.remarks += [Remark(line, message) for message in remarks_on_extras(found["value"])]
     return edits
 
 
@@ -78,11 +78,13 @@ def installs_dspy(line: str) -> re.Match[str] | None:
 def look_at_script(text: str) -> Rewritten:
     """Say where a shell script, a Dockerfile or the like installs DSPy. It is left as it is."""
     lines = enumerate(text.splitlines(), 1)
-    said = [Remark(number, "installs dspy: write dspex in its place") for number, line in lines if installs_dspy(line)]
-    return Rewritten(text, remarks=said)
+    remarks = [
+        Remark(number, "installs dspy: write dspex in its place") for number, line in lines if installs_dspy(line)
+    ]
+    return Rewritten(text, remarks=remarks)
 
 
-def said_of_extras(requirement: str) -> list[str]:
+def remarks_on_extras(requirement: str) -> list[str]:
     """Remarks on the extras of a requirement that dspex does not have."""
     lost = lost_extras(requirement)
     return [f"dspex has no extra {', '.join(lost)}: left out"] if lost else []
@@ -100,7 +102,7 @@ def _line(line: str, number: int, out: Rewritten) -> str:
     new = new_requirement(requirement) if requirement else None
     if new is not None:
         out.changes += 1
-        out.remarks += [Remark(number, said) for said in said_of_extras(requirement)]
+        out.remarks += [Remark(number, message) for message in remarks_on_extras(requirement)]
         return f"{lead}{new}{rest}"
     if requirement.startswith("#"):
         return line

@@ -63,11 +63,11 @@ class StringVisitor(NameVisitor):
             self._look_at_types(node, value)
         elif context in _MODULE_NAMES | _PLAIN_NAMES | _TARGETS or context == _MODULES:
             self._rewrite(node, value, value.replace("dspy", "dspex", 1))
-            said = problem_with(value) if context in _MODULE_NAMES | _TARGETS else None
-            if said is None and context in _TARGETS and not has_exactly(value):
-                said = f"dspex has no {value.partition('.')[2]} to patch"
-            if said:
-                self.remark(node, said)
+            problem = problem_with(value) if context in _MODULE_NAMES | _TARGETS else None
+            if problem is None and context in _TARGETS and not has_exactly(value):
+                problem = f"dspex has no {value.partition('.')[2]} to patch"
+            if problem:
+                self.remark(node, problem)
         elif self._is_required(node):
             self._rewrite(node, value, "dspex")
         elif "." in value:
@@ -110,6 +110,6 @@ class StringVisitor(NameVisitor):
 
     def _look_at_types(self, node: cst.SimpleString, value: str) -> None:
         for name in _MENTION.findall(value):
-            said = problem_with(name)
-            if said:
-                self.remark(node, said)
+            problem = problem_with(name)
+            if problem:
+                self.remark(node, problem)

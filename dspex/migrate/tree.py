@@ -87,8 +87,8 @@ def _rewriter(kind: Kind) -> Callable[[str], Rewritten]:
 def _look_at_lock(text: str) -> Rewritten:
     lines = (number for number, line in enumerate(text.splitlines(), 1) if '"dspy"' in line or '"dspy-ai"' in line)
     first = next(lines, None)
-    said = [Remark(first, "locks dspy: make this file anew")] if first else []
-    return Rewritten(text, remarks=said)
+    remarks = [Remark(first, "locks dspy: make this file anew")] if first else []
+    return Rewritten(text, remarks=remarks)
 
 
 def _encoding(content: bytes) -> str:

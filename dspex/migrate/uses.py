@@ -1,4 +1,4 @@
-"""Uses of DSPy's names in expressions. They stay as they are; what dspex does not have is said."""
+"""Uses of DSPy's names in expressions. They stay as they are; names that dspex lacks are remarked on."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ class UseVisitor(NameVisitor):
             self._check(node, f"{imported}.{name.evaluated_value!s}")
 
     def _check(self, node: cst.CSTNode, name: str) -> None:
-        said = problem_with(name)
-        if said:
-            self.remark(node, said)
+        problem = problem_with(name)
+        if problem:
+            self.remark(node, problem)

@@ -38,8 +38,8 @@ class MultiChainComparison(Module):
         for number in range(1, M + 1):
             attempt = _named(InputField(desc="${reasoning attempt}"), f"Student Attempt #{number}:")
             signature = signature.append(f"reasoning_attempt_{number}", attempt)
-        told = "Accurate Reasoning: Thank you everyone. Let's now holistically"
-        rationale = _named(OutputField(desc="${corrected reasoning}"), told)
+        prefix = "Accurate Reasoning: Thank you everyone. Let's now holistically"
+        rationale = _named(OutputField(desc="${corrected reasoning}"), prefix)
         self.predict = Predict(signature.prepend("rationale", rationale), temperature=temperature, **config)
 
     def forward(self, completions: Iterable[Any], **kwargs: Any) -> Prediction:

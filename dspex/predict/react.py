@@ -193,11 +193,11 @@ def _names(fields: Any) -> str:
 
 
 def _finish_tool(outputs: str) -> Tool:
-    told = (
+    desc = (
         "Marks the task as complete. That is, signals that all information for producing the outputs, i.e. "
         f"{outputs}, are now available to be extracted."
     )
-    return Tool(func=lambda: "Completed.", name=_FINISH, desc=told, args={})
+    return Tool(func=lambda: "Completed.", name=_FINISH, desc=desc, args={})
 
 
 def _step_signature(signature: Any, tools: dict[str, Tool]) -> Any:

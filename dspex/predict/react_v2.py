@@ -86,7 +86,7 @@ class ReActV2(Module):
         why_ended = "max_iters"
         for turn in range(turns):
             try:
-                said = await self._turn(invoker, history, fresh, turn)
+                step = await self._turn(invoker, history, fresh, turn)
             except (AdapterParseError, ValueError, ContextWindowExceededError) as error:
                 if classify(error) is FailureKind.SETUP:
                     raise
@@ -98,11 +98,11 @@ class ReActV2(Module):
                     format_error_for_lm(error, traceback_frames=5),
                 )
                 break
-            if not said.calls.tool_calls:
+            if not step.calls.tool_calls:
                 why_ended = "empty_tool_calls"
                 break
-            done = await self._execute(invoker, said.calls)
-            _remember(history, fresh, said, done)
+            done = await self._execute(invoker, step.calls)
+            _remember(history, fresh, step, done)
             fresh = {}
             if done.outputs is not None:
                 return Prediction(**done.outputs, history=history, termination_reason=_SUBMIT)
@@ -139,16 +139,16 @@ class ReActV2(Module):
         self, invoker: Invoker, history: History, fresh: dict[str, Any], why_ended: str, turn: int
     ) -> Prediction:
         try:
-            said = await self._turn(invoker, history, fresh, turn, config=dict(_MUST_SUBMIT))
+            step = await self._turn(invoker, history, fresh, turn, config=dict(_MUST_SUBMIT))
         except (AdapterParseError, ValueError, ContextWindowExceededError) as error:
             logger.warning("Forced submit failed: %s", format_error_for_lm(error, traceback_frames=5))
             raise
-        calls = ToolCalls(tool_calls=[call for call in said.calls.tool_calls if call.name == _SUBMIT])
+        calls = ToolCalls(tool_calls=[call for call in step.calls.tool_calls if call.name == _SUBMIT])
         failure = f"ReActV2 failed to produce final outputs after {why_ended}"
         if not calls.tool_calls:
             raise ValueError(f"{failure}: no submit call.")
         done = await self._execute(invoker, calls)
-        _remember(history, fresh, _Turn(said.thought, calls), done)
+        _remember(history, fresh, _Turn(step.thought, calls), done)
         if done.outputs is None:
             errors = "\n".join(str(result.value) for result in done.results.tool_call_results if result.is_error)
             raise ValueError(f"{failure}: submit failed.\n{errors}")
@@ -156,7 +156,7 @@ class ReActV2(Module):
 
 
 class _Turn(NamedTuple):
-    """What the LM said in one turn."""
+    """The LM's part of one turn."""
 
     thought: Any
     calls: ToolCalls
@@ -169,12 +169,12 @@ class _ToolOutcome(NamedTuple):
     outputs: dict[str, Any] | None
 
 
-def _remember(history: History, fresh: dict[str, Any], said: _Turn, done: _ToolOutcome) -> None:
+def _remember(history: History, fresh: dict[str, Any], step: _Turn, done: _ToolOutcome) -> None:
     """Add a turn to the conversation: what was asked, thought, called and given back."""
     event = dict(fresh)
-    if said.thought is not None:
-        event["next_thought"] = said.thought
-    event["tool_calls"] = said.calls.model_copy(update={"tool_call_results": done.results})
+    if step.thought is not None:
+        event["next_thought"] = step.thought
+    event["tool_calls"] = step.calls.model_copy(update={"tool_call_results": done.results})
     history.messages.append(event | (done.outputs or {}))
 
 

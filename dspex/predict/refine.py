@@ -103,7 +103,7 @@ class Refine(Repeated):
             {"module_name": names.get(id(predictor), type(predictor).__name__), "inputs": given, "outputs": dict(made)}
             for predictor, given, made in trace
         ]
-        told = {
+        given = {
             "program_code": self.module_code,
             "modules_defn": inspect_modules(self.module),
             "program_inputs": inputs,
@@ -115,7 +115,7 @@ class Refine(Repeated):
             "module_names": list(names.values()),
         }
         with context(warn_on_type_mismatch=False):  # every input is passed as text
-            answer = await invoker.call(Predict(OfferFeedback), **{name: _text(value) for name, value in told.items()})
+            answer = await invoker.call(Predict(OfferFeedback), **{name: _text(value) for name, value in given.items()})
         return answer.advice  # type: ignore[no-any-return]
 
 

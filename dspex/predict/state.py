@@ -16,7 +16,7 @@ from dspex.primitives.saving.program_state import MissingStateError
 logger = logging.getLogger("dspex.predict.predict")
 
 _UNSAFE_LM_KEYS = ("api_base", "base_url", "model_list")
-"""Where a file could send the prompts, and the key, of whoever loads it."""
+"""Options by which a file could send the prompts and the key of the user who loads it elsewhere."""
 
 
 class TooOldError(UsageError, NotImplementedError):

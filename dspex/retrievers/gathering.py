@@ -52,5 +52,5 @@ class Gathering:
                     future.set_exception(error)
             return
         for (_, future), answer in zip(asked, answers, strict=True):
-            if not future.done():  # whoever asked may have gone
+            if not future.done():  # the caller may have been cancelled
                 future.set_result(answer)

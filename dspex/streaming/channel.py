@@ -1,4 +1,4 @@
-"""The way from a program to whoever reads its stream: any thread and any event loop may send, any may read."""
+"""A queue from a program to the reader of its stream: any thread and any event loop may send, and any may read."""
 
 from __future__ import annotations
 

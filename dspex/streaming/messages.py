@@ -32,7 +32,7 @@ class StatusMessage:
 
 
 class StatusMessageProvider:
-    """Says what a program is doing. Override what you want said; None or an empty string says nothing.
+    """Says what a program is doing. Override the messages that you want; None or an empty string sends none.
 
     A method may be ``async``. By default only tools are spoken of.
     """

@@ -37,8 +37,8 @@ def experimental(f: Any = None, version: str | None = None) -> Any:
 
 def _note(api: Any, version: str | None) -> str:
     since = f" (introduced in v{version})" if version else ""
-    said = f"Experimental: This {_kind(api)} may change or be removed in a future release without warning{since}."
-    return _indent(api.__doc__ or "") + said
+    note = f"Experimental: This {_kind(api)} may change or be removed in a future release without warning{since}."
+    return _indent(api.__doc__ or "") + note
 
 
 def _kind(api: Any) -> str:

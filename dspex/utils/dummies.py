@@ -99,12 +99,12 @@ class DummyLM(BaseLM):
 
     def _use_example(self, messages: Sequence[Mapping[str, Any]]) -> str | None:
         """The answer of the latest demo that asks what the last message asks."""
-        said = [_text(message) for message in messages]
-        headings = Counter(found[0] for text in said if (found := _HEADING.match(text)))
+        texts = [_text(message) for message in messages]
+        headings = Counter(found[0] for text in texts if (found := _HEADING.match(text)))
         most = max(headings.values(), default=0)
         outputs = [heading for heading, count in headings.items() if count != most]
-        question = said[-1].split("\n\n")[0]
-        for asked, answered in zip(reversed(said[:-1]), reversed(said), strict=False):
+        question = texts[-1].split("\n\n")[0]
+        for asked, answered in zip(reversed(texts[:-1]), reversed(texts), strict=False):
             if question in asked and any(heading in answered for heading in outputs):
                 return answered
         return None

@@ -158,7 +158,7 @@ class ParallelExecutor:
         if error is not None:
             self.failed_indices.append(index)
             self.exceptions_map[index] = error
-        bar.advance(done.said())
+        bar.advance(done.summary())
 
     def _stragglers(self, started: dict[int, float], done: _Results, tried_again: set[int]) -> list[int]:
         """Those in work for longer than `timeout`, when few are left."""
@@ -197,7 +197,7 @@ class _Results:
                 self._scores.append(result[-1])
         return True
 
-    def said(self) -> str:
+    def summary(self) -> str:
         if self._scores is None:
             return ""
         total, count = sum(self._scores), len(self._scores)

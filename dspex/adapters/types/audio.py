@@ -117,9 +117,9 @@ def encode_audio(audio: Any, sampling_rate: int = 16000, format: str = "wav") ->
         return {"data": base64_of(audio), "audio_format": format}
     if hasattr(audio, "shape"):
         return encode_audio(Audio.from_array(audio, sampling_rate, format))
-    told = f"a dict with {', '.join(map(repr, audio)) or 'nothing'}" if isinstance(audio, dict) else str(type(audio))
+    given = f"a dict with {', '.join(map(repr, audio)) or 'nothing'}" if isinstance(audio, dict) else str(type(audio))
     raise ValueError(
-        f"Unsupported type for encode_audio: {told}. Give a data URI, bytes, an array of samples, a dict with `data` "
+        f"Unsupported type for encode_audio: {given}. Give a data URI, bytes, an array of samples, a dict with `data` "
         "and `audio_format`, or use Audio.from_path()."
     )
 

@@ -33,8 +33,8 @@ class Citations(Type):
         def format(self) -> dict[str, Any]:  # type: ignore[override]
             """The citation as Anthropic's API writes it."""
             keys = ("type", "cited_text", "document_index", "start_char_index", "end_char_index")
-            told = {key: getattr(self, key) for key in ("document_title", "supported_text") if getattr(self, key)}
-            return {**{key: getattr(self, key) for key in keys}, **told}
+            context = {key: getattr(self, key) for key in ("document_title", "supported_text") if getattr(self, key)}
+            return {**{key: getattr(self, key) for key in keys}, **context}
 
     citations: list[Citation]
 

@@ -27,9 +27,9 @@ class Document(Type):
     def format(self) -> list[dict[str, Any]]:
         """A content part in Anthropic's format."""
         kind = "base64" if self.media_type == "application/pdf" else "text"
-        told = {key: getattr(self, key) for key in ("title", "context") if getattr(self, key)}
+        described = {key: getattr(self, key) for key in ("title", "context") if getattr(self, key)}
         source = {"type": kind, "media_type": self.media_type, "data": self.data}
-        return [{"type": "document", "source": source, "citations": {"enabled": True}, **told}]
+        return [{"type": "document", "source": source, "citations": {"enabled": True}, **described}]
 
     @classmethod
     def description(cls) -> str:

@@ -26,7 +26,7 @@ __all__ = ["Tool", "ToolCallResults", "ToolCalls", "convert_input_schema_to_tool
 
 
 class Tool(Type):
-    """A function for an LM to use: ``Tool(search)``, or with more said of it, ``Tool(search, desc="Find pages")``.
+    """A function for an LM to use: ``Tool(search)``, or with a description, ``Tool(search, desc="Find pages")``.
 
     What is not given is read off the function: its name, its docstring, its arguments' type hints and defaults. Called
     with keyword arguments as an LM wrote them, a tool checks them, converts them to the types of the function, and
@@ -65,7 +65,7 @@ class Tool(Type):
         self.has_kwargs = read.any_others
 
     def format(self) -> str:
-        """The tool as a prompt tells of it."""
+        """The tool as a prompt describes it."""
         return str(self)
 
     def format_as_litellm_function_call(self) -> dict[str, Any]:
@@ -169,8 +169,8 @@ class Tool(Type):
         return f"Tool(name={self.name}, desc={self.desc}, args={self.args})"
 
     def __str__(self) -> str:
-        told = f", whose description is <desc>{self.desc}</desc>.".replace("\n", "  ") if self.desc else "."
-        return f"{self.name}{told} It takes arguments {self.args}."
+        description = f", whose description is <desc>{self.desc}</desc>.".replace("\n", "  ") if self.desc else "."
+        return f"{self.name}{description} It takes arguments {self.args}."
 
 
 def _why_not_to_wait(tool: str | None) -> str | None:

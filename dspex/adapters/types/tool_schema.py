@@ -62,8 +62,8 @@ def convert_input_schema_to_tool_args(
         args[name] = inlined({**argument, "$defs": definitions}) if definitions else argument
         kind = args[name].get("type")
         arg_types[name] = _PYTHON_TYPES.get(kind, Any) if isinstance(kind, str) else Any
-        told = args[name].get("description", "No description provided.")
-        arg_desc[name] = f"{told} (Required)" if name in required else told
+        description = args[name].get("description", "No description provided.")
+        arg_desc[name] = f"{description} (Required)" if name in required else description
     return args, arg_types, arg_desc
 
 

@@ -23,7 +23,6 @@ from dspex.predict.rlm.prompt import (
     action_signature,
     extract_signature,
     interpreter_rules,
-    tool_docs,
 )
 from dspex.predict.rlm.queries import LLMCallBudget as _LLMCallBudget
 from dspex.predict.rlm.queries import llm_tools
@@ -65,7 +64,7 @@ class RLM(Module):
         max_output_chars: How much the LM sees of what a piece of code printed.
         verbose: Log each step.
         tools: Functions or `Tool`s that the code may call.
-        sub_lm: Whom the code asks; ``settings.lm`` when None.
+        sub_lm: The LM that the code asks; ``settings.lm`` when None.
         interpreter_factory: Makes an interpreter for each call, which is then shut down. Its attribute
             ``execution_instructions``, if any, tells the LM about it. `PythonInterpreter`, or what
             ``dspex.configure(interpreter_factory=...)`` says.
@@ -287,15 +286,12 @@ class RLM(Module):
         action = action_signature(self.signature, self._user_tools, self._initial_interpreter_rules, self.max_llm_calls)
         return action, extract_signature(self.signature)
 
-    def _format_tool_docs(self, tools: dict[str, Tool]) -> str:
-        return tool_docs(tools)
-
     @staticmethod
     def _get_execution_instructions(factory: InterpreterFactory) -> str:
-        told = getattr(factory, "execution_instructions", "")
-        if not isinstance(told, str):
+        instructions = getattr(factory, "execution_instructions", "")
+        if not isinstance(instructions, str):
             raise TypeError("interpreter_factory.execution_instructions must be a string")
-        return told
+        return instructions
 
     def _action_signature_for_current_factory(self, factory: InterpreterFactory, sub_agent_rules: str) -> Any:
         """The predictor's signature, with the rules of the interpreter of this call in place of those it was made with.
@@ -304,10 +300,10 @@ class RLM(Module):
         added at the end.
         """
         current = getattr(self.generate_action, "signature", self._action_signature)
-        told = self._get_execution_instructions(factory)
-        if (told, sub_agent_rules) == (self._initial_execution_instructions, self._initial_sub_agent_rules):
+        execution = self._get_execution_instructions(factory)
+        if (execution, sub_agent_rules) == (self._initial_execution_instructions, self._initial_sub_agent_rules):
             return current
-        before, rules = self._initial_interpreter_rules, interpreter_rules(told, sub_agent_rules)
+        before, rules = self._initial_interpreter_rules, interpreter_rules(execution, sub_agent_rules)
         instructions = current.instructions
         if before and before in instructions:
             return current.with_instructions(instructions.replace(before, rules, 1))
