@@ -6,12 +6,12 @@ import inspect
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from dspex.backend import backend
 from dspex.bridge import wait_for
-from dspex.callback import AnnouncedCall, announced, callbacks_for
+from dspex.callback import ReportedCall, callbacks_for, notify_callbacks
 from dspex.errors import DSPyError, UsageError
 from dspex.evaluate.notebook import (
     HTML,
@@ -20,7 +20,7 @@ from dspex.evaluate.notebook import (
     is_in_ipython_notebook_environment,
 )
 from dspex.evaluate.result import EvaluationResult, Tally
-from dspex.evaluate.running import Metric, Options, metric_function, run_over, usable
+from dspex.evaluate.running import LiveEvaluation, Metric, Options, metric_function, usable
 from dspex.evaluate.table import (
     Results,
     merge_dicts,
@@ -153,7 +153,7 @@ class Evaluate:
 
     def _heard(self, given: dict[str, Any]) -> Any:
         listeners = callbacks_for(self)
-        return announced("evaluate", self, given, listeners) if listeners else nullcontext(AnnouncedCall())
+        return notify_callbacks("evaluate", self, given, listeners) if listeners else nullcontext(ReportedCall())
 
     def _prepared(self, given: dict[str, Any]) -> tuple[Options, Tally]:
         chosen = {
@@ -165,13 +165,7 @@ class Evaluate:
 
     async def _run(self, program: Any, options: Options, tally: Tally) -> None:
         together = Together("evaluate", "example", options.num_threads, self.provide_traceback, self.patience)
-        if self.batch:
-            from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
-
-            async with batches_checked():
-                await run_over(program, options, tally, replace(together, limit=ROWS_AT_ONCE), self.max_errors)
-        else:
-            await run_over(program, options, tally, together, self.max_errors)
+        await backend().evaluate(program, LiveEvaluation(options, tally, together, self.max_errors, self.batch))
 
     def _keep(self, error: BaseException, options: Options, tally: Tally) -> None:
         """Leave what is done where whoever is interrupted finds it."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
 from dspex.errors import UsageError
 from dspex.evaluate.result import Tally
 from dspex.execution.attempt import try_once
@@ -32,14 +33,43 @@ class Options:
     save_as_json: str | None
 
 
-async def run_over(program: Any, options: Options, tally: Tally, together: Together, max_errors: int | None) -> None:
-    """Run `program` on every example and add what became of it to `tally`.
+@dataclass(frozen=True, slots=True)
+class LiveEvaluation:
+    """An evaluation on objects of this process; what becomes of the examples is added to `tally`.
+
+    Args:
+        options: What to run and how to show it.
+        tally: Collects the outcomes.
+        together: How examples are run at once.
+        max_errors: Failures that end it; by default `settings.max_errors`.
+        batch: Whether calls go through the provider's batch API.
+    """
+
+    options: Options
+    tally: Tally
+    together: Together
+    max_errors: int | None = None
+    batch: bool = False
+
+
+async def run_over(program: Any, evaluation: LiveEvaluation) -> None:
+    """Run `program` on every example of `evaluation`.
 
     Raises:
         EvaluationInterrupted: the program failed on `max_errors` examples.
         LMError, StoreError: the provider stayed away for too long, or the set-up is wrong.
     """
-    limit = settings.max_errors if max_errors is None else max_errors
+    if not evaluation.batch:
+        await _run_over(program, evaluation)
+        return
+    async with batches_checked():
+        together = replace(evaluation.together, limit=ROWS_AT_ONCE)
+        await _run_over(program, replace(evaluation, together=together))
+
+
+async def _run_over(program: Any, evaluation: LiveEvaluation) -> None:
+    options, tally, together = evaluation.options, evaluation.tally, evaluation.together
+    limit = settings.max_errors if evaluation.max_errors is None else evaluation.max_errors
     tries = (partial(try_once, program, example, options.metric) for example in options.devset)
     with progress("Evaluating", len(options.devset), shown=options.display_progress) as bar:
         async with aclosing(together.outcomes(tries)) as outcomes:

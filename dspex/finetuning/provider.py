@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from dspex.backend import backend
 from dspex.bridge import wait_for
 from dspex.clients.provider import Provider, TrainingJob
 from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
@@ -91,22 +92,11 @@ class OpenAIProvider(Provider):
         from dspex.finetuning.request import FinetuneRequest
 
         lm = job.lm if isinstance(job.lm, LM) else LM(model)
-        undertaking = _undertaking(FinetuneRequest(lm, model, train_data_format, train_kwargs or {}), train_data)
+        undertaking: TrainingTask = backend().finetune(
+            FinetuneRequest(lm, model, train_data_format, train_kwargs or {}), train_data
+        )
         if isinstance(job, TrainingJobOpenAI):
             job.undertaking = undertaking
             if job.cancelled():
                 raise LMProviderError("The fine-tuning was cancelled before it began.", code="finetune_cancelled")
         return wait_for(undertaking.run())
-
-
-def _undertaking(request: FinetuneRequest, data: list[dict[str, Any]]) -> TrainingTask:
-    """Durable where a Temporal server is configured, else this process's own."""
-    from dspex.settings import settings
-
-    if settings.temporal:
-        from dspex.temporal.finetune import DurableTrainingTask
-
-        return DurableTrainingTask(request, data)
-    from dspex.finetuning.task import LocalTrainingTask
-
-    return LocalTrainingTask(request, data)

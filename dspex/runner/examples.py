@@ -14,7 +14,7 @@ from dspex.clients.calls.scope import CallScope, Usage
 from dspex.execution.attempt import Attempt, RetryPolicy, attempt
 from dspex.runner.materialize import demos_of_trace, without_demo
 from dspex.settings import context, settings
-from dspex.store.outcomes import Outcome
+from dspex.store.records.outcome import Outcome
 from dspex.teleprompt.runner_protocol import Traced
 
 if TYPE_CHECKING:

@@ -1,177 +1,185 @@
-"""Optimize a program here and now: what `Optimizer.compile` and ``dspex optimize --local`` do."""
+"""The backend ``local``: everything happens in this process."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from dspex.bridge import wait_for
-from dspex.clients import LM
-from dspex.clients.calls.scope import Usage
-from dspex.clients.cost.budget import Budget, refuse_unpriced
+from dspex.backend import BackendOptions, EvaluationRequest, OptimizationRequest
+from dspex.clients.calls.scope import Usage, current_scope
+from dspex.clients.cost.budget import Budget
 from dspex.clients.preflight import check_lm
-from dspex.errors import BudgetExceededError, UsageError
-from dspex.observability import span
-from dspex.runner.examples import Metric
-from dspex.runner.local_runner import LocalRunner
-from dspex.runner.materialize import materialize
+from dspex.errors import DSPyError, UsageError
+from dspex.evaluate.running import LiveEvaluation, run_over
+from dspex.finetuning.request import FinetuneRequest
+from dspex.finetuning.task import LocalTrainingTask
+from dspex.primitives import Example, Module
+from dspex.runner.estimate import Estimate, estimate
+from dspex.runner.local_run import LocalEvaluation, LocalOptimization
+from dspex.runner.optimize import LocalResult, optimize_locally
+from dspex.runner.references import ProgramRef, reference
 from dspex.runner.run_id import new_run_id
+from dspex.runner.run_record import RunRecorder, write_in_background
+from dspex.runner.saved import program_document
 from dspex.settings import settings
 from dspex.store import Store
-from dspex.store.outcomes import Failure, Outcome
-from dspex.teleprompt.bootstrap import BootstrapFailedError
-from dspex.teleprompt.optimization_run import Phase, RunState, Stopped, advance, begin, stop
-
-if TYPE_CHECKING:
-    from dspex.primitives import Example, Module
-    from dspex.teleprompt.optimizer import Optimizer
+from dspex.store.records.bill import Bill
+from dspex.store.records.run_summary import RunSummary
+from dspex.teleprompt.optimizer import Optimizer
 
 logger = logging.getLogger(__name__)
 
-_FAILURES_SHOWN = 3
+
+class LocalBackend:
+    """Runs everything in this process, on dspex's event loop. A `dspex.backend.Backend`."""
+
+    def __init__(self, options: BackendOptions) -> None:
+        self._store_url = options.store
+
+    async def compile(
+        self,
+        optimizer: Optimizer[Any],
+        student: Module,
+        *,
+        trainset: Sequence[Example],
+        teacher: Module | None = None,
+        valset: Sequence[Example] | None = None,
+        budget: Budget | None = None,
+    ) -> Module:
+        """Optimize `student`, and leave a record of the run, as `dspex runs` shows it.
+
+        An optimization inside a run (as `KNNFewShot`'s, for each call of its program) is part of that, and leaves none.
+
+        Raises:
+            UsageError: bad input; no LM call was made.
+            LMError: the provider could not be reached for longer than the run is patient.
+        """
+        given: dict[str, Any] = {"trainset": trainset, "teacher": teacher, "valset": valset, "budget": budget}
+        recorded = None if current_scope() is not None else _RecordedCompile.of(optimizer, student, budget)
+        if recorded is None:
+            return (await optimize_locally(optimizer, student, **given, score=False)).program
+        return await recorded.run(optimizer, student, given)
+
+    async def evaluate(self, program: Any, evaluation: LiveEvaluation) -> None:
+        """Run `program` on the examples of `evaluation`. Raises as `run_over`."""
+        await run_over(program, evaluation)
+
+    async def estimate(
+        self,
+        optimizer: Optimizer[Any],
+        student: Module,
+        *,
+        trainset: Sequence[Example],
+        teacher: Module | None = None,
+        valset: Sequence[Example] | None = None,
+        score: bool = True,
+    ) -> Estimate:
+        """See `dspex.runner.estimate.estimate`."""
+        return await estimate(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=score)
+
+    def finetune(self, request: FinetuneRequest, data: list[dict[str, Any]]) -> LocalTrainingTask:
+        """A fine-tuning that this process waits for."""
+        return LocalTrainingTask(request, data)
+
+    async def start_optimization(self, request: OptimizationRequest) -> LocalOptimization:
+        """Check the store and read the data; the run itself begins with `LocalOptimization.outcome`.
+
+        Raises:
+            UsageError: the data cannot be read.
+            StoreError: the store does not work.
+        """
+        recorder = await self._recorder(request, request.optimizer.name)
+        return LocalOptimization(request, recorder, self._store_url)
+
+    async def start_evaluation(self, request: EvaluationRequest) -> LocalEvaluation:
+        """As `start_optimization`; the LM is checked too."""
+        check_lm(request.lm)
+        recorder = await self._recorder(request, "evaluate")
+        return LocalEvaluation(request, recorder, self._store_url)
+
+    async def _recorder(self, request: OptimizationRequest | EvaluationRequest, what: str) -> RunRecorder:
+        store = Store.open(self._store_url or settings.store)
+        await store.check()
+        label = request.code.ref.label
+        return RunRecorder(store, request.run_id or new_run_id(label, what), what, label)
 
 
-@dataclass(frozen=True)
-class LocalResult:
-    """What a local run found, and what it came to."""
+class _RecordedCompile:
+    """One `Optimizer.compile` with its record.
 
-    program: Module
-    score: float | None
-    baseline_score: float | None
-    n_failed: int
-    usage: Usage
-    failures: Sequence[Failure]
-    stopped: Stopped = False
-    """``"budget"``, if the budget was spent before the run was done: then `program` is the best so far."""
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Who is told how a local run goes: of each example, and of each step."""
-
-    on_outcome: Callable[[str, int, Outcome], None] | None = None
-    on_step: Callable[[RunState], None] = field(default=lambda state: None)
-
-
-def compile_program(
-    optimizer: Optimizer[Any],
-    student: Module,
-    *,
-    trainset: Sequence[Example],
-    teacher: Module | None = None,
-    valset: Sequence[Example] | None = None,
-    budget: Budget | None = None,
-) -> Module:
-    """`Optimizer.compile`: in this process or, where `settings.temporal` says so, as a durable run."""
-    given: dict[str, Any] = {"trainset": trainset, "teacher": teacher, "valset": valset, "budget": budget}
-    if settings.temporal:
-        from dspex.worker.temporal_backend import compile_durably
-
-        return wait_for(compile_durably(optimizer, student, **given))
-    return wait_for(optimize_here(optimizer, student, **given, score=False)).program
-
-
-async def optimize_here(
-    optimizer: Optimizer[Any],
-    student: Module,
-    *,
-    trainset: Sequence[Example],
-    valset: Sequence[Example] | None = None,
-    teacher: Module | None = None,
-    score: bool = True,
-    metric: Metric | None = None,
-    run_id: str | None = None,
-    watcher: Watcher = Watcher(),  # frozen
-    budget: Budget | None = None,
-) -> LocalResult:
-    """Run `optimizer` to its end in this process. With a `valset` and `score`, score the program before and after.
-
-    A run that has spent its `budget` ends with the best program so far. Run again under the same `run_id` with a bigger
-    one it goes on: what it has paid for is in the ledger, and counts.
-
-    Raises:
-        UsageError: bad input; no LM call was made.
-        LMError, StoreError: the provider or the store stayed away for longer than a run is patient.
+    The LM calls of a run without a budget are billed to no run: they are the user's, cached as `LM` says. The record
+    then has their sums only.
     """
-    metric = metric or optimizer.metric
-    if score and valset is not None and metric is None:
-        raise UsageError("There is a validation set and no metric to score the program with. Pass a metric.")
-    programs = {"student": student} if teacher is None else {"student": student, "teacher": teacher}
-    if budget is not None and run_id is None:
-        run_id = new_run_id(type(student).__name__, optimizer.name)
-    runner = LocalRunner(
-        programs=programs,
-        data={"train": trainset, "val": valset or ()},
-        metric=metric,
-        teacher_settings=optimizer.teacher_settings,
-        concurrency=settings.num_threads,
-        run_id=run_id,
-        on_outcome=watcher.on_outcome,
-    )
-    state = begin(optimizer, runner.task(max_errors=settings.max_errors), score=score)
-    refuse_unusable(trainset, "training", run=state.runs_programs)
-    if valset is not None:
-        refuse_unusable(valset, "validation")
-    if state.runs_programs:
-        await _check(programs.values(), optimizer.teacher_settings, budget)
-    if budget is not None and run_id is not None:
-        await Store.open(settings.store).budgets.set(run_id, **budget.given)
-    watcher.on_step(state)
+
+    def __init__(self, recorder: RunRecorder, code: ProgramRef | None, *, billed: bool) -> None:
+        self._recorder = recorder
+        self._code = code
+        self._billed = billed
+        self._usage = Usage()
+
+    @classmethod
+    def of(cls, optimizer: Optimizer[Any], student: Module, budget: Budget | None) -> _RecordedCompile | None:
+        """None, with a warning, where there can be no store."""
+        try:
+            store = Store.open(settings.store)
+        except DSPyError as error:
+            logger.warning("The run cannot be written down: %s", error)
+            return None
+        code = _code_of(student)
+        label = code.label if code is not None else type(student).__name__
+        recorder = RunRecorder(store, new_run_id(label, optimizer.name), optimizer.name, label)
+        return cls(recorder, code, billed=budget is not None)
+
+    async def run(self, optimizer: Optimizer[Any], student: Module, given: dict[str, Any]) -> Module:
+        try:
+            result = await optimize_locally(
+                optimizer,
+                student,
+                **given,
+                score=False,
+                run_id=self._recorder.run_id if self._billed else None,
+                on_step=lambda state: self._recorder.begin(),
+                usage=self._usage,
+            )
+        except Exception as error:
+            await write_in_background(self._abandon("failed", error))
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            await write_in_background(self._abandon("interrupted"))
+            raise
+        await write_in_background(self._complete(result, self._document(result.program)))
+        return result.program
+
+    async def _complete(self, result: LocalResult, document: dict[str, Any] | None) -> None:
+        summary = await self._summary(stopped=result.stopped, n_failed=result.n_failed)
+        await self._recorder.complete(summary, document)
+
+    async def _abandon(self, status: str, error: Exception | None = None) -> None:
+        if not self._recorder.begun:
+            return
+        await self._recorder.abandon(status, await self._summary(), error)
+
+    async def _summary(self, **fields: Any) -> RunSummary:
+        usage, recorder = self._usage, self._recorder
+        if self._billed:
+            bill = await recorder.store.ledger.bill(recorder.run_id)
+        else:
+            bill = Bill(usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.cost_usd)
+        return RunSummary.of(recorder.run_id, bill, calls_from_ledger=usage.calls_from_ledger, **fields)
+
+    def _document(self, program: Module) -> dict[str, Any] | None:
+        try:
+            return program_document(program, self._code)
+        except Exception as error:  # noqa: BLE001  # the user's own `dump_state` may do anything; the run is done
+            logger.warning("The program of run %s could not be written down: %s", self._recorder.run_id, error)
+            return None
+
+
+def _code_of(student: Module) -> ProgramRef | None:
+    """The program's code by name, where other processes could import it."""
     try:
-        while state.phase is not Phase.DONE:
-            with span(f"step: {state.phase}", step=state.steps, optimizer=type(optimizer).__name__):
-                state = await _next(state, optimizer, runner)
-            watcher.on_step(state)
-    except BootstrapFailedError as error:
-        raise BootstrapFailedError(f"{error} {_said(runner.failures)}") from None
-    assert state.candidate is not None
-    return LocalResult(
-        program=await materialize(state.candidate, programs, runner),
-        score=state.final.score if state.final else None,
-        baseline_score=state.baseline.score if state.baseline else None,
-        n_failed=state.final.n_failed if state.final else 0,
-        usage=runner.usage,
-        failures=runner.failures,
-        stopped=state.stopped,
-    )
-
-
-async def _next(state: RunState, optimizer: Optimizer[Any], runner: LocalRunner) -> RunState:
-    """The next step or, if there is no room for it in the budget, the end."""
-    try:
-        return await advance(state, optimizer, runner)
-    except BudgetExceededError as error:
-        logger.warning("%s What comes out is the best program so far.", error)
-        return stop(state, optimizer, "budget")
-
-
-async def _check(programs: Iterable[Module], teacher_settings: Mapping[str, Any], budget: Budget | None) -> None:
-    """Find what would stop the run before it has paid for anything."""
-    lms = [
-        settings.lm,
-        teacher_settings.get("lm"),
-        *(predictor.lm for program in programs for predictor in program.predictors()),
-    ]
-    for lm in [lm for lm in lms if lm is not None] or [None]:
-        check_lm(lm)
-        refuse_unpriced(lm, budget)
-    if any(isinstance(lm, LM) for lm in lms):
-        await Store.open(settings.store).check()  # where their answers will be kept
-
-
-def _said(failures: Sequence[Failure]) -> str:
-    first = sorted(failures, key=lambda failure: failure.index)[:_FAILURES_SHOWN]
-    return " ".join(f"Example {failure.index}: {failure.error}." for failure in first)
-
-
-def refuse_unusable(examples: Sequence[Example], role: str, *, run: bool = True) -> None:
-    """Raise a UsageError for an empty set and, where it is to be `run`, for examples without marked input fields."""
-    if not len(examples):
-        raise UsageError(f"The {role} set is empty: there is nothing to learn from or to score.")
-    if run and not examples[0]._input_keys:
-        raise UsageError(
-            f"The examples of the {role} set do not say which fields are inputs. "
-            f"Mark them: example.with_inputs(...). Fields: {', '.join(examples[0].keys())}."
-        )
+        return reference(student)
+    except UsageError:
+        return None

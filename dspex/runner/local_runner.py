@@ -13,7 +13,7 @@ from dspex.execution.score import ExactSum
 from dspex.observability import span
 from dspex.runner.examples import ExampleStep, Metric, evaluate_example, trace_example, traced
 from dspex.runner.materialize import facts, materialize
-from dspex.store.outcomes import Failure, Outcome
+from dspex.store.records.outcome import Failure, Outcome
 from dspex.teleprompt.candidate import Candidate, DataName, PredictorName
 from dspex.teleprompt.runner_protocol import Evaluation, Task, Traced, TraceRequest
 

@@ -13,7 +13,7 @@ from dspex.clients.canonical.request import encode_messages, encode_params
 from dspex.clients.cost.upper_bound import longest_answer, most_of_request
 from dspex.errors import AdapterParseError
 from dspex.settings import context, settings
-from dspex.store.budgets import CostUpperBound
+from dspex.store.records.budget import CostUpperBound
 
 _UNREADABLE = "?"
 

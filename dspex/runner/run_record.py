@@ -1,69 +1,119 @@
-"""A run of this process in the store's list of runs, so that `dspex runs` knows it too."""
+"""The record of a run of this process in the store, so that `dspex runs` knows it too."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dspex.errors import StoreError
-
-if TYPE_CHECKING:
-    from dspex.cli.output.summary import Summary
-    from dspex.store import Store
-    from dspex.store.records.bill import Bill
+from dspex.store import Store
+from dspex.store.jsonable import encode, sha256
+from dspex.store.records.run_summary import RunSummary
 
 logger = logging.getLogger(__name__)
 
-BEAT_S = 10.0
+HEARTBEAT_S = 10.0
 """How often a running run says so: one that has not for much longer has been killed."""
 
+_FIRST_HEARTBEAT_S = 0.5
+"""Shorter runs write their end only."""
 
-class LocalRecord:
-    """The record of one local run. Nothing is written before `begin`: bad input leaves no trace."""
+_LAST_WRITE_S = 0.05
+"""How long a caller waits for the record of its run, mostly in vain if the store is not open yet. By then the store's
+threads have it, and finish what they have even when the process ends."""
+
+_being_written: set[asyncio.Future[None]] = set()
+
+
+class RunRecorder:
+    """Keeps the record of one local run. Nothing is written before `begin`: bad input leaves no trace.
+
+    All methods are for the engine's event loop.
+    """
 
     def __init__(self, store: Store, run_id: str, optimizer: str, program: str) -> None:
         self.store = store
         self.run_id = run_id
         self._facts: dict[str, Any] = {"optimizer": optimizer, "program": program, "started_at": time.time()}
+        self._heartbeats: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
-        self._beating: asyncio.Task[None] | None = None
 
-    def begin(self) -> bool:
-        """The run is under way; False if it was already. On the engine's event loop only."""
-        if self._beating is not None:
-            return False
-        self._beating = asyncio.create_task(self._beat())
-        return True
+    @property
+    def begun(self) -> bool:
+        return self._heartbeats is not None
 
-    async def complete(self, summary: Summary, program: str | None) -> None:
-        """The run is done; its program is in the store at `program`."""
+    def begin(self) -> None:
+        """The run is under way."""
+        if self._heartbeats is None:
+            self._heartbeats = asyncio.create_task(self._heartbeat())
+
+    async def complete(self, summary: RunSummary, document: dict[str, Any] | None = None) -> None:
+        """The run is done. Its program, as a `document`, goes into the store with the record.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        program = sha256(encode(document)) if document is not None else None
         result = {**asdict(summary), "program": program}
-        await self._end("completed", score=summary.score, baseline=summary.baseline_score, result=result)
+        fields = {"score": summary.score, "baseline": summary.baseline_score, "result": result}
+        await self._end("completed", fields, document)
 
-    async def abandon(self, status: str, error: BaseException | None = None) -> Bill:
-        """The run ended early. What is under way is finished first, for ten seconds at most, because it is paid."""
-        from dspex.clients import drain
+    async def abandon(self, status: str, summary: RunSummary | None = None, error: BaseException | None = None) -> None:
+        """The run ended without a result, as `status` (``"failed"``, ``"interrupted"``) says.
 
-        await drain(10.0)
-        if self._beating is not None:
-            await self._end(status, result={"error": str(error)} if error else None)
-        return await self.store.ledger.bill(self.run_id)
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        said = {"error": str(error)} if error is not None else {}
+        result = {**(asdict(summary) if summary is not None else {}), **said}
+        await self._end(status, {"result": result or None})
 
-    async def _end(self, status: str, **fields: Any) -> None:
+    async def _end(self, status: str, fields: dict[str, Any], document: dict[str, Any] | None = None) -> None:
+        if self._heartbeats is None:
+            return
         self._ended.set()
-        if self._beating is not None:
-            await self._beating
-        await self.store.runs.upsert(self.run_id, status, finished_at=time.time(), **self._facts, **fields)
+        await self._heartbeats  # an earlier word must not come after the last
+        last = self.store.runs.upsert(self.run_id, status, finished_at=time.time(), **self._facts, **fields)
+        if document is None:
+            await last
+        else:
+            await asyncio.gather(self.store.programs.put(document), last)
 
-    async def _beat(self) -> None:
-        while not self._ended.is_set():
+    async def _heartbeat(self) -> None:
+        pause, warned = _FIRST_HEARTBEAT_S, False
+        while not await self._is_over_within(pause):
+            pause = HEARTBEAT_S
             try:
                 await self.store.runs.upsert(self.run_id, "running", **self._facts)
             except StoreError as error:
-                logger.warning("The run could not be written down: %s", error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), BEAT_S)
+                if not warned:
+                    logger.warning("The run could not be written down: %s", error)
+                warned = True
+
+    async def _is_over_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        return self._ended.is_set()
+
+
+async def write_in_background(writing: Coroutine[Any, Any, None]) -> None:
+    """Begin to write the end of a record, and let it finish by itself, also when the process ends meanwhile.
+
+    A store that cannot be written makes a warning: the run itself did not need it.
+    """
+    task = asyncio.ensure_future(_written_or_warned(writing))
+    _being_written.add(task)
+    task.add_done_callback(_being_written.discard)
+    await asyncio.wait([task], timeout=_LAST_WRITE_S)
+
+
+async def _written_or_warned(writing: Coroutine[Any, Any, None]) -> None:
+    try:
+        await writing
+    except StoreError as error:
+        logger.warning("The run could not be written down: %s", error)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dspex.primitives import Module
 
 
-def program_document(program: Module, code: ProgramRef) -> dict[str, Any]:
-    """What `Module.save` writes, with the program's code named under ``metadata.dspex``.
+def program_document(program: Module, code: ProgramRef | None) -> dict[str, Any]:
+    """What `Module.save` writes, with the program's code, if it has a name, under ``metadata.dspex``.
 
     Holds no time and no id of a run: the same program gives the same document, however it was found.
     """
@@ -25,12 +25,13 @@ def program_document(program: Module, code: ProgramRef) -> dict[str, Any]:
     return document
 
 
-def program_bytes(program: Module, code: ProgramRef) -> bytes:
+def program_bytes(program: Module, code: ProgramRef | None) -> bytes:
     """`program_document` as the bytes of a file."""
-    from dspex.primitives.program_file import program_json
+    from dspex.primitives.saving.program_file import program_json
 
     compiled = bool(getattr(program, "_compiled", False))
-    return program_json(program, metadata={"program": code.code(), "compiled": compiled})
+    named = {"program": code.code()} if code is not None else {}
+    return program_json(program, metadata={**named, "compiled": compiled})
 
 
 def document_bytes(document: dict[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from dspex.backend import backend
+from dspex.bridge import wait_for
 from dspex.errors import UsageError
 from dspex.teleprompt.candidate import Candidate
 from dspex.teleprompt.cost_plan import CostPlan
@@ -23,7 +25,6 @@ from dspex.teleprompt.teleprompt import Teleprompter
 if TYPE_CHECKING:
     from dspex.clients.cost.budget import Budget
     from dspex.primitives import Example, Module
-    from dspex.runner.estimate import Estimate
 
 
 class OptimizerState(BaseModel):
@@ -78,18 +79,20 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
         teacher: Module | None = None,
         valset: Sequence[Example] | None = None,
         score: bool = False,
-    ) -> Estimate:
+    ) -> Any:
         """What `compile` with these arguments would cost at most. Makes no LM call: prompts are only rendered.
 
         With `score` the program is also scored on the `valset` before and after, as ``dspex optimize`` does.
 
+        Returns:
+            A `dspex.runner.estimate.Estimate`: calls, tokens and dollars, by step and in all.
+
         Raises:
             UsageError: bad input, or this optimizer cannot say what it will ask for.
         """
-        from dspex.bridge import wait_for
-        from dspex.runner.estimate import estimate
-
-        return wait_for(estimate(self, student, trainset=trainset, teacher=teacher, valset=valset, score=score))
+        return wait_for(
+            backend().estimate(self, student, trainset=trainset, teacher=teacher, valset=valset, score=score)
+        )
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments as JSON values, without the metric and other code, which travel by name."""
@@ -121,6 +124,5 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
             UsageError: bad input; no LM call was made.
             LMError: the provider could not be reached for longer than the run is patient.
         """
-        from dspex.runner.local_backend import compile_program
-
-        return compile_program(self, student, trainset=trainset, teacher=teacher, valset=valset, budget=budget)
+        given: dict[str, Any] = {"trainset": trainset, "teacher": teacher, "valset": valset, "budget": budget}
+        return wait_for(backend().compile(self, student, **given))

@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowHandle
 from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from dspex.clients.cost.budget import Budget, of_spending
@@ -27,9 +23,9 @@ from dspex.runner.references import ProgramRef
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
 from dspex.teleprompt.optimizer import Optimizer
-from dspex.temporal.connection import connect, task_queue_in_force
+from dspex.temporal.connection import connect, knows_search_attributes, task_queue_in_force
 from dspex.temporal.contracts.batch import EVALUATE_BY_BATCH, BatchOptions, EvaluateByBatchJob
-from dspex.temporal.contracts.finetune import FINETUNE, FinetuneJob, FinetuneResult, FinetuneSpec
+from dspex.temporal.contracts.finetune import FINETUNE, FinetuneResult, FinetuneSpec
 from dspex.temporal.contracts.optimize import (
     EVALUATE,
     OPTIMIZE,
@@ -39,34 +35,31 @@ from dspex.temporal.contracts.optimize import (
     OptimizeJob,
     OptimizeResult,
     OptimizerSpec,
-    RunLabels,
     RunSpec,
 )
+from dspex.temporal.finetune import start_finetune
 from dspex.temporal.finetune_run import FinetuneRun
-from dspex.temporal.reconnect import patiently
+from dspex.temporal.reconnect import with_reconnects
 from dspex.temporal.run import Run
 from dspex.temporal.run_spec import (
     Data,
     dataset_ref,
     empty_spec,
+    optimization_spec,
     optimizer_spec,
     optional_metric,
     program_ref,
     spec_document,
-    teacher_lm,
 )
-from dspex.temporal.search_attributes import OPTIMIZER, PROGRAM
+from dspex.temporal.start import SPEC_MEMO, RunStarter
 
 if TYPE_CHECKING:
     from dspex.clients import BaseLM
     from dspex.clients.utils_finetune import TrainDataFormat
     from dspex.finetuning.polling import Polling
     from dspex.primitives import Module
-    from dspex.store.datasets import DatasetRef
+    from dspex.store.records.dataset import DatasetRef
 
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""A worker that dies in the middle of a workflow task is given up after this."""
-_SPEC = "dspex_spec"
 _KINDS = ", ".join(f"'{kind}'" for kind in (OPTIMIZE, EVALUATE, EVALUATE_BY_BATCH, FINETUNE))
 _QUERY = f"WorkflowType IN ({_KINDS}) AND ParentWorkflowId IS NULL"
 
@@ -79,7 +72,7 @@ class Client:
         self.temporal = temporal
         self.store = store
         self.task_queue = task_queue
-        self._search_attributes = search_attributes
+        self.starter = RunStarter(temporal, task_queue, search_attributes)
 
     @classmethod
     async def connect(
@@ -100,7 +93,7 @@ class Client:
 
         temporal = await connect(address or settings.temporal, namespace)
         opened = store if isinstance(store, Store) else Store.open(store)
-        return cls(temporal, opened, task_queue_in_force(task_queue), await _knows_search_attributes(temporal))
+        return cls(temporal, opened, task_queue_in_force(task_queue), await knows_search_attributes(temporal))
 
     @traced("optimize")
     async def optimize(
@@ -130,7 +123,9 @@ class Client:
         student = program_ref(program)
         described = optimizer_spec(optimizer) if isinstance(optimizer, Optimizer) else optimizer
         run_id = checked_run_id(id) if id else new_run_id(student.label, described.name)
-        spec = await self._describe(student, optimizer, trainset, valset, teacher, metric, lm)
+        spec = await optimization_spec(
+            self.store, student, optimizer, trainset, valset, teacher=teacher, metric=metric, lm=lm
+        )
         spec.run_id = run_id
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         run = await self._optimize(spec, score=True, reuse=reuse, chunking=chunking, budget=budget)
@@ -152,7 +147,7 @@ class Client:
 
         Its id is made from all that goes into it, so that the same call attaches to the run under way.
         """
-        spec = await self._describe(program_ref(student), optimizer, trainset, valset, teacher, None, None)
+        spec = await optimization_spec(self.store, program_ref(student), optimizer, trainset, valset, teacher=teacher)
         digest = hashlib.sha256(_compact(spec_document(spec))).hexdigest()
         spec.run_id = f"{slug(spec.student.label)}-compile-{digest[:12]}"
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
@@ -196,7 +191,7 @@ class Client:
             "data": "val",
             "rows": data.rows,
             "path": "evaluate",
-            "labels": self._labels("evaluate", spec.student),
+            "labels": self.starter.labels("evaluate", spec.student.label),
             "standalone": True,
             "budget": budget,
         }
@@ -209,7 +204,7 @@ class Client:
         else:
             job = EvaluateJob(**described)
         workflow = EVALUATE_BY_BATCH if batch else EVALUATE
-        run = Run(await self._start(workflow, job, sha, EvaluateResult, reuse), self.store, spec)
+        run = Run(await self.starter.start(workflow, job, EvaluateResult, reuse), self.store, spec)
         return await _with_budget(run, budget)
 
     async def finetune(
@@ -232,9 +227,9 @@ class Client:
             UsageError: bad data or parameters, or another run has this id. Nothing was started.
             LMUnsupportedFeatureError: the LM's provider is not one that workers know.
         """
-        from dspex.temporal.finetune import start_finetune
-
-        return await start_finetune(self, lm, data, data_format, train_kwargs, id=id, polling=polling)
+        return await start_finetune(
+            self.starter, self.store, lm, data, data_format, train_kwargs, id=id, polling=polling
+        )
 
     async def run(self, id: str) -> Run | FinetuneRun:
         """The run of this id, whatever its state.
@@ -244,7 +239,7 @@ class Client:
         """
         handle = self.temporal.get_workflow_handle(id)
         try:
-            described = await patiently(handle.describe)
+            described = await with_reconnects(handle.describe)
         except RPCError as error:
             if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
                 raise UsageError(
@@ -252,7 +247,7 @@ class Client:
                 ) from error
             raise
         memo = await described.memo()
-        sha = memo.get(_SPEC)
+        sha = memo.get(SPEC_MEMO)
         if sha is None:
             raise UsageError(f"{id!r} is a workflow of another kind, not a run of dspex.")
         if described.workflow_type == FINETUNE:
@@ -276,40 +271,7 @@ class Client:
 
     async def pollers(self) -> list[str]:
         """The workers that have polled this client's task queue in the last minutes, as ``process@host``."""
-        from temporalio.api.enums.v1 import TaskQueueType
-        from temporalio.api.taskqueue.v1 import TaskQueue
-        from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-
-        request = DescribeTaskQueueRequest(
-            namespace=self.temporal.namespace,
-            task_queue=TaskQueue(name=self.task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-        )
-        response = await self.temporal.workflow_service.describe_task_queue(request)
-        return sorted({poller.identity for poller in response.pollers})
-
-    async def _describe(
-        self,
-        student: ProgramRef,
-        optimizer: Optimizer[Any] | OptimizerSpec,
-        trainset: Data,
-        valset: Data | None,
-        teacher: Module | ProgramRef | None,
-        metric: Callable[..., Any] | str | None,
-        lm: BaseLM | None,
-    ) -> RunSpec:
-        live = optimizer if isinstance(optimizer, Optimizer) else None
-        spec = empty_spec(student, lm)
-        spec.optimizer = optimizer_spec(optimizer) if isinstance(optimizer, Optimizer) else optimizer
-        spec.teacher = program_ref(teacher) if teacher is not None else None
-        spec.metric = optional_metric(metric if metric is not None else live.metric if live else None)
-        spec.teacher_lm = teacher_lm(live) if live else None
-        if valset is not None and spec.metric is None:
-            raise UsageError("A validation set needs a metric to score the program with.")
-        spec.data["train"] = await dataset_ref(self.store, trainset, "training")
-        if valset is not None:
-            spec.data["val"] = await dataset_ref(self.store, valset, "validation")
-        return spec
+        return await _pollers(self.temporal, self.task_queue)
 
     async def _optimize(
         self,
@@ -322,7 +284,7 @@ class Client:
         stop_when_spent: bool = False,
     ) -> Run:
         assert spec.optimizer is not None
-        labels = self._labels(spec.optimizer.name, spec.student)
+        labels = self.starter.labels(spec.optimizer.name, spec.student.label)
         sha = await self._keep(spec)
         job = OptimizeJob(
             run_id=spec.run_id,
@@ -334,48 +296,10 @@ class Client:
             budget=budget,
             stop_when_spent=stop_when_spent,
         )
-        return Run(await self._start(OPTIMIZE, job, sha, OptimizeResult, reuse), self.store, spec)
-
-    def _labels(self, optimizer: str, program: ProgramRef) -> RunLabels:
-        return RunLabels(optimizer=optimizer, program=program.label, search_attributes=self._search_attributes)
+        return Run(await self.starter.start(OPTIMIZE, job, OptimizeResult, reuse), self.store, spec)
 
     async def _keep(self, spec: RunSpec) -> str:
         return await self.store.programs.put(spec_document(spec))
-
-    async def _start(
-        self,
-        workflow: str,
-        job: OptimizeJob | EvaluateJob | FinetuneJob,
-        sha: str,
-        result_type: type,
-        reuse: WorkflowIDReusePolicy,
-    ) -> WorkflowHandle[Any, Any]:
-        labels = job.labels
-        attributes = [
-            SearchAttributePair(OPTIMIZER, labels.optimizer),
-            SearchAttributePair(PROGRAM, labels.program[:200]),
-        ]
-
-        async def start() -> WorkflowHandle[Any, Any]:
-            return await self.temporal.start_workflow(
-                workflow,
-                job,
-                id=job.run_id,
-                task_queue=self.task_queue,
-                result_type=result_type,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=reuse,
-                task_timeout=_TASK_TIMEOUT,
-                static_summary=f"{labels.optimizer}: {labels.program}",
-                memo={_SPEC: sha},
-                search_attributes=TypedSearchAttributes(attributes if labels.search_attributes else []),
-            )
-
-        with suppress(WorkflowAlreadyStartedError):  # it is done: attach to its result
-            await patiently(start)
-        handle: WorkflowHandle[Any, Any] = self.temporal.get_workflow_handle(job.run_id, result_type=result_type)
-        await _refuse_other(handle, sha, job.run_id)
-        return handle
 
 
 async def _with_budget(run: Run, budget: Budget | None) -> Run:
@@ -391,25 +315,11 @@ def _compact(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def _refuse_other(handle: WorkflowHandle[Any, Any], sha: str, run_id: str) -> None:
-    """A run with this id may be under way already. It must be the same run."""
-    described = await patiently(handle.describe)
-    found = (await described.memo()).get(_SPEC)
-    if found != sha:
-        raise UsageError(
-            f"There is a run {run_id!r} already, of another program, optimizer, metric, LM or other data. "
-            f"Choose another id, or look at it: dspex runs show {run_id}"
-        )
-
-
-async def _knows_search_attributes(temporal: TemporalClient) -> bool:
-    from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-
-    from dspex.temporal.search_attributes import TYPES
-
-    request = ListSearchAttributesRequest(namespace=temporal.namespace)
-    try:
-        response = await temporal.operator_service.list_search_attributes(request)
-    except RPCError:
-        return False  # not everyone may ask; runs do without them
-    return set(TYPES) <= set(response.custom_attributes)
+async def _pollers(temporal: TemporalClient, task_queue: str) -> list[str]:
+    request = DescribeTaskQueueRequest(
+        namespace=temporal.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    )
+    response = await temporal.workflow_service.describe_task_queue(request)
+    return sorted({poller.identity for poller in response.pollers})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client as TemporalClient
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
@@ -13,6 +14,7 @@ from temporalio.service import RPCError
 from dspex.errors import DSPyError, UsageError
 from dspex.observability import telemetry
 from dspex.temporal.contracts.optimize import DEFAULT_TASK_QUEUE
+from dspex.temporal.search_attributes import TYPES
 
 LOCAL = "localhost:7233"
 
@@ -57,3 +59,13 @@ async def connect(address: str | None = None, namespace: str | None = None) -> T
             f"No Temporal server answers at {target}. Start one here with `dspex dev`, name another with --temporal or "
             "TEMPORAL_ADDRESS, or run without durability with --local."
         ) from error
+
+
+async def knows_search_attributes(temporal: TemporalClient) -> bool:
+    """Whether the server has dspex's search attributes. One that does not tell is taken for one that has not."""
+    request = ListSearchAttributesRequest(namespace=temporal.namespace)
+    try:
+        response = await temporal.operator_service.list_search_attributes(request)
+    except RPCError:
+        return False  # not everyone may ask; runs do without them
+    return set(TYPES) <= set(response.custom_attributes)

@@ -1,41 +1,35 @@
-"""Starting durable fine-tunings: from `Client.finetune`, and from `LM.finetune` where a server is configured."""
+"""Start durable fine-tunings: for `Client.finetune`, and for `LM.finetune` where a server is configured."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from temporalio.common import WorkflowIDReusePolicy
 
-from dspex.clients.utils_finetune import TrainDataFormat, TrainingStatus
+from dspex.clients.utils_finetune import TrainDataFormat
 from dspex.errors import LMUnsupportedFeatureError
-from dspex.finetuning.job import training_status
 from dspex.finetuning.journal import KIND
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider
 from dspex.finetuning.request import FinetuneRequest
 from dspex.finetuning.training_file import Rows, describe
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
-from dspex.store.datasets import DatasetRef
+from dspex.store import Store
+from dspex.store.records.dataset import DatasetRef
 from dspex.store.jsonable import sha256
-from dspex.temporal.client import Client
 from dspex.temporal.contracts.finetune import FINETUNE, FileRef, FinetuneJob, FinetuneResult, FinetuneSpec
-from dspex.temporal.contracts.optimize import RunLabels
 from dspex.temporal.finetune_run import FinetuneRun
 from dspex.temporal.run_spec import lm_state
-from dspex.worker.worker import make_worker
+from dspex.temporal.start import RunStarter
 
 if TYPE_CHECKING:
     from dspex.clients import BaseLM
 
-logger = logging.getLogger(__name__)
-
-_BEFORE_ANY_JOB = ("waiting", "uploading", "creating")
-
 
 async def start_finetune(
-    client: Client,
+    starter: RunStarter,
+    store: Store,
     lm: BaseLM,
     data: Rows,
     data_format: TrainDataFormat | str | None,
@@ -45,31 +39,34 @@ async def start_finetune(
     polling: Polling | None = None,
     named_by_content: bool = False,
 ) -> FinetuneRun:
-    """See `Client.finetune`. With `named_by_content` the id is made from all that goes into the run."""
+    """See `Client.finetune`. With `named_by_content` the id is made from all that goes into the run.
+
+    `starter` and `store` are the client's.
+    """
     request, state = _durable_request(lm, data_format, train_kwargs)
     rules = request.rules()
-    file = await describe(data, rules, client.store)
+    file = await describe(data, rules, store)
     spec = FinetuneSpec(
         run_id=checked_run_id(id) if id else "",
         lm=state,
         model=request.model,
-        data=data if isinstance(data, DatasetRef) else await client.store.datasets.put(data),
+        data=data if isinstance(data, DatasetRef) else await store.datasets.put(data),
         data_format=rules.data_format.value,
         train_kwargs=dict(request.train_kwargs),
     )
     if named_by_content:
         spec.run_id = f"{slug(spec.model)}-finetune-{sha256(spec.model_dump_json().encode())[:12]}"
     spec.run_id = spec.run_id or new_run_id(spec.model, "finetune")
-    sha = await client.store.programs.put(spec.model_dump(mode="json"))
+    sha = await store.programs.put(spec.model_dump(mode="json"))
     job = FinetuneJob(
         run_id=spec.run_id,
         spec=sha,
         file=FileRef(sha=file.sha, size=file.size, rows=file.rows),
-        labels=RunLabels(optimizer=KIND, program=spec.model, search_attributes=client._search_attributes),
+        labels=starter.labels(KIND, spec.model),
         polling=polling or Polling(),
     )
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
-    return FinetuneRun(await client._start(FINETUNE, job, sha, FinetuneResult, reuse), client.store, spec)
+    return FinetuneRun(await starter.start(FINETUNE, job, FinetuneResult, reuse), store, spec)
 
 
 def _durable_request(
@@ -94,50 +91,3 @@ def _durable_request(
             features=["finetuning"],
         )
     return FinetuneRequest(lm, lm.finetuning_model or lm.model, data_format, train_kwargs or lm.train_kwargs), state
-
-
-class DurableTrainingTask:
-    """An `Undertaking` that is a durable run. This process works on it as one of its workers."""
-
-    def __init__(self, request: FinetuneRequest, data: list[dict[str, Any]]) -> None:
-        self._request = request
-        self._data = data
-        self._run: FinetuneRun | None = None
-        self.file_id: str | None = None
-        self.job_id: str | None = None
-
-    async def run(self) -> str:
-        from dspex.runner.references import this_process
-
-        client = await Client.connect()
-        request = self._request
-        run = await start_finetune(
-            client,
-            request.lm,
-            self._data,
-            request.data_format,
-            request.train_kwargs,
-            id=None,
-            named_by_content=True,
-        )
-        self._run = run
-        logger.info("Durable fine-tuning %s", run.id)
-        async with make_worker(client.temporal, this_process(), store=client.store, task_queue=client.task_queue):
-            result = await run.result()
-        self.file_id, self.job_id = result.file_id, result.job_id
-        return result.model
-
-    async def cancel(self) -> bool:
-        if self._run is None:
-            return True
-        await self._run.stop()
-        return True
-
-    async def status(self) -> TrainingStatus:
-        if self._run is None:
-            return TrainingStatus.not_started
-        progress = await self._run.progress()
-        self.file_id, self.job_id = progress.file_id, progress.job_id
-        if progress.phase in _BEFORE_ANY_JOB:
-            return TrainingStatus.not_started
-        return training_status(progress.phase)

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from dspex.errors import UsageError
 from dspex.temporal.contracts.finetune import FinetuneProgress, FinetuneResult, FinetuneSpec
 from dspex.temporal.handle import RunHandle
-from dspex.temporal.reconnect import FOR_EVER, patiently
+from dspex.temporal.reconnect import FOR_EVER, with_reconnects
 from dspex.temporal.run import ended, why_it_waits
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class FinetuneRun(RunHandle[FinetuneProgress]):
             RunCancelledError: it was stopped.
         """
         try:
-            found: FinetuneResult = await patiently(self._handle.result, tries=FOR_EVER)
+            found: FinetuneResult = await with_reconnects(self._handle.result, tries=FOR_EVER)
         except WorkflowFailureError as error:
             raise ended(self.id, error) from error
         return found
@@ -62,7 +62,7 @@ class FinetuneRun(RunHandle[FinetuneProgress]):
 
     async def stop(self) -> None:
         """End it, and the provider's job. There is no model then, unless it had just been finished."""
-        await patiently(self._handle.cancel)
+        await with_reconnects(self._handle.cancel)
 
     async def cancel(self) -> None:
         """As `stop`: half a training leaves no result to keep."""

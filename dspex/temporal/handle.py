@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from dspex.temporal.reconnect import FOR_EVER, patiently
+from dspex.temporal.reconnect import FOR_EVER, with_reconnects
 
 P = TypeVar("P")
 
@@ -27,7 +27,7 @@ class RunHandle(ABC, Generic[P]):
 
     async def status(self) -> WorkflowExecutionStatus | None:
         """Temporal's word for the run's state."""
-        return (await patiently(self._handle.describe, tries=FOR_EVER)).status
+        return (await with_reconnects(self._handle.describe, tries=FOR_EVER)).status
 
     async def is_under_way(self) -> bool:
         return await self.status() is WorkflowExecutionStatus.RUNNING

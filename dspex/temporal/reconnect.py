@@ -17,7 +17,7 @@ _EVERY_S = 0.5
 FOR_EVER = sys.maxsize
 
 
-async def patiently(call: Callable[[], Awaitable[T]], *, tries: int = 240) -> T:
+async def with_reconnects(call: Callable[[], Awaitable[T]], *, tries: int = 240) -> T:
     """Make `call`, again and again while the server is away: for about two minutes, by default."""
     while True:
         try:

@@ -20,13 +20,13 @@ from dspex.teleprompt.optimization_run import Stopped
 from dspex.temporal.contracts import optimize as contracts
 from dspex.temporal.contracts.optimize import EvaluateResult, OptimizeResult, Progress, RunSpec
 from dspex.temporal.handle import RunHandle
-from dspex.temporal.reconnect import FOR_EVER, patiently
+from dspex.temporal.reconnect import FOR_EVER, with_reconnects
 
 if TYPE_CHECKING:
     from dspex.primitives import Module
     from dspex.store import Store
-    from dspex.store.budgets import Spending
-    from dspex.store.outcomes import Failure
+    from dspex.store.records.budget import Spending
+    from dspex.store.records.outcome import Failure
 
 _QUERY_TIMEOUT_S = 3.0
 
@@ -106,7 +106,7 @@ class Run(RunHandle[Progress]):
             RunCancelledError: it was cancelled or terminated.
         """
         try:
-            found = await patiently(self._handle.result, tries=FOR_EVER)
+            found = await with_reconnects(self._handle.result, tries=FOR_EVER)
         except WorkflowFailureError as error:
             raise ended(self.id, error) from error
         return await self._result(found)
@@ -125,7 +125,7 @@ class Run(RunHandle[Progress]):
 
     async def cancel(self) -> None:
         """End the run without a result."""
-        await patiently(self._handle.cancel)
+        await with_reconnects(self._handle.cancel)
 
     async def set_budget(
         self, usd: float | None = None, tokens: int | None = None, calls: int | None = None
@@ -151,12 +151,12 @@ class Run(RunHandle[Progress]):
 
     async def failures(self, limit: int = 20) -> list[Failure]:
         """Examples on which the program itself failed, with their errors."""
-        first = (await patiently(self._handle.describe)).raw_description.workflow_execution_info.first_run_id
+        first = (await with_reconnects(self._handle.describe)).raw_description.workflow_execution_info.first_run_id
         return await self._store.outcomes.failures(f"{self.id}@{first}", limit)
 
     async def _update(self, name: str, *arguments: Any) -> None:
         try:
-            await patiently(lambda: self._handle.execute_update(name, args=arguments))
+            await with_reconnects(lambda: self._handle.execute_update(name, args=arguments))
         except RPCError as error:
             told = name.replace("_", " its ")
             raise UsageError(f"The run {self.id!r} cannot {told}: {error.message}.") from error
@@ -201,7 +201,7 @@ class Run(RunHandle[Progress]):
 async def why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
     """What an activity said that failed and now waits for its next attempt."""
     try:
-        described = await patiently(handle.describe)
+        described = await with_reconnects(handle.describe)
     except RPCError:
         return None  # an evaluation that has just begun, or is over
     for pending in described.raw_description.pending_activities:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.clients.cost.pricing import checked_prices
 from dspex.errors import LMNotConfiguredError, UsageError
-from dspex.runner.local_backend import refuse_unusable
+from dspex.runner.optimize import refuse_unusable
 from dspex.runner.references import ProgramRef, adapter_name, metric_name, reference
 from dspex.settings import settings
-from dspex.store.datasets import DatasetRef
+from dspex.store.records.dataset import DatasetRef
 from dspex.teleprompt.optimizer import Optimizer
 from dspex.teleprompt.registry import OPTIMIZERS
 from dspex.temporal.contracts.optimize import OptimizerSpec, RunSpec
@@ -96,6 +96,46 @@ def empty_spec(student: ProgramRef, lm: BaseLM | None) -> RunSpec:
         concurrency=settings.num_threads,
         prices=checked_prices(settings.prices),
     )
+
+
+async def optimization_spec(
+    store: Store,
+    student: ProgramRef,
+    optimizer: Optimizer[Any] | OptimizerSpec,
+    trainset: Data,
+    valset: Data | None,
+    *,
+    teacher: Module | ProgramRef | None = None,
+    metric: Callable[..., Any] | str | None = None,
+    lm: BaseLM | None = None,
+) -> RunSpec:
+    """A spec without an id of an optimization; its data are put into `store`.
+
+    Args:
+        store: Where the run's workers find the data.
+        student: The program to optimize.
+        optimizer: The optimizer, or its name and arguments.
+        trainset: Examples to learn from, or their address in the store.
+        valset: Examples to score on, or their address.
+        teacher: Another program of the same structure to learn from.
+        metric: What scores the program; by default the optimizer's.
+        lm: The LM; by default `settings.lm`.
+
+    Raises:
+        UsageError: something cannot be described to other processes, or there is no metric to score with.
+    """
+    live = optimizer if isinstance(optimizer, Optimizer) else None
+    spec = empty_spec(student, lm)
+    spec.optimizer = optimizer_spec(optimizer) if isinstance(optimizer, Optimizer) else optimizer
+    spec.teacher = program_ref(teacher) if teacher is not None else None
+    spec.metric = optional_metric(metric if metric is not None else live.metric if live else None)
+    spec.teacher_lm = teacher_lm(live) if live else None
+    if valset is not None and spec.metric is None:
+        raise UsageError("A validation set needs a metric to score the program with.")
+    spec.data["train"] = await dataset_ref(store, trainset, "training")
+    if valset is not None:
+        spec.data["val"] = await dataset_ref(store, valset, "validation")
+    return spec
 
 
 def spec_document(spec: RunSpec) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from durable import task
 from durable.task import right_kind
 
 import dspex
-from dspex.runner.local_backend import optimize_here
+from dspex.runner.optimize import optimize_locally
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, program_bytes
 from dspex.settings import configure, context, reset
@@ -62,7 +62,7 @@ async def start(client: Client) -> Run:
 async def undisturbed(tmp_path: Path) -> tuple[bytes, float | None, float | None]:
     """The same optimization in this process, with a store of its own."""
     with context(store=str(tmp_path / "undisturbed.db")):
-        found = await optimize_here(bootstrap(), task.program, trainset=TRAIN, valset=VAL)
+        found = await optimize_locally(bootstrap(), task.program, trainset=TRAIN, valset=VAL)
     return program_bytes(found.program, reference(task.program)), found.score, found.baseline_score
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import dspex
 from dspex.errors import BudgetExceededError, LMConfigurationError
-from dspex.runner.local_backend import LocalResult, optimize_here
+from dspex.runner.optimize import LocalResult, optimize_locally
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, program_bytes
 from dspex.settings import context, settings
@@ -46,7 +46,7 @@ async def locally(
     program: dspex.Module | None = None, budget: dspex.Budget | None = None, run_id: str = "here"
 ) -> LocalResult:
     given: dict[str, Any] = {"trainset": TRAIN, "valset": VAL, "run_id": run_id, "budget": budget}
-    return await optimize_here(bootstrap(), program or task.program, **given)
+    return await optimize_locally(bootstrap(), program or task.program, **given)
 
 
 async def start(client: Client, budget: dspex.Budget | None) -> Run:

@@ -9,7 +9,7 @@ import pytest
 from postgres import Postgres, postgres
 
 import dspex
-from dspex.runner.local_backend import optimize_here
+from dspex.runner.optimize import optimize_locally
 from dspex.settings import context
 from dspex.store import Store
 from dspex.temporal.client import Client
@@ -37,7 +37,7 @@ async def test_run_on_postgresql_finds_what_a_local_run_on_sqlite_finds(
     optimizer = dspex.BootstrapFewShot(metric=right_kind, max_bootstrapped_demos=3, max_labeled_demos=6)
     train, val = task.examples(30), task.examples(100, 1000)
     with context(store=str(tmp_path / "local.db")):
-        local = await optimize_here(optimizer, task.program, trainset=train, valset=val)
+        local = await optimize_locally(optimizer, task.program, trainset=train, valset=val)
     async with worker():
         run = await client.optimize(task.program, optimizer=optimizer, trainset=train, valset=val)
         result = await run.result()

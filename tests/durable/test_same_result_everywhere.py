@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.runner.local_backend import optimize_here
+from dspex.runner.optimize import optimize_locally
 from dspex.runner.references import reference
 from dspex.runner.saved import document_bytes, program_bytes
 from dspex.settings import context
@@ -51,7 +51,7 @@ def program(request: pytest.FixtureRequest) -> dspex.Module:
 
 
 async def locally(program: dspex.Module, optimizer: dspex.Optimizer[Any]) -> Outcome:
-    found = await optimize_here(
+    found = await optimize_locally(
         optimizer, program, trainset=task.examples(30), valset=task.examples(40, 1000), metric=right_kind
     )
     return program_bytes(found.program, reference(program)), found.score, found.baseline_score, found.n_failed

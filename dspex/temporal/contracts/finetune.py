@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from dspex.finetuning.polling import Polling
-from dspex.store.datasets import DatasetRef
+from dspex.store.records.dataset import DatasetRef
 from dspex.temporal.contracts.optimize import RunLabels, Sha
 
 FINETUNE = "FinetuneModel"

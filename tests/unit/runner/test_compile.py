@@ -12,7 +12,7 @@ from answering import AnsweringLM, FailingLM, field
 import dspex
 from dspex.errors import LMAuthError, LMNotConfiguredError, UsageError
 from dspex.primitives import Example, Module, Prediction
-from dspex.runner.local_backend import Watcher, optimize_here
+from dspex.runner.optimize import optimize_locally
 from dspex.settings import configure, context, reset
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot
 from dspex.teleprompt.bootstrap import BootstrapFailedError
@@ -178,17 +178,19 @@ def test_a_wrong_key_ends_the_run_at_once() -> None:
 
 async def test_scoring_without_a_metric_is_refused() -> None:
     with pytest.raises(UsageError, match="no metric"):
-        await optimize_here(LabeledFewShot(), Program(), trainset=rows(), valset=rows())
+        await optimize_locally(LabeledFewShot(), Program(), trainset=rows(), valset=rows())
 
 
 async def test_a_watched_run_tells_of_each_step_and_example() -> None:
     phases, outcomes = [], []
-    watcher = Watcher(
+    found = await optimize_locally(
+        LabeledFewShot(k=3),
+        Program(),
+        trainset=rows(),
+        valset=rows(4),
+        metric=right,
         on_outcome=lambda path, size, outcome: outcomes.append((path, size)),
         on_step=lambda state: phases.append(state.phase),
-    )
-    found = await optimize_here(
-        LabeledFewShot(k=3), Program(), trainset=rows(), valset=rows(4), metric=right, watcher=watcher
     )
     assert phases == [Phase.BASELINE, Phase.OPTIMIZING, Phase.FINAL, Phase.DONE]
     assert outcomes == [("baseline", 4)] * 4 + [("final", 4)] * 4

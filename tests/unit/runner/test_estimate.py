@@ -11,7 +11,7 @@ import pytest
 import dspex
 from dspex.errors import LMNotConfiguredError, UsageError
 from dspex.runner.estimate import estimate
-from dspex.runner.local_backend import optimize_here
+from dspex.runner.optimize import optimize_locally
 from dspex.settings import configure, context, reset
 from dspex.store import Store
 from dspex_practice import PracticeServer
@@ -67,7 +67,7 @@ async def test_run_never_costs_more_than_was_estimated(
     with context(adapter=ADAPTERS[adapter]()):
         found = await estimate(optimizes, made, **data)
         assert model.stats()["calls"] == 0
-        await optimize_here(optimizes, made, **data, metric=right, run_id="run")
+        await optimize_locally(optimizes, made, **data, metric=right, run_id="run")
     bill = await store.ledger.bill("run")
     assert bill.calls <= found.calls <= found.most_calls
     assert bill.prompt_tokens <= found.most_prompt_tokens
