@@ -4,16 +4,22 @@ SQLite by default (one file that all processes of a host share), PostgreSQL for 
 cheap: SQLAlchemy is loaded by the store's own threads at the first use (``dspex.store.sql``).
 """
 
-from dspex.store.budgets import BudgetExhausted, Budgets, CostUpperBound, Payer, Spending
-from dspex.store.datasets import DatasetRef, Datasets
+from dspex.store.budgets import Budgets
+from dspex.store.datasets import Datasets
 from dspex.store.jsonable import to_jsonable
-from dspex.store.ledger import Held, Hit, Ledger, LedgerEntry, Won
-from dspex.store.outcomes import Failure, Outcome, Outcomes
+from dspex.store.ledger import Ledger
+from dspex.store.outcomes import Outcomes
 from dspex.store.programs import Programs
 from dspex.store.records.bill import Bill, BillLine
-from dspex.store.runs import RunRecord, Runs
+from dspex.store.records.budget import BudgetExhausted, CostUpperBound, Payer, Spending
+from dspex.store.records.dataset import DatasetRef
+from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
+from dspex.store.records.outcome import Failure, Outcome
+from dspex.store.records.run import RunRecord
+from dspex.store.records.upkeep import Kept, LedgerStats, ModelStats, Selection
+from dspex.store.runs import Runs
 from dspex.store.store import Store
-from dspex.store.upkeep import Kept, LedgerStats, ModelStats, Selection, Upkeep
+from dspex.store.upkeep import Upkeep
 
 __all__ = [
     "Bill",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.errors import StoreError
 from dspex.store.dataset_block import DatasetBlock, pack, row_line
-from dspex.store.datasets import DatasetRef
 from dspex.store.jsonable import encode
+from dspex.store.records.dataset import DatasetRef
 
 if TYPE_CHECKING:
     from dspex.store.database import Database

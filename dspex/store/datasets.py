@@ -6,24 +6,13 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from dspex.store.programs import not_in_store
+from dspex.store.records.dataset import DatasetRef
 
 if TYPE_CHECKING:
     from dspex.store.database import Database
 
 Row = dict[str, Any]
-
-
-class DatasetRef(BaseModel):
-    """The address of a dataset. `inputs` are the fields that a program is given; None if that was not said."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sha: str
-    rows: int
-    inputs: list[str] | None = None
 
 
 class Datasets:

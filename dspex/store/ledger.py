@@ -7,62 +7,20 @@ beats every second while it holds claims; the claims of one that has not beaten 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dspex.store.batching import RequestBatcher
-from dspex.store.budgets import BudgetExhausted, Payer
-from dspex.store.ledger_thread import Claim, LedgerWork, ReservationRequest
+from dspex.store.ledger_thread import LedgerWork
 from dspex.store.recent_entries import RecentEntries
 from dspex.store.records.bill import Bill
+from dspex.store.records.budget import BudgetExhausted, Payer
+from dspex.store.records.claim import Claim, ReservationRequest
+from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
 
 if TYPE_CHECKING:
     from dspex.store.database import Database
 
 MEMORY_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """A finished LM call.
-
-    `cost_usd` is None where the price is unknown; `run_id` is the run that paid, `predictor` who called (the tokens and
-    names are those of `store.records.bill.BillLine`); `outcome` is why the model stopped: ``"stop"``, ``"length"``, ...
-    """
-
-    key: str
-    model: str
-    response: bytes
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-    latency_s: float
-    run_id: str | None
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-    predictor: str | None = None
-    outcome: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """The call is in the ledger."""
-
-    entry: LedgerEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Won:
-    """The caller is the one to call, and must then `record` or `release`. If the run that pays has a budget
-    (`limited`), it must `reserve` room for the call before it makes it."""
-
-    limited: bool = field(default=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Somebody else is calling: ask again a little later."""
 
 
 class Ledger:

@@ -8,39 +8,24 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dspex.errors import StoreError, StoreFullError
 from dspex.store.batching import QueuedRequest
+from dspex.store.records.claim import VOID_AFTER_S, Claim
+from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
 
 if TYPE_CHECKING:
-    from dspex.store.budgets import Payer
     from dspex.store.database import Database
-    from dspex.store.ledger import LedgerEntry
     from dspex.store.recent_entries import RecentEntries
     from dspex.store.sql.ledger import LedgerSql
 
 BEAT_EVERY_S = 1.0
-VOID_AFTER_S = 3.0
 
 _Work = Callable[[list[QueuedRequest]], None]
 
 _log = logging.getLogger(__name__)
 _WARN_EVERY_S = 60.0
-
-
-class Claim(NamedTuple):
-    """A call to be claimed, and the run that pays if it is made."""
-
-    key: str
-    run_id: str | None
-
-
-class ReservationRequest(NamedTuple):
-    """A call that is claimed and about to be made, and who pays for it."""
-
-    key: str
-    payer: Payer
 
 
 class LedgerWork:
@@ -72,8 +57,6 @@ class LedgerWork:
 
     def undelivered(self, requests: Sequence[QueuedRequest]) -> list[QueuedRequest]:
         """A claim won for a waiter that is gone is given up again."""
-        from dspex.store.ledger import Won
-
         won = [r.what.key for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
         return [QueuedRequest("release", key, None, None) for key in won]
 
@@ -128,8 +111,6 @@ class LedgerWork:
         self._held.difference_update(keys)
 
     def _read(self, requests: list[QueuedRequest]) -> None:
-        from dspex.store.ledger import Hit
-
         keys = list({_key(r) for r in requests})
         found = self._database.query(lambda connection: self.sql.entries(connection, keys))
         for entry in found.values():
@@ -139,8 +120,6 @@ class LedgerWork:
             request.answer = Hit(hit) if hit is not None and request.kind == "claim" else hit
 
     def _claim(self, requests: list[QueuedRequest]) -> None:
-        from dspex.store.ledger import Held, Hit, Won
-
         won, found, limited = self._won_and_found([r.what for r in requests])
         for entry in found.values():
             self._recent.add(entry)

@@ -3,43 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dspex.store.jsonable import encode
+from dspex.store.records.outcome import Failure, Outcome
 
 if TYPE_CHECKING:
     from dspex.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of example `index`.
-
-    `error` is None if the program ran; `passed` is the metric's verdict on a trace where a step asks for one; `demos`
-    are what the trace taught each predictor, by name. A step may make several `attempts`, of which some fail with
-    `errors`. `lm_calls` were paid for, `lm_calls_from_ledger` were not.
-    """
-
-    index: int
-    score: float | None = None
-    error: str | None = None
-    passed: bool | None = None
-    demos: dict[str, dict[str, Any]] | None = None
-    prediction: dict[str, Any] | None = None
-    lm_calls: int = 0
-    lm_calls_from_ledger: int = 0
-    attempts: int = 1
-    errors: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An example on which the program itself failed."""
-
-    path: str
-    index: int
-    error: str
 
 
 class Outcomes:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dspex.store.ledger import LedgerEntry
+from dspex.store.records.ledger import LedgerEntry
 
 _OVERHEAD = 600
 """Bytes that an entry takes besides its response: the object, its strings, its place in the order."""

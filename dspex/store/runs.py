@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dspex.errors import UsageError
 from dspex.store.jsonable import encode
+from dspex.store.records.run import RunRecord
 
 if TYPE_CHECKING:
     from dspex.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """A run. Times are Unix seconds; scores are None until known; `workflow_id` is None for a local run."""
-
-    run_id: str
-    status: str
-    optimizer: str | None
-    program: str | None
-    score: float | None
-    baseline: float | None
-    workflow_id: str | None
-    started_at: float
-    updated_at: float
-    finished_at: float | None
-    result: dict[str, Any] | None
 
 
 _FIELDS = frozenset(

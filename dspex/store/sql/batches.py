@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, and_, case, delete, exists, false, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.batches import Batch, BatchRequest, Intended, Refused, RequestState, Status, Waiting
-from dspex.store.budgets import BudgetExhausted, CostUpperBound, Payer
-from dspex.store.ledger import LedgerEntry
-from dspex.store.ledger_thread import VOID_AFTER_S
+from dspex.store.records.batch import Batch, BatchRequest, Intended, Refused, RequestState, Status, Waiting
+from dspex.store.records.budget import BudgetExhausted, CostUpperBound, Payer
+from dspex.store.records.claim import VOID_AFTER_S
+from dspex.store.records.ledger import LedgerEntry
 from dspex.store.sql.batch_tables import batches, requests, waits
 from dspex.store.sql.budgets import BudgetSql
 from dspex.store.sql.ledger import LedgerSql

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.budgets import PICO, BudgetExhausted, CostUpperBound, Payer, Spending, pico
-from dspex.store.ledger import Held, LedgerEntry
+from dspex.store.records.budget import PICO, BudgetExhausted, CostUpperBound, Payer, Spending, pico
+from dspex.store.records.ledger import Held, LedgerEntry
 from dspex.store.sql.bill import bill
 from dspex.store.sql.listed import Dialect, bind_list, listed
 from dspex.store.sql.schema import budgets, owners, reservations

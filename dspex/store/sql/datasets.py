@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from dspex.store.dataset_block import MAX_ROWS, DatasetBlock, row_of, unpack
-from dspex.store.datasets import DatasetRef
+from dspex.store.records.dataset import DatasetRef
 from dspex.store.sql.listed import Dialect, bind_list, listed_value
 from dspex.store.sql.schema import blocks, datasets
 

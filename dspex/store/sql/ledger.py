@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.ledger import LedgerEntry
+from dspex.store.records.ledger import LedgerEntry
 from dspex.store.sql.budgets import BudgetSql
 from dspex.store.sql.listed import Dialect, bind_list, listed, listed_value
 from dspex.store.sql.schema import claims, ledger, owners, repeats

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dspex.store.jsonable import decode
-from dspex.store.outcomes import Failure, Outcome
+from dspex.store.records.outcome import Failure, Outcome
 from dspex.store.sql.listed import Dialect, bind_list, listed
 from dspex.store.sql.schema import outcomes
 

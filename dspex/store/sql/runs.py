@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dspex.store.jsonable import decode
-from dspex.store.runs import RunRecord
+from dspex.store.records.run import RunRecord
 from dspex.store.sql.schema import runs
 
 _RECORD = [runs.c[name] for name in RunRecord.__slots__]

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.ledger import LedgerEntry
 from dspex.store.records.bill import FIGURES
+from dspex.store.records.ledger import LedgerEntry
+from dspex.store.records.upkeep import Kept, LedgerStats, ModelStats, Selection
 from dspex.store.sql.schema import claims, ledger, pruned, repeats
-from dspex.store.upkeep import Kept, LedgerStats, ModelStats, Selection
 
 _ENTRY = [ledger.c[name] for name in LedgerEntry.__slots__]
 _BYTES = func.length(ledger.c.response)
