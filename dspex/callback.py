@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
 
-from dspex.observability.switch import telemetry
-from dspex.settings import settings
-
 logger = logging.getLogger(__name__)
 
 Kind = Literal[
@@ -70,19 +67,6 @@ class ReportedCall:
     """A call that callbacks hear of; whoever makes it sets `outputs`."""
 
     outputs: Any = None
-
-
-def callbacks_for(instance: Any) -> Sequence[Any]:
-    """Who listens to `instance`: telemetry, the configured callbacks and its own. Mostly nobody: check for that before
-    `notify_callbacks`."""
-    own = getattr(instance, "callbacks", None)
-    everywhere = settings.callbacks
-    told = telemetry()
-    if told is not None:
-        return [told.listener, *(everywhere or ()), *(own or ())]
-    if not own:
-        return everywhere or ()
-    return [*(everywhere or ()), *own]
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-from dspex.callback import Kind, callbacks_for, notify_callbacks
+from dspex.callback import Kind, notify_callbacks
+from dspex.observability.callbacks import callbacks_for
 
 F = TypeVar("F", bound=Callable[..., Any])
 

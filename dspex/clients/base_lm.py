@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from dspex.bridge import wait_for
-from dspex.callback import notify_callbacks, callbacks_for
+from dspex.callback import notify_callbacks
 from dspex.clients.canonical.answer import field, outputs, usage_of
 from dspex.clients.canonical.secrets import public
 from dspex.clients.history import GLOBAL_HISTORY as GLOBAL_HISTORY
 from dspex.clients.history import MAX_HISTORY_SIZE as MAX_HISTORY_SIZE
 from dspex.clients.history import inspect_history as inspect_history
 from dspex.clients.history import print_history, record_history, stamp
+from dspex.observability.callbacks import callbacks_for
 from dspex.settings import settings
 
 CLASS_KEY = "_dspy_lm_class"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -19,9 +18,6 @@ from dspex.observability.conventions import (
     TOKEN_BUCKETS,
     TOKENS_METRIC,
 )
-
-if TYPE_CHECKING:
-    from dspex.observability.listener import SpanListener
 
 CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 TRACEPARENT_VARIABLE = "DSPEX_TRACEPARENT_HOSTS"
@@ -87,13 +83,6 @@ class Telemetry:
             "dspex.client.ledger.lookups", "{call}", "Calls by how the ledger answered them: hit, joined, miss or off."
         )
         gauges.offer(meter)
-
-    @cached_property
-    def listener(self) -> SpanListener:
-        """Who turns what callbacks hear into spans."""
-        from dspex.observability.listener import SpanListener
-
-        return SpanListener(self)
 
     @contextmanager
     def span(

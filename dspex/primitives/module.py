@@ -7,24 +7,24 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import Any, Self, TextIO
 
 from dspex.bridge import run_sync, wait_for
-from dspex.callback import callbacks_for, notify_callbacks
+from dspex.callback import notify_callbacks
+from dspex.clients.history import print_history
 from dspex.errors import UsageError
 from dspex.execution.parallel import asynchronous, run_parallel
+from dspex.observability.callbacks import callbacks_for
 from dspex.observability.switch import telemetry
 from dspex.primitives import by_path
 from dspex.primitives.base_module import BaseModule
 from dspex.primitives.direct_call import Forward
+from dspex.primitives.example import Example
 from dspex.primitives.parameter import Predictor
 from dspex.primitives.prediction import Prediction
 from dspex.primitives.traversal import parameters_of
 from dspex.primitives.usage import UsageTracker, track_usage
 from dspex.settings import override, read, restore, settings
-
-if TYPE_CHECKING:
-    from dspex.primitives.example import Example
 
 logger = logging.getLogger(__name__)
 
@@ -189,8 +189,6 @@ class Module(BaseModule, metaclass=ProgramMeta):
 
     def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
         """Print the last `n` LM calls that this module made."""
-        from dspex.clients.history import print_history
-
         print_history(self.history, n, file=file)
 
     def batch(

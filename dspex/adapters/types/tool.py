@@ -15,7 +15,8 @@ from dspex.adapters.types.mcp_tool import mcp_tool_arguments
 from dspex.adapters.types.tool_calls import ToolCallResults, ToolCalls
 from dspex.adapters.types.tool_schema import arguments_of, convert_input_schema_to_tool_args
 from dspex.bridge import in_sync_code, run_sync, wait_for
-from dspex.callback import callbacks_for, notify_callbacks
+from dspex.callback import notify_callbacks
+from dspex.observability.callbacks import callbacks_for
 from dspex.settings import settings
 
 if TYPE_CHECKING:
