@@ -11,7 +11,7 @@ from typing import Any
 from dspex.bridge import run_sync
 from dspex.errors import DSPyError
 from dspex.execution.attempt import RetryPolicy
-from dspex.execution.concurrent import Together, tried
+from dspex.execution.concurrent import ConcurrentAttempts, attempt_call
 from dspex.execution.progress import progress
 
 
@@ -34,7 +34,7 @@ async def run_parallel(
     max_errors: int,
     show_progress: bool = True,
     provide_traceback: bool | None = None,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> tuple[list[Any], list[tuple[int, BaseException]]]:
     """Make all `calls`, `in_flight` of them at once.
 
@@ -46,20 +46,20 @@ async def run_parallel(
         max_errors: How many failures end the whole.
         show_progress: Whether to show a bar.
         provide_traceback: Whether to log tracebacks of failures; by default ``settings.provide_traceback``.
-        patience: How long to wait out trouble of the provider.
+        retry_policy: How long to wait out trouble of the provider.
 
     Returns:
         The results in the order of `calls`, None for a failed one; and (index, error) of each failed call, by index.
 
     Raises:
         BatchInterrupted: `max_errors` calls failed.
-        LMError, StoreError: the infrastructure failed for longer than `patience`, or the set-up is wrong.
+        LMError, StoreError: the infrastructure failed for longer than `retry_policy`, or the set-up is wrong.
     """
     results: list[Any] = [None] * len(calls)
     failures: list[tuple[int, BaseException]] = []
-    together = Together("batch", "call", in_flight, provide_traceback, patience or RetryPolicy())
+    attempts = ConcurrentAttempts("batch", "call", in_flight, provide_traceback, retry_policy or RetryPolicy())
     with progress("Running", len(calls), shown=show_progress) as bar:
-        async with aclosing(together.outcomes(partial(tried, call) for call in calls)) as outcomes:
+        async with aclosing(attempts.outcomes(partial(attempt_call, call) for call in calls)) as outcomes:
             async for index, outcome in outcomes:
                 if outcome.error is None:
                     results[index] = outcome.prediction

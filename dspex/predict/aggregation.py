@@ -7,6 +7,7 @@ from typing import Any
 
 from dspex.errors import UsageError
 from dspex.primitives.prediction import Completions, Prediction
+from dspex.text.normalize import normalize_text
 
 
 class NotCompletionsError(UsageError, AssertionError):
@@ -15,8 +16,6 @@ class NotCompletionsError(UsageError, AssertionError):
 
 def default_normalize(s: str) -> str | None:
     """`s` without case, punctuation and articles; None, which is not counted, where nothing is left."""
-    from dspex.text.normalize import normalize_text
-
     return normalize_text(s) or None
 
 
@@ -32,9 +31,14 @@ def majority(
         normalize: Makes values alike before they are counted; where it returns None the value is not counted.
         field: By default the signature's last output field, or the last key.
 
+    Returns:
+        A prediction of that one completion.
+
     Raises:
         NotCompletionsError: there is nothing to count.
         UsageError: the completions have no such field.
+
+    Source: Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language Models" (2022).
     """
     completions = _completions_of(prediction_or_completions)
     signature = getattr(completions, "signature", None)

@@ -23,6 +23,8 @@ class BestOfN(Repeated):
         reward_fn: Rates a prediction, given the inputs as a dict and the prediction. It may be asynchronous.
         threshold: The reward that is good enough; None to run all `N`.
         fail_count: How many runs may fail: when one more does, or when all have, the error is raised. `N` by default.
+
+    Source: DSPy's module of this name.
     """
 
     async def _search(self, invoker: Invoker, inputs: dict[str, Any]) -> Prediction | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dspex.bridge import run_sync
 from dspex.errors import UsageError
-
-if TYPE_CHECKING:
-    from dspex.primitives.example import Example
+from dspex.primitives.example import Example
 
 
 class KNN:
@@ -21,6 +20,8 @@ class KNN:
 
     Raises:
         UsageError: `k` is no positive number, or there is an example without input keys, or none at all.
+
+    Source: Liu et al., "What Makes Good In-Context Examples for GPT-3?" (2021); DSPy's class of this name.
     """
 
     def __init__(self, k: int, trainset: list[Example], vectorizer: Any) -> None:
@@ -39,8 +40,6 @@ class KNN:
         """As calling it, from asynchronous code."""
         if hasattr(self.embedding, "acall"):
             return self._nearest(await self.embedding.acall([_text(kwargs.items())]))
-        from dspex.bridge import run_sync
-
         return await run_sync(self, **kwargs)
 
     def _nearest(self, vectors: Any) -> list[Example]:

@@ -28,6 +28,8 @@ class MultiChainComparison(Module):
         M: The number of attempts.
         temperature: For the comparison.
         **config: More request parameters.
+
+    Source: DSPy's module of this name.
     """
 
     def __init__(self, signature: Any, M: int = 3, temperature: float = 0.7, **config: Any) -> None:

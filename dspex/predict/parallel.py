@@ -77,7 +77,7 @@ class Parallel:
             max_errors=self.max_errors,
             show_progress=not self.disable_progress_bar,
             provide_traceback=self.provide_traceback,
-            patience=self.patience,
+            retry_policy=self.patience,
         )
         if not self.return_failed_examples:
             return results

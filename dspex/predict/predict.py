@@ -35,6 +35,8 @@ class Predict(Module, Predictor):
         signature: ``"question -> answer"``, or a `Signature` class.
         callbacks: Called at the start and end of each call.
         **config: Request parameters such as ``temperature``, for every call.
+
+    Source: Khattab et al., "DSPy: Compiling Declarative Language Model Calls into Self-Improving Pipelines" (2023).
     """
 
     def __init__(self, signature: Any, callbacks: list[Any] | None = None, **config: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
+from dspex.adapters import ChatAdapter
 from dspex.adapters.types.tool import Tool
 from dspex.errors import ContextWindowExceededError, FailureKind, UsageError, classify, format_error_for_lm
 from dspex.predict.chain_of_thought import ChainOfThought
@@ -118,8 +119,6 @@ class ReAct(Module):
 
     def _format_trajectory(self, trajectory: dict[str, Any]) -> str:
         """The trajectory as the configured adapter writes input fields."""
-        from dspex.adapters import ChatAdapter
-
         adapter = settings.adapter or ChatAdapter()
         content: str = adapter.format_user_message_content(make_signature(f"{', '.join(trajectory)} -> x"), trajectory)
         return content

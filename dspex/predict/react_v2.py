@@ -50,6 +50,8 @@ class ReActV2(Module):
         signature: As for `Predict`.
         tools: Functions (plain or asynchronous), callable objects or `Tool`s.
         max_iters: The most turns.
+
+    Source: DSPy's module of this name; Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models" (2022).
     """
 
     def __init__(self, signature: Any, tools: Sequence[Callable[..., Any]], max_iters: int = 20) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from dspex.adapters.annotations import field_list
 from dspex.predict.attempts import Attempts, RewardFunction, Trace, as_of, sampling_copy
 from dspex.predict.invoker import Invoker
 from dspex.predict.predict import Predict
@@ -59,6 +60,8 @@ class Refine(Repeated):
         reward_fn: Rates a prediction, given the inputs as a dict and the prediction. It may be asynchronous.
         threshold: The reward that is good enough; None to run all `N`.
         fail_count: How many runs may fail: when one more does, or when all have, the error is raised. `N` by default.
+
+    Source: DSPy's module of this name; the adviser's prompt is its `OfferFeedback`, to the byte.
     """
 
     def __init__(
@@ -121,8 +124,6 @@ class Refine(Repeated):
 
 def inspect_modules(program: Module) -> str:
     """Each predictor of `program` for the adviser: its input and output fields and its instructions."""
-    from dspex.adapters.annotations import field_list
-
     rule = "-" * 80
     parts = [rule]
     for name, predictor in program.named_predictors():

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dspex.clients import BaseLM
 from dspex.errors import UsageError
 from dspex.primitives.example import Example
 from dspex.primitives.saving.program_state import MissingStateError
@@ -150,8 +151,6 @@ def _lm(state: Any, where: str, allow_unsafe: bool) -> Any:
         return None
     if not isinstance(state, Mapping):
         raise _misfit(where, "`lm` is not an object", state)
-    from dspex.clients import BaseLM
-
     try:
         return BaseLM.load_state(_safe(state, where, allow_unsafe), allow_custom_lm_class=allow_unsafe)
     except (ValueError, TypeError, ImportError) as error:

@@ -11,7 +11,7 @@ from pydantic_core import core_schema
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from dspex.primitives.repl_types import REPLVariable
+    from dspex.primitives.repl_types import REPLVariable  # loads the adapters, which few programs need here
 
 __all__ = ["SandboxSerializable", "build_repl_variable"]
 
@@ -52,7 +52,7 @@ class SandboxSerializable(ABC):
 
 def build_repl_variable(obj: SandboxSerializable, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
     """The model's description of the variable `name` that holds `obj`: its own preview, and what its setup imports."""
-    from dspex.primitives.repl_types import REPLVariable
+    from dspex.primitives.repl_types import REPLVariable  # loads the adapters, which few programs need here
 
     preview = obj.rlm_preview()
     variable = REPLVariable.from_value(name, obj, field_info=field_info)

@@ -7,6 +7,7 @@ from types import MethodType
 from typing import Any, TypeVar
 
 from dspex.bridge import wait_for
+from dspex.primitives.module import Module
 
 T = TypeVar("T")
 
@@ -34,8 +35,6 @@ def run_async(coro: Coroutine[Any, Any, T]) -> T:
 
 
 def _wrapped(program: Any) -> Any:
-    from dspex.primitives.module import Module
-
     class SyncWrapper(Module):
         """A synchronous face of an asynchronous program."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dspex.bridge import in_sync_code, wait_for
 from dspex.callback import BaseCallback
 from dspex.settings import settings
 from dspex.streaming.channel import Channel
@@ -121,8 +122,6 @@ def sync_send_to_stream(stream: Any, message: Any) -> Any:
         asyncio.get_running_loop()
     except RuntimeError:
         return anyio.from_thread.run(stream.send, message)
-    from dspex.bridge import in_sync_code, wait_for
-
     if in_sync_code():
         return wait_for(stream.send(message))
     done = _Outcome(stream.send(message))

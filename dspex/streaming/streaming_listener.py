@@ -207,7 +207,7 @@ def _scanner_for(adapter: Any, field: str) -> FieldScanner:
     """
     if adapter is None:
         return HeadingScanner(field)
-    from dspex.adapters.chat_adapter import ChatAdapter
+    from dspex.adapters.chat_adapter import ChatAdapter  # not loaded until a program streams
     from dspex.adapters.json_adapter import JSONAdapter
     from dspex.adapters.xml_adapter import XMLAdapter
 

@@ -15,6 +15,7 @@ from dspex.adapters import ChatAdapter
 from dspex.adapters.chat_adapter import FieldInfoWithName
 from dspex.clients.base_lm import BaseLM
 from dspex.clients.canonical.answer import Answer
+from dspex.dotdict import dotdict
 from dspex.signatures import OutputField
 
 if TYPE_CHECKING:
@@ -125,8 +126,6 @@ def dummy_rm(passages: Sequence[str] = ()) -> Callable[..., list[Any]]:
             raise ValueError("No passages defined")
 
         return nothing
-    from dspex.dotdict import dotdict
-
     vectorizer = DummyVectorizer(max(map(len, passages)) + 100)
     vectors = vectorizer(passages)
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
 
+from dspex.primitives.module import Module
 from dspex.primitives.saving.program_file import get_dependency_versions, read_program
-
-if TYPE_CHECKING:
-    from dspex.primitives.module import Module
 
 __all__ = ["get_dependency_versions", "load"]
 
