@@ -14,19 +14,19 @@ from dspex_activities.set_budget import SetBudgets
 from dspex_activities.trace_chunk import TraceChunks
 
 
-def all_activities(bench: RunCache) -> list[Callable[..., Any]]:
-    """The activities of a worker that works at `bench`."""
-    finetunes = Finetunes(bench)
+def all_activities(cache: RunCache) -> list[Callable[..., Any]]:
+    """The activities of a worker; they share `cache`."""
+    finetunes = Finetunes(cache)
     return [
-        InspectRuns(bench).inspect_run,
-        EvaluateChunks(bench).evaluate_chunk,
-        TraceChunks(bench).trace_chunk,
-        FinishRuns(bench).finish_run,
-        SetBudgets(bench).set_budget,
-        CollectChunks(bench).collect_chunk,
-        BatchActivities(bench).inspect_batches,
-        BatchActivities(bench).tend_batches,
-        BatchActivities(bench).cancel_batches,
+        InspectRuns(cache).inspect_run,
+        EvaluateChunks(cache).evaluate_chunk,
+        TraceChunks(cache).trace_chunk,
+        FinishRuns(cache).finish_run,
+        SetBudgets(cache).set_budget,
+        CollectChunks(cache).collect_chunk,
+        BatchActivities(cache).inspect_batches,
+        BatchActivities(cache).tend_batches,
+        BatchActivities(cache).cancel_batches,
         finetunes.upload,
         finetunes.create,
         finetunes.look,

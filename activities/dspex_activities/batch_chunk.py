@@ -6,28 +6,28 @@ import time
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
+from dspex.clients.batch.suspension import Suspension
 from temporalio import activity
 
 from dspex.clients.batch.requests import Collected
-from dspex.clients.batch.suspension import Suspension
 from dspex.clients.batch.target import KeyRing
 from dspex.clients.calls.batch_collector import collecting
 from dspex.clients.calls.scope import Usage
 from dspex.errors import BudgetExceededError
 from dspex.runner.examples import ExampleStep, evaluate_example
-from dspex.store.outcomes import Outcome
+from dspex.store.records.outcome import Outcome
 from dspex.temporal.contracts.batch import COLLECT_CHUNK, CollectChunk, CollectChunkResult
 from dspex_activities.batches import owner_of
-from dspex_activities.rows import Job, Rows
+from dspex_activities.rows import ChunkRows, Job
 from dspex_activities.run_cache import RunCache
-from dspex_activities.work import PATIENCE, ChunkProgress, perform
+from dspex_activities.work import RETRY_POLICY, ChunkProgress, perform
 
 
 class CollectChunks:
     """The activity `collect_chunk`."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=COLLECT_CHUNK)
     async def collect_chunk(self, chunk: CollectChunk) -> CollectChunkResult:
@@ -37,7 +37,7 @@ class CollectChunks:
 
     async def _collect(self, chunk: CollectChunk, progress: ChunkProgress) -> CollectChunkResult:
         began = time.monotonic()
-        run = await self._bench.run(chunk.spec)
+        run = await self._cache.run(chunk.spec)
         owner = owner_of(chunk.run_id, chunk.first_execution_id, chunk.path)
         collected = Collected(run.store, owner, KeyRing(), durable=True, attempts=chunk.attempts)
         suspension = Suspension(collected, settle_seconds=chunk.settle, ordinary=chunk.ordinary)
@@ -46,7 +46,7 @@ class CollectChunks:
         )
         progress.of(rows)
         step = ExampleStep(
-            run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True
+            run_id=chunk.run_id, path=chunk.path, metric=run.metric, retry_policy=RETRY_POLICY, keep_predictions=True
         )
         spent = ""
         try:
@@ -58,7 +58,7 @@ class CollectChunks:
         return result.model_copy(update={"seconds": round(time.monotonic() - began, 3), "out_of_budget": spent})
 
 
-class _SuspendedRows(Rows):
+class _SuspendedRows(ChunkRows):
     """Rows of which some may not get done."""
 
     def __init__(self, suspension: Suspension, *rows: Any) -> None:
@@ -69,7 +69,7 @@ class _SuspendedRows(Rows):
         return self._suspension.run(jobs)
 
 
-def _result(chunk: CollectChunk, rows: Rows, suspension: Suspension, failure_score: float) -> CollectChunkResult:
+def _result(chunk: CollectChunk, rows: ChunkRows, suspension: Suspension, failure_score: float) -> CollectChunkResult:
     total, failed = rows.scored(failure_score)
     return CollectChunkResult(
         path=chunk.path,

@@ -23,8 +23,8 @@ class BatchActivities:
     Each may be killed anywhere and done again: what it is to do is read from the store, and asked of the provider.
     """
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=INSPECT_BATCHES)
     async def inspect_batches(self, task: BatchTask) -> BatchReport:
@@ -42,22 +42,22 @@ class BatchActivities:
         return await perform(self._cancel(task))
 
     async def _inspect(self, task: BatchTask) -> BatchReport:
-        run = await self._bench.run(task.spec)
+        run = await self._cache.run(task.spec)
         await check_batches(run.settings.get("lm"), run.store, durable=True)
         return BatchReport(owner=task.owner)
 
     async def _tend(self, task: BatchTask) -> BatchReport:
-        store = self._bench.store
+        store = self._cache.store
         tended = await self._desk(task).tend(submit=task.submit)
         if not task.submit and not tended.under_way:
             await store.batches.leave(task.owner)
         return await _report(store, task, tended)
 
     async def _cancel(self, task: BatchTask) -> BatchReport:
-        return await _report(self._bench.store, task, await self._desk(task).cancel())
+        return await _report(self._cache.store, task, await self._desk(task).cancel())
 
     def _desk(self, task: BatchTask) -> BatchSubmitter:
-        return BatchSubmitter(self._bench.store, task.owner, uncertain_seconds=task.uncertain, attempts=task.attempts)
+        return BatchSubmitter(self._cache.store, task.owner, uncertain_seconds=task.uncertain, attempts=task.attempts)
 
 
 async def _report(store: Store, task: BatchTask, tended: Tended) -> BatchReport:

@@ -9,16 +9,16 @@ from temporalio import activity
 from dspex.errors import BudgetExceededError
 from dspex.runner.examples import ExampleStep, evaluate_example
 from dspex.temporal.contracts.optimize import EVALUATE_CHUNK, EvaluateChunk, EvaluateChunkResult
-from dspex_activities.rows import Rows
+from dspex_activities.rows import ChunkRows
 from dspex_activities.run_cache import RunCache
-from dspex_activities.work import PATIENCE, ChunkProgress, perform
+from dspex_activities.work import RETRY_POLICY, ChunkProgress, perform
 
 
 class EvaluateChunks:
     """The activity `evaluate_chunk`."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=EVALUATE_CHUNK)
     async def evaluate_chunk(self, chunk: EvaluateChunk) -> EvaluateChunkResult:
@@ -28,11 +28,11 @@ class EvaluateChunks:
 
     async def _evaluate(self, chunk: EvaluateChunk, progress: ChunkProgress) -> EvaluateChunkResult:
         began = time.monotonic()
-        run = await self._bench.run(chunk.spec)
-        rows = Rows(run, chunk.first_execution_id, chunk.path, chunk.data, range(chunk.start, chunk.stop))
+        run = await self._cache.run(chunk.spec)
+        rows = ChunkRows(run, chunk.first_execution_id, chunk.path, chunk.data, range(chunk.start, chunk.stop))
         progress.of(rows)
         step = ExampleStep(
-            run_id=chunk.run_id, path=chunk.path, metric=run.metric, patience=PATIENCE, keep_predictions=True
+            run_id=chunk.run_id, path=chunk.path, metric=run.metric, retry_policy=RETRY_POLICY, keep_predictions=True
         )
         spent = ""
         try:
@@ -43,7 +43,7 @@ class EvaluateChunks:
 
 
 def _result(
-    chunk: EvaluateChunk, rows: Rows, failure_score: float, seconds: float, out_of_budget: str
+    chunk: EvaluateChunk, rows: ChunkRows, failure_score: float, seconds: float, out_of_budget: str
 ) -> EvaluateChunkResult:
     total, failed = rows.scored(failure_score)
     return EvaluateChunkResult(

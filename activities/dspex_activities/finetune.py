@@ -38,8 +38,8 @@ _WIDEST_EVENT = 300
 class Finetunes:
     """The activities of fine-tuning runs."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=UPLOAD_TRAINING_FILE)
     async def upload(self, task: FinetuneTask) -> FileRef:
@@ -62,7 +62,7 @@ class Finetunes:
         return await perform(_telling(self._cancel(task)))
 
     async def _upload(self, task: FinetuneTask) -> FileRef:
-        store = self._bench.store
+        store = self._cache.store
         await store.check()
         spec, request = await self._request(task)
         async with training_file(spec.data, request.rules(), store) as file:
@@ -89,12 +89,12 @@ class Finetunes:
         return JobState(run_id=task.run_id) if job is None else _state(task, request, job)
 
     async def _request(self, task: FinetuneTask) -> tuple[FinetuneSpec, FinetuneRequest]:
-        spec = FinetuneSpec.model_validate(await self._bench.store.programs.get(task.spec))
+        spec = FinetuneSpec.model_validate(await self._cache.store.programs.get(task.spec))
         return spec, FinetuneRequest(LM.load_state(spec.lm), spec.model, spec.data_format, spec.train_kwargs)
 
     def _training(self, task: FinetuneTask, request: FinetuneRequest) -> Training:
         facts = FileFacts(task.file.sha, task.file.size, task.file.rows)
-        return request.training(facts, self._bench.store, starter=task.first_execution_id, workflow_id=task.run_id)
+        return request.training(facts, self._cache.store, starter=task.first_execution_id, workflow_id=task.run_id)
 
 
 async def _telling(work: Coroutine[Any, Any, T]) -> T:

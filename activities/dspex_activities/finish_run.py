@@ -13,8 +13,8 @@ from dspex_activities.work import perform
 class FinishRuns:
     """The activity `finish_run`."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=FINISH_RUN)
     async def finish_run(self, task: FinishTask) -> FinishResult:
@@ -22,8 +22,8 @@ class FinishRuns:
         return await perform(self._finish(task))
 
     async def _finish(self, task: FinishTask) -> FinishResult:
-        store = self._bench.store
-        run = await self._bench.run(task.spec)
+        store = self._cache.store
+        run = await self._cache.run(task.spec)
         program = await run.program(task.candidate, task.first_execution_id)
         sha = await store.programs.put(program_document(program, run.spec.student))
         paid = await store.ledger.bill(task.run_id)

@@ -17,8 +17,8 @@ from dspex_activities.work import perform
 class InspectRuns:
     """The activity `inspect_run`."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=INSPECT_RUN)
     async def inspect_run(self, task: InspectTask) -> Inspection:
@@ -26,8 +26,8 @@ class InspectRuns:
         return await perform(self._inspect(task))
 
     async def _inspect(self, task: InspectTask) -> Inspection:
-        await self._bench.store.check()
-        run = await self._bench.run(task.spec)
+        await self._cache.store.check()
+        run = await self._cache.run(task.spec)
         for ref in run.spec.data.values():
             await run.store.datasets.info(ref.sha)
         for settings in (run.settings, run.teacher_settings):

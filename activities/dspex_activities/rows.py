@@ -14,9 +14,9 @@ from dspex.execution.score import ExactSum
 from dspex.primitives import Example, Module
 from dspex.runner.examples import ExampleStep
 from dspex.settings import context
-from dspex.store.outcomes import Outcome
+from dspex.store.records.outcome import Outcome
 from dspex.teleprompt.candidate import Candidate, DataName
-from dspex_activities.run_cache import LoadedRun
+from dspex_activities.run_cache import RunContext
 
 Work = Callable[[Module, int, Example, ExampleStep], Coroutine[Any, Any, tuple[Outcome, Usage]]]
 Job = Callable[[], Coroutine[Any, Any, tuple[Outcome, Usage]]]
@@ -24,11 +24,11 @@ Job = Callable[[], Coroutine[Any, Any, tuple[Outcome, Usage]]]
 _KEEP_EVERY_S = 0.5
 
 
-class Rows:
+class ChunkRows:
     """The rows of one chunk. What an earlier attempt finished is in the store and is not run again."""
 
     def __init__(
-        self, run: LoadedRun, first_execution_id: str, path: str, data: DataName, indices: Sequence[int]
+        self, run: RunContext, first_execution_id: str, path: str, data: DataName, indices: Sequence[int]
     ) -> None:
         self._run = run
         self._first_execution_id = first_execution_id

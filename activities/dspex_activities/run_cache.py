@@ -15,7 +15,7 @@ from dspex.runner.imports import AllowedModules
 from dspex.runner.materialize import materialize
 from dspex.runner.references import build, resolve_adapter, resolve_metric
 from dspex.store import Store
-from dspex.store.outcomes import Outcome
+from dspex.store.records.outcome import Outcome
 from dspex.teleprompt.candidate import Candidate, DataName, PredictorName
 from dspex.temporal.contracts.optimize import RunSpec
 
@@ -32,9 +32,9 @@ class RunCache:
     def __init__(self, store: Store, imports: AllowedModules) -> None:
         self.store = store
         self._imports = imports
-        self._runs: _Kept[str, LoadedRun] = _Kept(_RUNS_KEPT)
+        self._runs: _Kept[str, RunContext] = _Kept(_RUNS_KEPT)
 
-    async def run(self, spec: str) -> LoadedRun:
+    async def run(self, spec: str) -> RunContext:
         """The run whose spec is kept under this hash.
 
         Raises:
@@ -44,12 +44,12 @@ class RunCache:
         """
         return await self._runs.get(spec, lambda: self._load(spec))
 
-    async def _load(self, sha: str) -> LoadedRun:
+    async def _load(self, sha: str) -> RunContext:
         spec = RunSpec.model_validate(await self.store.programs.get(sha))
         programs = {"student": build(spec.student, self._imports)}
         if spec.teacher is not None:
             programs["teacher"] = build(spec.teacher, self._imports)
-        return LoadedRun(
+        return RunContext(
             spec=spec,
             store=self.store,
             programs=programs,
@@ -59,11 +59,11 @@ class RunCache:
         )
 
     def _own_settings(self) -> dict[str, Any]:
-        """What holds for all work at this bench: answers go to its store, and nobody looks at a history of calls."""
+        """Settings for all runs: answers go to this store, and no history of calls is kept, as nobody reads it here."""
         return {"store": self.store.url, "disable_history": True}
 
 
-class LoadedRun:
+class RunContext:
     """A run's code and data, ready to work with. The source of its demos, too."""
 
     def __init__(
@@ -106,7 +106,7 @@ class LoadedRun:
 class StoredDemos:
     """Demos out of the store (`dspex.runner.materialize.DemoSource`)."""
 
-    def __init__(self, run: LoadedRun, first_execution_id: str) -> None:
+    def __init__(self, run: RunContext, first_execution_id: str) -> None:
         self._run = run
         self._key = run.outcomes_key(first_execution_id)
 

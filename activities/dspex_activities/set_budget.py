@@ -12,8 +12,8 @@ from dspex_activities.work import perform
 class SetBudgets:
     """The activity `set_budget`."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=SET_BUDGET)
     async def set_budget(self, task: BudgetTask) -> str:
@@ -21,4 +21,4 @@ class SetBudgets:
         return await perform(self._set(task))
 
     async def _set(self, task: BudgetTask) -> str:
-        return str(await self._bench.store.budgets.set(task.run_id, **task.budget.given))
+        return str(await self._cache.store.budgets.set(task.run_id, **task.budget.given))

@@ -7,16 +7,16 @@ from temporalio import activity
 from dspex.errors import BudgetExceededError
 from dspex.runner.examples import ExampleStep, trace_example, traced
 from dspex.temporal.contracts.optimize import TRACE_CHUNK, TraceChunk, TraceChunkResult
-from dspex_activities.rows import Rows
+from dspex_activities.rows import ChunkRows
 from dspex_activities.run_cache import RunCache
-from dspex_activities.work import PATIENCE, ChunkProgress, perform
+from dspex_activities.work import RETRY_POLICY, ChunkProgress, perform
 
 
 class TraceChunks:
     """The activity `trace_chunk`."""
 
-    def __init__(self, bench: RunCache) -> None:
-        self._bench = bench
+    def __init__(self, cache: RunCache) -> None:
+        self._cache = cache
 
     @activity.defn(name=TRACE_CHUNK)
     async def trace_chunk(self, chunk: TraceChunk) -> TraceChunkResult:
@@ -26,14 +26,14 @@ class TraceChunks:
 
     async def _trace(self, chunk: TraceChunk, progress: ChunkProgress) -> TraceChunkResult:
         request = chunk.request
-        run = await self._bench.run(chunk.spec)
-        rows = Rows(run, chunk.first_execution_id, request.path, request.data, request.indices)
+        run = await self._cache.run(chunk.spec)
+        rows = ChunkRows(run, chunk.first_execution_id, request.path, request.data, request.indices)
         progress.of(rows)
         step = ExampleStep(
             run_id=chunk.run_id,
             path=request.path,
             metric=run.metric,
-            patience=PATIENCE,
+            retry_policy=RETRY_POLICY,
             rounds=request.rounds,
             threshold=request.threshold,
             settings=run.teacher_settings,

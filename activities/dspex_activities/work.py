@@ -17,16 +17,16 @@ from dspex.temporal.contracts.optimize import SETUP_ERROR
 
 T = TypeVar("T")
 
-_BEAT_EVERY_S = 1.0
+_HEARTBEAT_EVERY_S = 1.0
 _UNEXPECTED_ATTEMPTS = 5
 _ELSEWHERE_S = 0.1
 _ELSEWHERE_AT_MOST_S = 2.0
 
-PATIENCE = RetryPolicy(max_seconds=10.0)
+RETRY_POLICY = RetryPolicy(max_seconds=10.0)
 """How long an activity waits out trouble itself; after that Temporal waits, and holds no slot of a worker for it."""
 
 
-class Countable(Protocol):
+class CountsFinished(Protocol):
     """Something that knows how much of it is finished."""
 
     @property
@@ -37,9 +37,9 @@ class ChunkProgress:
     """How far an activity's work has come."""
 
     def __init__(self) -> None:
-        self._what: Countable | None = None
+        self._what: CountsFinished | None = None
 
-    def of(self, what: Countable) -> None:
+    def of(self, what: CountsFinished) -> None:
         """From now on, heartbeats tell of `what`."""
         self._what = what
 
@@ -57,7 +57,7 @@ async def perform(work: Coroutine[Any, Any, T], progress: ChunkProgress | None =
     future = on_engine(work)
     try:
         while True:
-            done, _ = await asyncio.wait([future], timeout=_BEAT_EVERY_S)
+            done, _ = await asyncio.wait([future], timeout=_HEARTBEAT_EVERY_S)
             if activity.info().heartbeat_timeout is not None:
                 activity.heartbeat(progress.finished if progress else 0)
             if done:

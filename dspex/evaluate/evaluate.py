@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.backend import backend
 from dspex.bridge import wait_for
-from dspex.callback import ReportedCall, callbacks_for, notify_callbacks
+from dspex.callback import ReportedCall, notify_callbacks
 from dspex.errors import DSPyError, UsageError
 from dspex.evaluate.notebook import (
     HTML,
@@ -32,7 +32,8 @@ from dspex.evaluate.table import (
     truncate_cell,
 )
 from dspex.execution.attempt import RetryPolicy
-from dspex.execution.concurrent import Together
+from dspex.execution.concurrent import ConcurrentAttempts
+from dspex.observability.callbacks import callbacks_for
 from dspex.primitives.example import Example
 
 if TYPE_CHECKING:
@@ -164,8 +165,8 @@ class Evaluate:
         return options, Tally(options.devset, self.failure_score)
 
     async def _run(self, program: Any, options: Options, tally: Tally) -> None:
-        together = Together("evaluate", "example", options.num_threads, self.provide_traceback, self.patience)
-        await backend().evaluate(program, LiveEvaluation(options, tally, together, self.max_errors, self.batch))
+        attempts = ConcurrentAttempts("evaluate", "example", options.num_threads, self.provide_traceback, self.patience)
+        await backend().evaluate(program, LiveEvaluation(options, tally, attempts, self.max_errors, self.batch))
 
     def _keep(self, error: BaseException, options: Options, tally: Tally) -> None:
         """Leave what is done where whoever is interrupted finds it."""

@@ -11,8 +11,8 @@ from typing import Any
 from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
 from dspex.errors import UsageError
 from dspex.evaluate.result import Tally
-from dspex.execution.attempt import try_once
-from dspex.execution.concurrent import Together
+from dspex.execution.attempt import attempt_once
+from dspex.execution.concurrent import ConcurrentAttempts
 from dspex.execution.progress import progress
 from dspex.primitives.example import Example
 from dspex.settings import settings
@@ -40,14 +40,14 @@ class LiveEvaluation:
     Args:
         options: What to run and how to show it.
         tally: Collects the outcomes.
-        together: How examples are run at once.
+        attempts: How examples are run at once.
         max_errors: Failures that end it; by default `settings.max_errors`.
         batch: Whether calls go through the provider's batch API.
     """
 
     options: Options
     tally: Tally
-    together: Together
+    attempts: ConcurrentAttempts
     max_errors: int | None = None
     batch: bool = False
 
@@ -63,16 +63,16 @@ async def run_over(program: Any, evaluation: LiveEvaluation) -> None:
         await _run_over(program, evaluation)
         return
     async with batches_checked():
-        together = replace(evaluation.together, limit=ROWS_AT_ONCE)
-        await _run_over(program, replace(evaluation, together=together))
+        attempts = replace(evaluation.attempts, limit=ROWS_AT_ONCE)
+        await _run_over(program, replace(evaluation, attempts=attempts))
 
 
 async def _run_over(program: Any, evaluation: LiveEvaluation) -> None:
-    options, tally, together = evaluation.options, evaluation.tally, evaluation.together
+    options, tally, attempts = evaluation.options, evaluation.tally, evaluation.attempts
     limit = settings.max_errors if evaluation.max_errors is None else evaluation.max_errors
-    tries = (partial(try_once, program, example, options.metric) for example in options.devset)
+    tries = (partial(attempt_once, program, example, options.metric) for example in options.devset)
     with progress("Evaluating", len(options.devset), shown=options.display_progress) as bar:
-        async with aclosing(together.outcomes(tries)) as outcomes:
+        async with aclosing(attempts.outcomes(tries)) as outcomes:
             async for index, outcome in outcomes:
                 tally.add(index, outcome)
                 if outcome.error is not None:

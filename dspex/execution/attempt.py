@@ -1,8 +1,8 @@
 """Run a program on one example and score it: the unit that every evaluation and every optimizer is made of.
 
-Here DESIGN's rule 3 is kept. Trouble of the provider, the network or the disk is waited out and tried again, and never
-becomes a score, not even when the program or the metric swallows the exception. A wrong set-up ends the run. What is
-left is the program's own failure, which is reported with its error.
+Infrastructure is not a wrong answer: trouble of the provider, the network or the disk is waited out and tried again,
+and never becomes a score, not even when the program or the metric swallows the exception. A wrong set-up ends the run.
+What is left is the program's own failure, which is reported with its error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dspex.bridge import run_sync
 from dspex.clients.calls.scope import CallScope, Usage, call_scope, current_scope
@@ -23,16 +23,21 @@ from dspex.errors import FailureKind, classify
 from dspex.execution.score import as_score
 from dspex.settings import context, is_overridden
 
-if TYPE_CHECKING:
-    from dspex.primitives import Example
-
 logger = logging.getLogger(__name__)
 
-FAULTS = (Exception, SystemExit)
+PROGRAM_ERRORS = (Exception, SystemExit)
 """What the user's code may raise and thereby tell about one example: anything but a cancellation or Ctrl-C."""
 
 Trace = list[tuple[Any, dict[str, Any], Any]]
 """What the predictors did: (predictor, inputs, prediction), in order."""
+
+
+class HasInputs(Protocol):
+    """An example, as far as an attempt must know it."""
+
+    def inputs(self) -> Any:
+        """Its input fields, as a mapping; raises a UsageError where they are not marked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +79,12 @@ class Attempt:
 
 async def attempt(
     program: Any,
-    example: Example,
+    example: HasInputs,
     metric: Callable[..., Any] | None = None,
     *,
     scope: CallScope,
     trace: bool = False,
-    patience: RetryPolicy = RetryPolicy(),
+    retry_policy: RetryPolicy = RetryPolicy(),
 ) -> Attempt:
     """Run `program` on the inputs of `example`, then `metric` on what came of it.
 
@@ -92,19 +97,21 @@ async def attempt(
             or not. Without one `score` stays None.
         scope: Whose calls these are; its `usage` is added to.
         trace: Whether to record what the predictors do.
-        patience: How long to wait out trouble of the infrastructure.
+        retry_policy: How long to wait out trouble of the infrastructure.
 
     Raises:
-        LMError, StoreError: the infrastructure failed for longer than `patience`, or the set-up is wrong.
+        LMError, StoreError: the infrastructure failed for longer than `retry_policy`, or the set-up is wrong.
         BudgetExceededError: the run may not spend more.
         UsageError: the example does not say which fields are inputs.
     """
     example.inputs()  # raises now rather than as a failure of the program
-    once = partial(try_once, program, example, metric, trace=trace)
-    return await patiently(once, scope=scope, patience=patience)
+    once = partial(attempt_once, program, example, metric, trace=trace)
+    return await attempt_with_retries(once, scope=scope, retry_policy=retry_policy)
 
 
-async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, patience: RetryPolicy) -> Attempt:
+async def attempt_with_retries(
+    once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, retry_policy: RetryPolicy
+) -> Attempt:
     """Do `once` again until it fails by the program's fault or not at all. See `attempt`."""
     started = asyncio.get_running_loop().time()
     tries = 0
@@ -120,9 +127,9 @@ async def patiently(once: Callable[[], Awaitable[Attempt]], *, scope: CallScope,
             if outcome.failure_kind is FailureKind.PROGRAM:
                 return outcome
             tries += 1
-            wait = patience.wait(tries, failure)
+            wait = retry_policy.wait(tries, failure)
             waited = asyncio.get_running_loop().time() - started
-            if outcome.failure_kind is not FailureKind.INFRASTRUCTURE or waited + wait > patience.max_seconds:
+            if outcome.failure_kind is not FailureKind.INFRASTRUCTURE or waited + wait > retry_policy.max_seconds:
                 raise failure
             logger.info("%s: %s. Trying again in %.1f s.", scope.path, describe(failure), wait)
             await asyncio.sleep(wait)
@@ -140,8 +147,8 @@ def scopes_for(step: str) -> Callable[[int], CallScope]:
     return lambda index: CallScope(run_id=outer.run_id, path=f"{place}/{index}", program=outer.program)
 
 
-async def try_once(
-    program: Any, example: Example, metric: Callable[..., Any] | None = None, *, trace: bool = False
+async def attempt_once(
+    program: Any, example: HasInputs, metric: Callable[..., Any] | None = None, *, trace: bool = False
 ) -> Attempt:
     """Run `program` on `example` and `metric` on what came of it, once. See `attempt`."""
     outcome = Attempt(trace=[] if trace else None)
@@ -151,7 +158,7 @@ async def try_once(
         if metric is not None:
             outcome.metric_value = await _measure(metric, example, outcome)
             outcome.score = 0.0 if trace and outcome.metric_value is None else as_score(outcome.metric_value)
-    except FAULTS as error:
+    except PROGRAM_ERRORS as error:
         outcome.error = error
     return outcome
 
@@ -167,7 +174,7 @@ async def _call(program: Any, inputs: dict[str, Any]) -> Any:
     return await _result(program, **inputs)
 
 
-async def _measure(metric: Callable[..., Any], example: Example, outcome: Attempt) -> Any:
+async def _measure(metric: Callable[..., Any], example: HasInputs, outcome: Attempt) -> Any:
     arguments = [example, outcome.prediction]
     if outcome.trace is not None and _takes_trace(metric):
         arguments.append(outcome.trace)

@@ -30,7 +30,7 @@ class ExampleStep:
     run_id: str | None
     path: str
     metric: Metric | None = None
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     keep_predictions: bool = False
     rounds: int = 1
     threshold: float | None = None
@@ -46,42 +46,44 @@ async def evaluate_example(program: Module, index: int, example: Example, step: 
     """Run `program` on `example` and score it. A failure of the program's own has `score` None and an `error`."""
     scope = CallScope(run_id=step.run_id, path=step.place(index), program=program)
     with _overrides(step):
-        tried = await attempt(program, example, step.metric, scope=scope, patience=step.patience)
+        attempted = await attempt(program, example, step.metric, scope=scope, retry_policy=step.retry_policy)
     outcome = Outcome(
         index=index,
-        score=tried.score,
-        error=_text(tried.error),
+        score=attempted.score,
+        error=_text(attempted.error),
         passed=None,
-        prediction=_prediction(tried) if step.keep_predictions else None,
+        prediction=_prediction(attempted) if step.keep_predictions else None,
     )
-    return outcome, tried.usage
+    return outcome, attempted.usage
 
 
 async def trace_example(teacher: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
     """Run `teacher` on `example`, up to `step.rounds` times, until a trace passes; keep its demos."""
     program = without_demo(teacher, example)
     usage, errors = Usage(), []
-    tried: Attempt | None = None
+    attempted: Attempt | None = None
     for number in range(step.rounds):
         scope = CallScope(run_id=step.run_id, path=f"{step.place(index)}/round {number}", program=program)
         asked = _SampledAnew(program, number) if number else program
         with _overrides(step):
-            tried = await attempt(asked, example, step.metric, scope=scope, trace=True, patience=step.patience)
-        usage.add(tried.usage)
-        if tried.error is not None:
-            errors.append(_text(tried.error) or "")
-        elif _passes(tried, step):
-            demos = demos_of_trace(program, tried.trace or [], place=step.place(index))
-            return Outcome(index=index, score=tried.score, error=None, passed=True, demos=demos,
+            attempted = await attempt(
+                asked, example, step.metric, scope=scope, trace=True, retry_policy=step.retry_policy
+            )
+        usage.add(attempted.usage)
+        if attempted.error is not None:
+            errors.append(_text(attempted.error) or "")
+        elif _passes(attempted, step):
+            demos = demos_of_trace(program, attempted.trace or [], place=step.place(index))
+            return Outcome(index=index, score=attempted.score, error=None, passed=True, demos=demos,
                            attempts=number + 1, errors=errors), usage  # fmt: skip
-    return Outcome(index=index, score=tried.score if tried else None, error=errors[-1] if errors else None,
+    return Outcome(index=index, score=attempted.score if attempted else None, error=errors[-1] if errors else None,
                    passed=False, attempts=step.rounds, errors=errors), usage  # fmt: skip
 
 
-def _passes(tried: Attempt, step: ExampleStep) -> bool:
+def _passes(attempted: Attempt, step: ExampleStep) -> bool:
     if step.metric is None:
         return True
-    score = tried.score or 0.0
+    score = attempted.score or 0.0
     return score >= step.threshold if step.threshold is not None else bool(score)
 
 
@@ -105,10 +107,10 @@ class _SampledAnew:
             return await self.program.acall(**inputs)
 
 
-def _prediction(tried: Attempt) -> dict[str, Any] | None:
+def _prediction(attempted: Attempt) -> dict[str, Any] | None:
     from dspex.store.jsonable import to_jsonable
 
-    return to_jsonable(dict(tried.prediction.items())) if hasattr(tried.prediction, "items") else None
+    return to_jsonable(dict(attempted.prediction.items())) if hasattr(attempted.prediction, "items") else None
 
 
 def _text(error: BaseException | None) -> str | None:

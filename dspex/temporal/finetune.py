@@ -16,8 +16,8 @@ from dspex.finetuning.request import FinetuneRequest
 from dspex.finetuning.training_file import Rows, describe
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
-from dspex.store.records.dataset import DatasetRef
 from dspex.store.jsonable import sha256
+from dspex.store.records.dataset import DatasetRef
 from dspex.temporal.contracts.finetune import FINETUNE, FileRef, FinetuneJob, FinetuneResult, FinetuneSpec
 from dspex.temporal.finetune_run import FinetuneRun
 from dspex.temporal.run_spec import lm_state

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dspex.clients.cost.budget import Budget
 from dspex.runner.references import ProgramRef
-from dspex.store.records.dataset import DatasetRef
 from dspex.store.records.bill import BillLine
+from dspex.store.records.dataset import DatasetRef
 from dspex.teleprompt.candidate import Candidate, DataName
 from dspex.teleprompt.optimization_run import Phase, RunState, Stopped
 from dspex.teleprompt.runner_protocol import Task, Traced, TraceRequest

@@ -58,7 +58,7 @@ def same(example: Any, prediction: Any, trace: Any = None) -> bool:
 
 async def tried(program: Any = None, metric: Any = same, **options: Any) -> Attempt:
     scope = options.pop("scope", None) or CallScope(path="test/0")
-    return await attempt(program or Program(), EXAMPLE, metric, scope=scope, **{"patience": AT_ONCE, **options})
+    return await attempt(program or Program(), EXAMPLE, metric, scope=scope, **{"retry_policy": AT_ONCE, **options})
 
 
 async def test_an_attempt_has_prediction_score_and_usage() -> None:
@@ -172,7 +172,7 @@ async def test_infrastructure_in_the_metric_is_waited_out_too() -> None:
 async def test_when_patience_ends_the_infrastructures_error_is_raised(program: Any) -> None:
     configure(lm=FailingLM({}, *[LMRateLimitError("slow down")] * 2))
     with pytest.raises(LMRateLimitError):
-        await tried(program(), patience=RetryPolicy(max_seconds=0.0, base=1.0))
+        await tried(program(), retry_policy=RetryPolicy(max_seconds=0.0, base=1.0))
 
 
 @pytest.mark.parametrize("program", [Program, Swallowing])
