@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 import greenlet
@@ -87,6 +87,11 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     if stop is not None:
         raise stop
     return value  # type: ignore[return-value]
+
+
+async def as_coroutine(awaitable: Awaitable[T]) -> T:
+    """A coroutine of any awaitable, for `wait_for`."""
+    return await awaitable
 
 
 async def held(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:

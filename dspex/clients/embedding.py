@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dspex.bridge import run_sync, wait_for
+from dspex.bridge import as_coroutine, run_sync, wait_for
 from dspex.clients.canonical.secrets import Secret
 from dspex.errors import UsageError
 
@@ -62,7 +62,7 @@ class Embedder:
         rows: list[Any] = []
         for batch in batches:
             found = self._function()(batch, **params)
-            rows.extend(wait_for(_awaited(found)) if inspect.isawaitable(found) else found)
+            rows.extend(wait_for(as_coroutine(found)) if inspect.isawaitable(found) else found)
         return _matrix(rows, single=isinstance(inputs, str))
 
     async def acall(
@@ -151,7 +151,3 @@ def _checked_size(batch_size: Any) -> int:
 def _with_secret(kwargs: dict[str, Any]) -> dict[str, Any]:
     key = kwargs.get("api_key")
     return {**kwargs, "api_key": Secret(key)} if isinstance(key, str) else kwargs
-
-
-async def _awaited(thing: Any) -> Any:
-    return await thing

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from dspex.bridge import finish_now, run_sync, wait_for
+from dspex.bridge import as_coroutine, finish_now, run_sync, wait_for
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class _Sync:
 
     async def run(self, function: Callable[..., Any], /, *args: Any) -> Any:
         outcome = function(*args)
-        return wait_for(_awaited(outcome)) if inspect.isawaitable(outcome) else outcome
+        return wait_for(as_coroutine(outcome)) if inspect.isawaitable(outcome) else outcome
 
 
 class _Async:
@@ -59,7 +59,3 @@ def run_steps(steps: Coroutine[Any, Any, T]) -> T:
         RuntimeError: a step waited all the same.
     """
     return finish_now(steps, complaint="A step of a synchronous call waited: call it through the invoker SYNC.")
-
-
-async def _awaited(thing: Any) -> Any:
-    return await thing

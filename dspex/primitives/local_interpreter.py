@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from dspex.bridge import in_sync_code, run_sync, wait_for
+from dspex.bridge import as_coroutine, in_sync_code, run_sync, wait_for
 from dspex.callback_methods import with_callbacks
 from dspex.primitives.interpreters.interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
 
@@ -137,7 +137,7 @@ class LocalInterpreter:
         if tool_name not in self.tools:
             raise CodeInterpreterError(f"Unknown tool: {tool_name}")
         result = self.tools[tool_name](*args, **kwargs)
-        return wait_for(_awaited(result)) if inspect.isawaitable(result) else result
+        return wait_for(as_coroutine(result)) if inspect.isawaitable(result) else result
 
     @with_callbacks
     def shutdown(self) -> None:
@@ -339,7 +339,3 @@ def _check_output_fields(fields: list[dict[str, Any]] | None) -> None:
         json.dumps(fields, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"output fields must be JSON-compatible: {error}") from error
-
-
-async def _awaited(thing: Any) -> Any:
-    return await thing

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Self
 
-from dspex.bridge import run_sync, wait_for
+from dspex.bridge import as_coroutine, run_sync, wait_for
 from dspex.callback_methods import with_callbacks
 from dspex.primitives.interpreters.interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
 from dspex.sandbox.explain import MODULES, SUBSET, explain
@@ -140,7 +140,7 @@ class PythonInterpreter:
         if tool_name not in self.tools:
             raise CodeInterpreterError(f"Unknown tool: {tool_name}")
         result = self.tools[tool_name](**kwargs)
-        return wait_for(_awaited(result)) if inspect.isawaitable(result) else result
+        return wait_for(as_coroutine(result)) if inspect.isawaitable(result) else result
 
     def provide_module(self, name: str, code: str) -> None:
         """Let the code import `name`: the value of the last expression of `code`, which runs in the sandbox."""
@@ -315,7 +315,3 @@ def _check_access(deno_command: Any, network: Any) -> None:
             "enable_network_access: the sandbox has no network. Give it a tool that fetches what it may see, e.g. "
             "PythonInterpreter(tools={'fetch': fetch}); or take LocalInterpreter, which protects from nothing."
         )
-
-
-async def _awaited(thing: Any) -> Any:
-    return await thing

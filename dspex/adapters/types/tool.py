@@ -14,7 +14,7 @@ from dspex.adapters.types.langchain_tool import langchain_tool_arguments
 from dspex.adapters.types.mcp_tool import mcp_tool_arguments
 from dspex.adapters.types.tool_calls import ToolCallResults, ToolCalls
 from dspex.adapters.types.tool_schema import arguments_of, convert_input_schema_to_tool_args
-from dspex.bridge import in_sync_code, run_sync, wait_for
+from dspex.bridge import as_coroutine, in_sync_code, run_sync, wait_for
 from dspex.callback import notify_callbacks
 from dspex.observability.callbacks import callbacks_for
 from dspex.settings import settings
@@ -119,7 +119,7 @@ class Tool(Type):
     def _waited_for(self, awaitable: Awaitable[Any]) -> Any:
         problem = _why_not_to_wait(self.name)
         if problem is None:
-            return wait_for(_as_coroutine(awaitable))
+            return wait_for(as_coroutine(awaitable))
         if inspect.iscoroutine(awaitable):
             awaitable.close()
         raise ValueError(problem)
@@ -198,10 +198,6 @@ def _event_loop_runs_here() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-async def _as_coroutine(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
 
 
 def _convert(annotation: Any, value: Any, name: str, tool: str | None) -> Any:
