@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import contextvars
 import inspect
 import json
 import keyword
@@ -20,8 +18,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from dspex.bridge import as_coroutine, in_sync_code, run_sync, wait_for
+from dspex.bridge import as_coroutine, run_sync, wait_for
 from dspex.callback_methods import with_callbacks
+from dspex.primitives.interpreters.blocking import call_blocking, in_daemon_thread
 from dspex.primitives.interpreters.interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
 
 _WORKER = Path(__file__).with_name("local_interpreter_worker.py")
@@ -192,7 +191,7 @@ class LocalInterpreter:
         message = self._receive(deadline, late)
         calls: list[Future[None]] = []
         while message["type"] == "tool_request":
-            calls.append(_in_thread(self._serve, message, process))
+            calls.append(in_daemon_thread(self._serve, message, process))
             message = self._receive(deadline, late)
         for call in calls:
             self._finished(call, deadline, late)
@@ -201,7 +200,7 @@ class LocalInterpreter:
     def _finished(self, call: Future[None], deadline: float | None, late: str) -> None:
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            _blocking(call.result, seconds)
+            call_blocking(call.result, seconds)
         except TimeoutError:
             self._fail(late)
 
@@ -240,7 +239,7 @@ class LocalInterpreter:
     def _receive(self, deadline: float | None, late: str) -> Message:
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            line = _blocking(self._messages.get, True, seconds)
+            line = call_blocking(self._messages.get, True, seconds)
         except queue.Empty:
             self._fail(late)
         except BaseException:
@@ -290,30 +289,6 @@ def _result(message: Message, fail: Callable[[str], NoReturn]) -> Any:
     if kind == "execution_error":
         raise CodeExecutionError(message["error"])
     return fail(f"Python worker failed: {message.get('error', message)}")
-
-
-def _blocking(function: Callable[..., Any], *args: Any) -> Any:
-    """Call what blocks a thread; from a greenlet, in a thread of its own, so that other programs go on."""
-    return wait_for(_from_thread(function, *args)) if in_sync_code() else function(*args)
-
-
-async def _from_thread(function: Callable[..., Any], *args: Any) -> Any:
-    return await asyncio.wrap_future(_in_thread(function, *args))
-
-
-def _in_thread(function: Callable[..., Any], *args: Any) -> Future[Any]:
-    """Call `function` in a thread that the end of this process does not wait for."""
-    done: Future[Any] = Future()
-    copied = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            done.set_result(copied.run(function, *args))
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-            done.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done
 
 
 def _not_names(names: Iterable[Any], taken: set[str]) -> list[Any]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import keyword
 import os
-import secrets
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, Self
 
 from dspex.bridge import as_coroutine, run_sync, wait_for
 from dspex.callback_methods import with_callbacks
 from dspex.primitives.interpreters.interpreter import CodeExecutionError, CodeInterpreterError, FinalOutput
+from dspex.primitives.interpreters.submission import Submission
 from dspex.sandbox.explain import MODULES, SUBSET, explain
 from dspex.sandbox.files import FileConflictError, SandboxFiles, check
 from dspex.sandbox.limits import SandboxLimits
@@ -161,7 +161,7 @@ class PythonInterpreter:
     # One execution
 
     def _run(self, code: str, variables: dict[str, Any]) -> CodeFinished | FinalOutput:
-        session, submission = self._session, _Submission(self.output_fields)
+        session, submission = self._session, Submission(self.output_fields)
         session.environ = {name: os.environ[name] for name in self.enable_env_vars if name in os.environ}
         try:
             functions = {"SUBMIT", *self.tools}
@@ -228,29 +228,6 @@ class PythonInterpreter:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._files = self._given_files()
-
-
-class _Submission:
-    """The output that code submits, by calling ``SUBMIT``, and the exception that this ends the code with."""
-
-    def __init__(self, fields: Sequence[dict[str, Any]] | None) -> None:
-        names = [field["name"] for field in fields] if fields else ["output"]
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        self._signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
-        self._token = secrets.token_hex(16)
-        self.values: dict[str, Any] | None = None
-
-    def take(self, call: HostCall) -> tuple[str, str]:
-        """The exception to raise in the sandbox: an exit, which ``except Exception`` does not stop."""
-        try:
-            bound = self._signature.bind(*call.args, **call.kwargs)
-        except TypeError as error:
-            return "TypeError", f"SUBMIT() {error}; call it as SUBMIT({', '.join(self._signature.parameters)})"
-        self.values = {name: received(value) for name, value in bound.arguments.items()}
-        return "SystemExit", self._token
-
-    def ended(self, error: SandboxError) -> bool:
-        return error.kind == "SystemExit" and error.arguments == (self._token,)
 
 
 class _ArgumentsError(Exception):
