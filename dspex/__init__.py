@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dspex.logs import configure_dspy_loggers as configure_dspy_loggers
 from dspex.logs import disable_logging as disable_logging
 from dspex.logs import enable_logging as enable_logging
+from dspex.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "dspex.adapters": "Adapter ChatAdapter JSONAdapter TwoStepAdapter XMLAdapter",
@@ -194,8 +197,6 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name == "settings":  # the module reads as DSPy's object of that name
         return importlib.import_module("dspex.settings")
-    if name == "cache":  # made when it is first read, for `configure_cache` to be in time
-        return globals().setdefault("cache", importlib.import_module("dspex.clients.cache.configuration").usual_cache())
     home = _HOME_OF.get(name)
     if home is None:
         return _subpackage(name)
@@ -215,4 +216,21 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+class _Package(ModuleType):
+    """This package; ``dspex.cache`` is the cache in use, and setting it replaces that."""
+
+    @property
+    def cache(self) -> Any:
+        return importlib.import_module("dspex.clients.cache.current").current_cache()
+
+    @cache.setter
+    def cache(self, cache: Any) -> None:
+        importlib.import_module("dspex.clients.cache.current").use_cache(cache)
+
+    @cache.deleter
+    def cache(self) -> None:
+        importlib.import_module("dspex.clients.cache.current").use_cache(None)
+
+
+sys.modules[__name__].__class__ = _Package
 configure_dspy_loggers(__name__)

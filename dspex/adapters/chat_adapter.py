@@ -40,6 +40,8 @@ class ChatAdapter(Adapter):
     of the answer was already streamed to the user. No other error is followed by a second call.
     """
 
+    training_data_format: ClassVar[str] = "chat"
+    """The format of the rows that it writes for fine-tuning (`TrainDataFormat`)."""
     fallback: ClassVar[type[Adapter] | None] = None
     """The adapter of the second call. `dspex.adapters.json_adapter` sets it to `JSONAdapter`, which has none itself."""
 

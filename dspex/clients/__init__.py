@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dspex.clients.base_lm import BaseLM
 from dspex.clients.cache.cache import Cache
-from dspex.clients.cache.configuration import configure_cache, usual_cache
+from dspex.clients.cache.configuration import configure_cache
+from dspex.clients.cache.current import usual_cache
 from dspex.clients.cache.directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
 from dspex.clients.embedding import Embedder
 from dspex.clients.engines.litellm_logging import (

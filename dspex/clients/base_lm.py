@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -16,6 +17,10 @@ from dspex.clients.history import inspect_history as inspect_history
 from dspex.clients.history import print_history, record_history, stamp
 from dspex.observability.callbacks import callbacks_for
 from dspex.settings import settings
+
+BUILTIN = "dspy.clients.lm.LM"
+"""The class in the state of a built-in LM, which DSPy reads too."""
+_BUILTIN_NAMES = {None, BUILTIN, "dspy.LM", "dspex.clients.lm.LM"}
 
 CLASS_KEY = "_dspy_lm_class"
 """Where a saved LM names its class: DSPy's key, so that DSPy loads our programs and we load its."""
@@ -112,8 +117,6 @@ class BaseLM:
         Raises:
             ValueError: it is of a class of the user's, and `allow_custom_lm_class` does not allow to import it.
         """
-        from dspex.clients.lm_state import load_lm
-
         if cls is BaseLM:
             return load_lm(state, allow_custom_lm_class)
         return cls(**{name: value for name, value in state.items() if name != CLASS_KEY})
@@ -152,10 +155,10 @@ class BaseLM:
     async def _ask(self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]) -> list[Any]:
         from dspex.clients.custom_lm import ask_custom
 
-        reply, cost = await ask_custom(self, prompt, messages, kwargs)
-        return self._keep(prompt, messages, kwargs, reply, cost)
+        reply, cost = await ask_custom(self, BaseLM, prompt, messages, kwargs)
+        return self.keep(prompt, messages, kwargs, reply, cost)
 
-    def _keep(
+    def keep(
         self,
         prompt: str | None,
         messages: list[Message] | None,
@@ -194,3 +197,58 @@ class BaseLM:
 
             return list(responses_outputs(reply))
         return outputs(reply, bool(kwargs.get("logprobs", self.kwargs.get("logprobs"))))
+
+
+_builtin: list[type[BaseLM]] = []
+
+
+def register_builtin_lm(cls: type[BaseLM]) -> None:
+    """Have states without a class, and those of DSPy's `LM`, loaded as `cls`."""
+    _builtin[:] = [cls]
+
+
+def _builtin_class() -> type[BaseLM]:
+    return _builtin[0]  # `dspex.clients` imports it with the package
+
+
+def load_lm(state: dict[str, Any], allow_custom_lm_class: bool) -> BaseLM:
+    """The LM of `state`. A state without a class is an `LM`'s.
+
+    Raises:
+        ValueError: the class is the user's own and `allow_custom_lm_class` is false.
+        ImportError: it cannot be imported.
+        TypeError: it is no `BaseLM`.
+    """
+    path = state.get(CLASS_KEY)
+    if path in _BUILTIN_NAMES:
+        return _builtin_class().load_state(state, allow_custom_lm_class=allow_custom_lm_class)
+    if not allow_custom_lm_class:
+        raise ValueError(
+            f"Refusing to import custom serialized LM class `{path}`. If the file is trusted, allow it with "
+            "allow_unsafe_lm_state=True."
+        )
+    found = _import_class(str(path))
+    if not issubclass(found, BaseLM):
+        raise TypeError(f"Serialized LM class `{path}` must be a subclass of dspy.BaseLM.")
+    return found.load_state(state)
+
+
+def _import_class(path: str) -> type:
+    """The class at a dotted path: a module, then a class, perhaps inside others."""
+    parts = path.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:end])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+                raise
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part, None)
+        if found is None:
+            break
+        if not isinstance(found, type):
+            raise TypeError(f"Serialized LM class `{path}` did not resolve to a class.")
+        return found
+    raise ImportError(f"Could not import serialized LM class `{path}`: there is none of that name.")

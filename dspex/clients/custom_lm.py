@@ -6,16 +6,16 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from dspex.bridge import on_engine_loop, run_sync
 from dspex.clients.calls.abandonment import refuse_if_abandoned
 from dspex.clients.calls.scope import CallScope, Usage, current_scope
+from dspex.clients.calls.threads import worker_threads
 from dspex.clients.canonical.answer import Answer, stopped_because, usage_of
 from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import OwnPrice, cost_usd, users_price
@@ -23,15 +23,24 @@ from dspex.clients.cost.upper_bound import most_of_request
 from dspex.errors import FailureKind, classify
 
 if TYPE_CHECKING:
-    from dspex.clients.base_lm import BaseLM
-    from dspex.store.budgets import CostUpperBound
-    from dspex.store.ledger import LedgerEntry
+    from dspex.store.records.budget import CostUpperBound
+    from dspex.store.records.ledger import LedgerEntry
 
-_THREADS = 64
 _METHODS = frozenset({"forward", "aforward"})
 
 
-async def call_forward(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+class CustomLM(Protocol):
+    """What is called of a user's LM, a subclass of `BaseLM`."""
+
+    model: str
+    kwargs: dict[str, Any]
+    blocking: bool
+
+    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any: ...
+    async def aforward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any: ...
+
+
+async def call_forward(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
     """Run the synchronous `forward` of a user's LM, in a thread if it may block."""
     if not lm.blocking:
         return await run_sync(lm.forward, prompt, messages, **kwargs)
@@ -59,46 +68,51 @@ def _methods_brought(kind: type, base: type) -> frozenset[str]:
     return frozenset(name for name in _METHODS if getattr(kind, name) is not getattr(base, name))
 
 
-async def ask_custom(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[Any, float | None]:
-    """The answer of a user's LM and what it cost, if that is known. Counted in the scope in force."""
+async def ask_custom(
+    lm: CustomLM, base: type, prompt: Any, messages: Any, kwargs: dict[str, Any]
+) -> tuple[Any, float | None]:
+    """The answer of a user's LM, and what it cost in US dollars, if that is known. Counted in the current scope.
+
+    Args:
+        lm: A subclass of `base` that implements ``forward`` or ``aforward``.
+        base: `BaseLM`, whose own methods do not count as implementations.
+    """
     refuse_if_abandoned()
     scope = current_scope()
     if scope is None:
-        return await _answer(lm, prompt, messages, kwargs), None
+        return await _answer(lm, base, prompt, messages, kwargs), None
     try:
-        return await _counted(lm, prompt, messages, kwargs, scope)
+        return await _counted(lm, base, prompt, messages, kwargs, scope)
     except Exception as error:
         if scope.failure is None and classify(error) is not FailureKind.PROGRAM:
             scope.failure = error
         raise
 
 
-async def _answer(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
-    from dspex.clients.base_lm import BaseLM
-
-    own = own_forward(lm, BaseLM)
+async def _answer(lm: CustomLM, base: type, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+    own = own_forward(lm, base)
     return await (lm.aforward(prompt, messages, **kwargs) if own is None else own(prompt, messages, kwargs))
 
 
 async def _counted(
-    lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope
+    lm: CustomLM, base: type, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope
 ) -> tuple[Any, float | None]:
     if scope.run_id is None:
-        reply = await _answer(lm, prompt, messages, kwargs)
+        reply = await _answer(lm, base, prompt, messages, kwargs)
         tokens = token_counts(usage_of(reply))
         scope.usage.add(Usage(1, 0, tokens.prompt, tokens.completion))
         return reply, None
-    return await _recorded(lm, prompt, messages, kwargs, scope, scope.run_id)
+    return await _recorded(lm, base, prompt, messages, kwargs, scope, scope.run_id)
 
 
 async def _recorded(
-    lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope, run_id: str
+    lm: CustomLM, base: type, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope, run_id: str
 ) -> tuple[Any, float | None]:
     """The answer that is in the ledger, or a new one, which then is; within the run's budget."""
     from dspex.clients.calls.current_ledger import ledger_in_force
     from dspex.clients.calls.pipeline import claimed
     from dspex.clients.prepare import unknowable_key
-    from dspex.store.budgets import Payer
+    from dspex.store.records.budget import Payer
 
     ledger = ledger_in_force()
     key = _key(lm, prompt, messages, kwargs, scope) or unknowable_key() or ""
@@ -116,7 +130,7 @@ async def _recorded(
         return reply, hit.entry.cost_usd
     started = time.perf_counter()
     try:
-        reply = await _answer(lm, prompt, messages, kwargs)
+        reply = await _answer(lm, base, prompt, messages, kwargs)
         entry = _entry(key, lm, reply, price, scope, time.perf_counter() - started)
     except BaseException:
         await ledger.release(key)
@@ -126,9 +140,9 @@ async def _recorded(
     return reply, entry.cost_usd
 
 
-def _entry(key: str, lm: BaseLM, reply: Any, price: OwnPrice | None, scope: CallScope, seconds: float) -> LedgerEntry:
+def _entry(key: str, lm: CustomLM, reply: Any, price: OwnPrice | None, scope: CallScope, seconds: float) -> LedgerEntry:
     from dspex.clients.calls.calling_predictor import calling_predictor
-    from dspex.store.ledger import LedgerEntry
+    from dspex.store.records.ledger import LedgerEntry
 
     usage = usage_of(reply)
     tokens = token_counts(usage)
@@ -149,7 +163,7 @@ def _entry(key: str, lm: BaseLM, reply: Any, price: OwnPrice | None, scope: Call
     )
 
 
-def _own_price(lm: BaseLM) -> OwnPrice | None:
+def _own_price(lm: CustomLM) -> OwnPrice | None:
     """What the user says that the model costs. What its name costs elsewhere says nothing of a model of the user's."""
     return users_price(lm.model, getattr(lm, "price", None))
 
@@ -158,7 +172,7 @@ def _unpriced(most: CostUpperBound) -> CostUpperBound:
     return replace(most, usd=None)
 
 
-def _key(lm: BaseLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:
+def _key(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:
     """By the call's place in the run: a model of the user's own need not answer twice alike.
 
     None if the request cannot be told from another one (it holds what is not JSON): then it is not recorded.
@@ -187,9 +201,3 @@ def _plain(thing: Any) -> Any:
     if hasattr(thing, "model_dump"):
         return thing.model_dump(mode="json")
     return _plain(vars(thing)) if hasattr(thing, "__dict__") else str(thing)
-
-
-@lru_cache(maxsize=1)
-def worker_threads() -> ThreadPoolExecutor:
-    """The threads in which what may block waits for an answer."""
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="dspex-lm")

@@ -13,8 +13,8 @@ import orjson
 
 from dspex.bridge import on_engine_loop
 from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
+from dspex.clients.calls.call import CallLedger, LMCall
 from dspex.clients.calls.current_ledger import ledger_in_force
-from dspex.clients.calls.pipeline import CallLedger, LMCall
 from dspex.clients.calls.scope import current_scope
 from dspex.clients.canonical.answer import usage_of
 from dspex.clients.canonical.secrets import Secret
@@ -121,7 +121,7 @@ def _litellm_sender(model: str, texts: list[str], params: dict[str, Any]) -> Sen
 
 async def _ask_litellm(**asked: Any) -> Any:
     """A synchronous caller's call is litellm's synchronous function, in a thread; an asynchronous one's the other."""
-    from dspex.clients.custom_lm import worker_threads
+    from dspex.clients.calls.threads import worker_threads
     from dspex.clients.engines.litellm import load_litellm
 
     litellm = load_litellm()

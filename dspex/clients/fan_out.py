@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dspex.clients.calls.pipeline import FinishedCall, answer
+from dspex.clients.calls.call import FinishedCall, LMOptions
+from dspex.clients.calls.pipeline import answer
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.prepare import prepare
 from dspex.clients.wires.endpoints import takes_n
 
-if TYPE_CHECKING:
-    from dspex.clients.lm import LM
 
-
-def asks_one_by_one(lm: LM, params: dict[str, Any]) -> bool:
+def asks_one_by_one(lm: LMOptions, params: dict[str, Any]) -> bool:
     """Whether the ``n`` answers that `params` ask for are a call each."""
     count = params.get("n")
     if not isinstance(count, int) or isinstance(count, bool) or count < 2:
         return False
     direct = lm.engine_transport is None and not lm.goes_through_litellm(params)
-    return direct and not takes_n(lm._name, lm.model_type)
+    return direct and not takes_n(lm.model_name, lm.model_type)
 
 
-async def several(
-    lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]
+async def fan_out(
+    lm: LMOptions, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]
 ) -> tuple[Answer, list[FinishedCall]]:
     """`n` answers in one, and the calls that they came from, each recorded by itself.
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex.bridge import wait_for
-from dspex.clients.base_lm import CLASS_KEY, BaseLM, Message
+from dspex.clients.base_lm import BUILTIN, CLASS_KEY, BaseLM, Message, register_builtin_lm
 from dspex.clients.calls.abandonment import refuse_if_abandoned
+from dspex.clients.calls.call import ResolvedEndpoint
 from dspex.clients.canonical.answer import field
 from dspex.clients.canonical.prompt_caching import as_plain
 from dspex.clients.canonical.secrets import Secret, public, refuse_secrets_in
@@ -17,7 +18,7 @@ from dspex.clients.capabilities import Capabilities, capabilities, is_reasoning_
 from dspex.clients.cost.pricing import checked_price
 from dspex.clients.custom_lm import own_forward
 from dspex.clients.engines.lm15_request import ask_typed, is_request
-from dspex.clients.lm_state import BUILTIN, dumped_engine, lm_arguments
+from dspex.clients.lm_state import dumped_engine, lm_arguments
 from dspex.clients.training import Trainable
 from dspex.clients.wires.endpoints import parse_model, wire_for
 from dspex.errors import LMConfigurationError, UsageError
@@ -25,7 +26,6 @@ from dspex.errors import LMConfigurationError, UsageError
 if TYPE_CHECKING:
     from dspex.clients.engines.lm15_transport import EngineTransport
     from dspex.clients.http.transport import Transport
-    from dspex.clients.prepare import Address
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ class LM(Trainable, BaseLM):
         _check(model, num_retries, max_concurrency, timeout)
         _check_limits(rpm=rpm, tpm=tpm)
         _check_engine(engine, async_engine)
-        self._name = parse_model(model)
-        wire_for(model_type, self._name.provider if engine == "auto" else None)
+        self.model_name = parse_model(model)
+        wire_for(model_type, self.model_name.provider if engine == "auto" else None)
         if prompt_cache is not None:
             kwargs["prompt_cache"] = as_plain(prompt_cache)
         api_base = api_base or kwargs.pop("base_url", None)
@@ -120,7 +120,9 @@ class LM(Trainable, BaseLM):
         self.rpm, self.tpm = rpm, tpm
         self.transport = transport
         self.price = None if price is None else checked_price(price, model)
-        self._address: Address | None = None  # found at the first call, where the environment has the key
+        self.resolved_endpoint: ResolvedEndpoint | None = (
+            None  # found at the first call, where the environment has the key
+        )
         self._warned_zero_temp_rollout = False
         self._choose_engine(engine, async_engine)
         self._warn_of_vain_rollout(self.kwargs)
@@ -131,7 +133,7 @@ class LM(Trainable, BaseLM):
 
     async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
         """The whole answer, in OpenAI's shape."""
-        reply, _ = await self._obtain(prompt, messages, kwargs)
+        reply, _ = await self.obtain(prompt, messages, kwargs)
         return reply
 
     def copy(self, **changes: Any) -> Any:
@@ -149,7 +151,7 @@ class LM(Trainable, BaseLM):
         if "timeout" in changes:
             changes["own_timeout"] = changes["timeout"]
         new = super().copy(**changes)
-        new._name, new._address, new._warned_zero_temp_rollout = parse_model(new.model), None, False
+        new.model_name, new.resolved_endpoint, new._warned_zero_temp_rollout = parse_model(new.model), None, False
         new._choose_engine(engine, async_engine)
         return new
 
@@ -226,7 +228,7 @@ class LM(Trainable, BaseLM):
     def __getstate__(self) -> dict[str, Any]:
         """A pickled LM has no key, no history and no connections."""
         kept = {**vars(self), "kwargs": public(self.kwargs), "api_key": None}
-        return {**kept, "history": [], "callbacks": [], "transport": None, "_address": None}
+        return {**kept, "history": [], "callbacks": [], "transport": None, "resolved_endpoint": None}
 
     def __copy__(self) -> LM:
         new = object.__new__(type(self))
@@ -258,11 +260,11 @@ class LM(Trainable, BaseLM):
         own = own_forward(self, LM)
         if own is not None:
             refuse_if_abandoned()
-            return self._keep(prompt, messages, kwargs, await own(prompt, messages, kwargs), None)
-        reply, cost = await self._obtain(prompt, messages, kwargs)
-        return self._keep(prompt, messages, kwargs, reply, cost)
+            return self.keep(prompt, messages, kwargs, await own(prompt, messages, kwargs), None)
+        reply, cost = await self.obtain(prompt, messages, kwargs)
+        return self.keep(prompt, messages, kwargs, reply, cost)
 
-    async def _obtain(
+    async def obtain(
         self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]
     ) -> tuple[Any, float | None]:
         from dspex.clients.calls.pipeline import answer
@@ -273,10 +275,10 @@ class LM(Trainable, BaseLM):
         if params.get("rollout_id") is not None:
             self._warn_of_vain_rollout(params)
         if (params.get("n") or 1) != 1:
-            from dspex.clients.fan_out import asks_one_by_one, several
+            from dspex.clients.fan_out import asks_one_by_one, fan_out
 
             if asks_one_by_one(self, params):
-                reply, calls = await several(self, prompt, messages, params)
+                reply, calls = await fan_out(self, prompt, messages, params)
                 self._check_truncation(reply)
                 return reply, _sum_of_known([call.entry.cost_usd for call in calls])
         reply, finished = await answer(prepare(self, prompt, messages, params))
@@ -292,7 +294,7 @@ class LM(Trainable, BaseLM):
             from dspex.clients.engines.lm15_transport import EngineTransport
 
             self.engine_transport = EngineTransport(engine, async_engine)
-        elif engine == "auto" and self._name.provider is None and self.api_base is None:
+        elif engine == "auto" and self.model_name.provider is None and self.api_base is None:
             from dspex.clients.engines.litellm import is_installed
 
             self._through_litellm = is_installed()
@@ -320,6 +322,9 @@ class LM(Trainable, BaseLM):
                 self.kwargs.get("temperature"),
             )
             return
+
+
+register_builtin_lm(LM)
 
 
 def _sum_of_known(costs: Sequence[float | None]) -> float | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
+from dspex.clients.calls.call import CallLedger, LMCall, LMOptions, ResolvedEndpoint
 from dspex.clients.calls.current_ledger import ledger_in_force
-from dspex.clients.calls.pipeline import CallLedger, LMCall
 from dspex.clients.calls.scope import current_scope
 from dspex.clients.canonical.secrets import Secret
 from dspex.clients.cost.pricing import users_price
@@ -19,9 +19,6 @@ from dspex.settings import settings
 
 if TYPE_CHECKING:
     from dspex.clients.canonical.request import Encoded
-    from dspex.clients.lm import LM
-
-Address = tuple[Endpoint, Secret | None, dict[str, str]]
 
 _BY_CALL = frozenset(
     {"api_base", "base_url", "api_key", "api_key_env", "azure_ad_token", "azure_ad_token_provider"},
@@ -29,7 +26,7 @@ _BY_CALL = frozenset(
 
 
 def prepare(
-    lm: LM, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any], nth: int = 0
+    lm: LMOptions, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any], nth: int = 0
 ) -> LMCall:
     """The request of ``lm(prompt, messages, ...)``; `params` are the LM's and, over them, the call's own.
 
@@ -51,7 +48,7 @@ def prepare(
     if lm.goes_through_litellm(params):
         return _through_litellm(lm, messages, params)
     endpoint, secret, headers = _where(lm, params)
-    encoded = endpoint.wire.encode(lm._name.wire_name, messages, params)
+    encoded = endpoint.wire.encode(lm.model_name.wire_name, messages, params)
     cache = chosen_cache()
     key = _ledger_key(lm, encoded, endpoint.url, params, cache, nth)
     extra = {**(params.get("headers") or {}), **(params.get("extra_headers") or {})}
@@ -77,7 +74,7 @@ def prepare(
     )
 
 
-def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any]) -> LMCall:
+def _through_litellm(lm: LMOptions, messages: list[dict[str, Any]], params: dict[str, Any]) -> LMCall:
     """As `prepare`, for what litellm sends. A request that is not JSON cannot be known again, and is not recorded."""
     from dspex.clients.engines.litellm import keyed_params, litellm_sender, refuse_unknown_provider
 
@@ -116,7 +113,7 @@ def _through_litellm(lm: LM, messages: list[dict[str, Any]], params: dict[str, A
     )
 
 
-def _sender(lm: LM) -> Any:
+def _sender(lm: LMOptions) -> Any:
     """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
     if settings.send_stream is None:
         return None
@@ -132,7 +129,9 @@ def _sender(lm: LM) -> Any:
     return shown(showing, send_shown_by_engine)
 
 
-def _ledger_key(lm: LM, encoded: Encoded, url: str, params: dict[str, Any], cache: Any, nth: int = 0) -> str | None:
+def _ledger_key(
+    lm: LMOptions, encoded: Encoded, url: str, params: dict[str, Any], cache: Any, nth: int = 0
+) -> str | None:
     """The content's own key; without cache, one for this place in the run; without a run either, none."""
     rollout = params.get("rollout_id")
     if params.get("cache", lm.cache) and not nothing_is_kept(cache):
@@ -149,7 +148,7 @@ def unknowable_key() -> str | None:
     return None if scope is None or scope.run_id is None else f"once-{uuid4().hex}"
 
 
-def _ledger(lm: LM, url: str, messages: Any, params: dict[str, Any], cache: Any) -> CallLedger:
+def _ledger(lm: LMOptions, url: str, messages: Any, params: dict[str, Any], cache: Any) -> CallLedger:
     """The ledger or, outside of runs, the cache that the user has chosen in its place."""
     scope = current_scope()
     if scope is not None and scope.run_id is not None:
@@ -159,12 +158,12 @@ def _ledger(lm: LM, url: str, messages: Any, params: dict[str, Any], cache: Any)
     return CacheAsLedger(cache, lm.model, url, messages, params)
 
 
-def _where(lm: LM, params: dict[str, Any]) -> Address:
+def _where(lm: LMOptions, params: dict[str, Any]) -> ResolvedEndpoint:
     """The endpoint, the key and the headers. A call may bring its own; otherwise they are found once for an LM."""
     if _BY_CALL.isdisjoint(params) and params.get("api_version") == lm.kwargs.get("api_version"):
-        if lm._address is None:
-            lm._address = _find(lm, lm.api_base, lm.api_key, lm.api_key_env, params.get("api_version"))
-        return lm._address
+        if lm.resolved_endpoint is None:
+            lm.resolved_endpoint = _find(lm, lm.api_base, lm.api_key, lm.api_key_env, params.get("api_version"))
+        return lm.resolved_endpoint
     key = params.get("api_key") or _azures_token(params)
     secret = Secret(key) if isinstance(key, str) else key or lm.api_key
     base = params.get("api_base") or params.get("base_url") or lm.api_base
@@ -184,12 +183,12 @@ def _numbered(params: dict[str, Any], nth: int) -> dict[str, Any]:
 
 
 def _find(
-    lm: LM, api_base: str | None, secret: Secret | None, api_key_env: str | None, api_version: str | None
-) -> Address:
+    lm: LMOptions, api_base: str | None, secret: Secret | None, api_key_env: str | None, api_version: str | None
+) -> ResolvedEndpoint:
     if lm.engine_transport is not None:
         wire = wire_for(lm.model_type)
         return Endpoint(lm.engine_transport.url, lm.engine_transport.url, wire, None), None, {}
-    endpoint = resolve(lm._name, lm.model_type, api_base, api_key_env, secret is not None, api_version)
+    endpoint = resolve(lm.model_name, lm.model_type, api_base, api_key_env, secret is not None, api_version)
     if endpoint.key_variable is not None:
         secret = Secret(os.environ[endpoint.key_variable])
     return endpoint, secret, endpoint.wire.headers(secret.reveal() if secret is not None else None)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dspex.clients.calls.call import LMOptions
 from dspex.clients.utils_finetune import TrainDataFormat
-
-if TYPE_CHECKING:
-    from dspex.clients.lm import LM
 
 Data = list[dict[str, Any]]
 
@@ -17,7 +15,7 @@ Data = list[dict[str, Any]]
 class TrainingJob(Future[Any]):
     """A fine-tuning under way. Its result is the LM that is trained, or the exception that ended it."""
 
-    lm: LM | None = None
+    lm: LMOptions | None = None
     """Whose job it is: where its model is served, and with which key. Set by `LM.finetune`."""
 
     def __init__(
@@ -47,7 +45,7 @@ class TrainingJob(Future[Any]):
 class ReinforceJob:
     """A training by rewards, step by step. For subclasses."""
 
-    def __init__(self, lm: LM, train_kwargs: dict[str, Any] | None = None) -> None:
+    def __init__(self, lm: LMOptions, train_kwargs: dict[str, Any] | None = None) -> None:
         self.lm = lm
         self.train_kwargs = train_kwargs or {}
         self.checkpoints: dict[str, Any] = {}
@@ -93,11 +91,11 @@ class Provider:
         return False
 
     @staticmethod
-    def launch(lm: LM, launch_kwargs: dict[str, Any] | None = None) -> None:
+    def launch(lm: LMOptions, launch_kwargs: dict[str, Any] | None = None) -> None:
         """Make `lm` ready to be called; it may be so already."""
 
     @staticmethod
-    def kill(lm: LM, launch_kwargs: dict[str, Any] | None = None) -> None:
+    def kill(lm: LMOptions, launch_kwargs: dict[str, Any] | None = None) -> None:
         """Undo `launch`; there may be nothing to undo."""
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Which `Provider` trains a model. Providers are found by name: installed packages bring them as entry points.
 
-The entry point group is ``dspex.training_providers``; each entry is a class derived from `dspex.clients.provider.Provider`.
+The entry point group is ``dspex.training_providers``; each entry is a subclass of `dspex.clients.provider.Provider`.
 """
 
 from __future__ import annotations

@@ -68,10 +68,9 @@ def infer_data_format(adapter: Any) -> TrainDataFormat:
     Raises:
         UsageError: it writes none (a ValueError).
     """
-    from dspex.adapters.chat_adapter import ChatAdapter
-
-    if isinstance(adapter, ChatAdapter):
-        return TrainDataFormat.CHAT
+    written = getattr(adapter, "training_data_format", None)
+    if written is not None:
+        return TrainDataFormat(written)
     raise UsageError(f"Could not infer the data format for: {adapter}")
 
 

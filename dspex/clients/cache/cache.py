@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from dspex.clients.cache.request_cache import request_cache
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.disk_serialization import restricted_load
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Cache", "RecentResults", "request_cache"]
+__all__ = ["Cache", "RecentResults"]
 
 
 class RecentResults(OrderedDict[str, Any]):

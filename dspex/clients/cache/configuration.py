@@ -1,17 +1,14 @@
-"""`configure_cache`, and the cache that is in use without it."""
+"""`configure_cache`: choose where answers of LMs are kept."""
 
 from __future__ import annotations
 
-import logging
 import os
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from dspex.clients.cache.cache import Cache
-from dspex.clients.cache.directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT, default_cache_dir, default_cache_limit
-
-logger = logging.getLogger(__name__)
+from dspex.clients.cache.current import use_cache
+from dspex.clients.cache.directory import DISK_CACHE_DIR, DISK_CACHE_LIMIT
 
 
 def configure_cache(
@@ -34,24 +31,14 @@ def configure_cache(
         ValueError, TypeError: see `Cache`.
         OSError, sqlite3.Error: the directory cannot be used.
     """
-    import dspex
-
-    dspex.cache = Cache(
-        bool(enable_disk_cache),
-        bool(enable_memory_cache),
-        disk_cache_dir,
-        disk_size_limit_bytes,
-        memory_max_entries,
-        restrict_pickle=restrict_pickle,
-        safe_types=safe_types,
+    use_cache(
+        Cache(
+            bool(enable_disk_cache),
+            bool(enable_memory_cache),
+            disk_cache_dir,
+            disk_size_limit_bytes,
+            memory_max_entries,
+            restrict_pickle=restrict_pickle,
+            safe_types=safe_types,
+        )
     )
-
-
-def usual_cache() -> Cache:
-    """The cache of a process that has not configured any: in memory alone where no file can be made."""
-    directory, limit = default_cache_dir(), default_cache_limit()
-    try:
-        return Cache(True, True, directory, limit)
-    except (OSError, sqlite3.Error) as error:
-        logger.warning("Failed to initialize disk cache, falling back to memory-only cache: %s: %s", directory, error)
-        return Cache(False, True, directory, limit)

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from dspex.clients.cache.current import current_cache
+
 logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +52,7 @@ def request_cache(
 
             @functools.wraps(function)
             async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-                cache, asked = cache_in_use(), request(args, kwargs)
+                cache, asked = current_cache(), request(args, kwargs)
                 found = cache.get(asked, ignored)
                 if found is None:
                     found = await function(*args, **kwargs)
@@ -61,7 +63,7 @@ def request_cache(
 
         @functools.wraps(function)
         def synchronous(*args: Any, **kwargs: Any) -> Any:
-            cache, asked = cache_in_use(), request(args, kwargs)
+            cache, asked = current_cache(), request(args, kwargs)
             found = cache.get(asked, ignored)
             if found is None:
                 found = function(*args, **kwargs)
@@ -71,10 +73,3 @@ def request_cache(
         return cast("F", synchronous)
 
     return decorate
-
-
-def cache_in_use() -> Any:
-    """``dspex.cache``."""
-    import dspex
-
-    return dspex.cache

@@ -8,25 +8,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from dspex.clients.cache.cache import Cache
+from dspex.clients.cache.current import cache_if_any
 from dspex.clients.cache.directory import default_cache_dir
 from dspex.clients.canonical.answer import Answer, usage_of
 from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import cost_usd
 from dspex.errors import StoreError
 from dspex.settings import settings
-from dspex.store.budgets import Payer
-from dspex.store.ledger import Held, Hit, LedgerEntry, Won
+from dspex.store.records.budget import Payer
+from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
 from dspex.store.url import ENVIRONMENT_VARIABLE
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import CallLedger
+    from dspex.clients.calls.call import CallLedger
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _IGNORED = ("api_key", "api_key_env", "headers", "extra_headers", "timeout", "nu
 
 def chosen_cache() -> Any:
     """The cache that the user has chosen for answers in place of the ledger; None where it is the ledger."""
-    cache = vars(sys.modules["dspex"]).get("cache")
+    cache = cache_if_any()
     return None if cache is None or _is_usual(cache) else cache
 
 

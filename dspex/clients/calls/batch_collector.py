@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import FinishedCall, LMCall
+    from dspex.clients.calls.call import FinishedCall, LMCall
     from dspex.clients.calls.scope import CallScope
 
 

@@ -10,25 +10,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from dspex.clients.calls.batch_collector import current_collector
+from dspex.clients.calls.call import CallLedger, FinishedCall, LMCall, cost_upper_bound
 from dspex.clients.calls.calling_predictor import calling_predictor
 from dspex.clients.calls.scope import CallScope, Usage, current_scope
 from dspex.clients.calls.single_flight import Flight, SingleFlight
 from dspex.clients.canonical.answer import reported_cost, stopped_because, usage_of
-from dspex.clients.canonical.secrets import Secret, in_environment, in_headers, scrub, scrub_body
+from dspex.clients.canonical.secrets import in_environment, in_headers, scrub, scrub_body
 from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.budget import refusal
-from dspex.clients.cost.pricing import OwnPrice, tokens_usd
-from dspex.clients.cost.upper_bound import cost_upper_bound
-from dspex.clients.http.transport import Transport
+from dspex.clients.cost.pricing import tokens_usd
 from dspex.clients.resilience.limiter import EndpointLimiter
 from dspex.clients.resilience.rate_limit_headers import calls_left
 from dspex.clients.resilience.retry import with_retries
-from dspex.clients.wires.openai.chat import Wire
 from dspex.errors import (
     FailureKind,
     LMError,
@@ -42,8 +40,8 @@ from dspex.errors import (
 from dspex.observability import gauges
 from dspex.observability.switch import telemetry
 from dspex.per_loop import PerLoop
-from dspex.store.budgets import BudgetExhausted, Payer
-from dspex.store.ledger import Held, Hit, LedgerEntry, Won
+from dspex.store.records.budget import BudgetExhausted, Payer
+from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
 
 logger = logging.getLogger(__name__)
 
@@ -59,58 +57,6 @@ _DOWN = (LMServerError, LMTimeoutError, LMTransportError)
 _BYTES_A_TOKEN = 4.0
 
 _POLL_SECONDS = (0.02, 0.05, 0.1, 0.25)
-
-
-class CallLedger(Protocol):
-    """What the client needs of the ledger (`dspex.store.Ledger`)."""
-
-    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held: ...
-    async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None: ...
-    async def record(self, entry: LedgerEntry) -> LedgerEntry: ...
-    async def release(self, key: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LMCall:
-    """One request, ready to be sent. `key` is None for a call that is neither shared nor recorded.
-
-    `headers` hold the key, so a call is never printed: it has no fields in its repr but the model and the address.
-    """
-
-    key: str | None
-    model: str
-    url: str
-    wire: Wire
-    secret: Secret | None
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    timeout: float
-    num_retries: int
-    max_concurrency: int
-    transport: Transport
-    ledger: CallLedger | None
-    sender: Callable[[LMCall], Awaitable[tuple[bytes, Any]]] | None = None
-    """Sends the call in another way than by a post: shown as it comes, or through litellm."""
-    rpm: float | None = None
-    tpm: float | None = None
-    """The endpoint's requests and tokens a minute, where the user knows them."""
-    price: OwnPrice | None = None
-    """The user's own price of the model."""
-    messages: Any = field(default=None, repr=False)
-    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What was asked, for who is told of it. Parameters may hold keys."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FinishedCall:
-    """A call's answer. `paid` says whether it was called just now, or was found in the ledger.
-
-    `reply` is the answer decoded, where that is done already: one caller gets it, others decode one of their own.
-    """
-
-    entry: LedgerEntry
-    paid: bool
-    reply: Any = None
 
 
 class _Traffic:

@@ -20,7 +20,7 @@ from dspex.errors import LMError, LMTransportError, LMUnexpectedError
 from dspex.settings import settings
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import LMCall
+    from dspex.clients.calls.call import LMCall
 
 _PATIENCE_SECONDS = 0.5
 

@@ -49,7 +49,7 @@ from dspex.observability.instruments import Telemetry, error_type, known
 from dspex.observability.messages import input_messages, output_messages
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import FinishedCall, LMCall
+    from dspex.clients.calls.call import FinishedCall, LMCall
     from dspex.clients.calls.scope import CallScope
 
 _TRACEPARENT = TraceContextTextMapPropagator()

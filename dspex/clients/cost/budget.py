@@ -10,7 +10,7 @@ from dspex.clients.cost.pricing import price_of
 from dspex.errors import BudgetExceededError, LMConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from dspex.store.budgets import BudgetExhausted, Spending
+    from dspex.store.records.budget import BudgetExhausted, Spending
 
 _MOST_USD = 1e6
 _MOST_COUNT = 10**15

@@ -7,14 +7,10 @@ bounded by `max_tokens`; without it, by what the model can give at most.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from dspex.clients.canonical.usage import TokenCounts
 from dspex.clients.cost.pricing import OwnPrice, tokens_usd
-from dspex.store.budgets import CostUpperBound
-
-if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import LMCall
+from dspex.store.records.budget import CostUpperBound
 
 MEDIA_TOKENS = 50_000
 """For each image, file or recording that is sent as an address: nobody here knows its size."""
@@ -37,11 +33,6 @@ _LONGEST_ANSWERS = (
 )
 LONGEST_ANSWER = 32_768
 """Tokens that a model gives at most, where neither the caller nor the table above says."""
-
-
-def cost_upper_bound(call: LMCall) -> CostUpperBound:
-    """The most that `call` can come to."""
-    return most_of_request(call.model, call.body, call.price, answers=not call.url.endswith("embeddings"))
 
 
 def most_of_request(

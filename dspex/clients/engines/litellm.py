@@ -16,27 +16,24 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from pydantic import BaseModel
 
-import dspex
 from dspex.bridge import on_engine_loop
+from dspex.clients.calls.call import LMCall, LMOptions
 from dspex.clients.calls.streaming import AnswerStream, current_answer_stream, shown
+from dspex.clients.calls.threads import worker_threads
 from dspex.clients.canonical.secrets import names_a_secret
 from dspex.clients.capabilities import Capabilities
-from dspex.clients.custom_lm import worker_threads
 from dspex.clients.engines.litellm_errors import as_dspex_error
 from dspex.clients.wires.openai.chat import BEGIN_RESPONSE
 from dspex.clients.wires.openai.responses import as_responses_request
 from dspex.errors import LMConfigurationError, LMTransportError, LMUnsupportedFeatureError
+from dspex.version import VERSION
 
-if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import LMCall
-    from dspex.clients.lm import LM
-
-Sender = Callable[["LMCall"], Awaitable[tuple[bytes, Any]]]
+Sender = Callable[[LMCall], Awaitable[tuple[bytes, Any]]]
 
 _OURS = frozenset({"rollout_id", "cache", "num_retries", "api_key_env", "prompt_cache"})
 _CLIENT_SETTINGS = frozenset(
@@ -88,7 +85,7 @@ def keyed_params(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name not in skipped and not names_a_secret(name)}
 
 
-def litellm_sender(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any]) -> Sender:
+def litellm_sender(lm: LMOptions, messages: list[dict[str, Any]], params: dict[str, Any]) -> Sender:
     """Sends ``lm(messages=messages, **params)`` through litellm, as it comes in if somebody wants to see that."""
     request = {"model": lm.model, "messages": copy.deepcopy(list(messages))}
     request |= {name: value for name, value in params.items() if name not in _OURS}
@@ -103,7 +100,7 @@ def litellm_sender(lm: LM, messages: list[dict[str, Any]], params: dict[str, Any
     return lambda call: _translated(lm, _send(lm, request))
 
 
-async def _translated(lm: LM, sending: Awaitable[Any]) -> tuple[bytes, Any]:
+async def _translated(lm: LMOptions, sending: Awaitable[Any]) -> tuple[bytes, Any]:
     """The answer as recorded, and as litellm gave it."""
     try:
         answer = await sending
@@ -112,7 +109,7 @@ async def _translated(lm: LM, sending: Awaitable[Any]) -> tuple[bytes, Any]:
     return orjson.dumps(_plain(answer), default=str), answer
 
 
-async def _send(lm: LM, request: dict[str, Any]) -> Any:
+async def _send(lm: LMOptions, request: dict[str, Any]) -> Any:
     """A synchronous caller's call is litellm's synchronous function, in a thread; an asynchronous one's the other."""
     name, asked = _FORMS[lm.model_type](dict(request))
     asked |= {"num_retries": 0, "retry_strategy": "exponential_backoff_retry", **_usual(asked)}
@@ -147,7 +144,7 @@ async def _send_shown(request: dict[str, Any], showing: AnswerStream) -> Any:
 
 
 def _usual(request: dict[str, Any]) -> dict[str, Any]:
-    headers = {"User-Agent": f"DSPy/{dspex.__version__}", **(request.get("headers") or {})}
+    headers = {"User-Agent": f"DSPy/{VERSION}", **(request.get("headers") or {})}
     return {"cache": {"no-cache": True, "no-store": True}, "headers": headers}
 
 
@@ -174,7 +171,7 @@ def _responses(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 _FORMS = {"chat": _chat, "text": _text, "responses": _responses}
 
 
-def _connection(lm: LM, params: dict[str, Any]) -> dict[str, Any]:
+def _connection(lm: LMOptions, params: dict[str, Any]) -> dict[str, Any]:
     """The address, key and time limit that the LM was given, where the call has none of its own."""
     given: dict[str, Any] = {}
     key = params.get("api_key") or lm.api_key

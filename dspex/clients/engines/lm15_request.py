@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import orjson
 
 from dspex.errors import UsageError
-
-if TYPE_CHECKING:
-    from dspex.clients.lm import LM
 
 _BESIDE_IT = {"cache", "rollout_id"}
 
@@ -20,7 +17,26 @@ def is_request(prompt: Any) -> bool:
     return cls.__name__ == "Request" and cls.__module__.partition(".")[0] == "lm15"
 
 
-async def ask_typed(lm: LM, request: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
+class TypedLM(Protocol):
+    """What an `LM` offers for requests that come in lm15's types."""
+
+    model: str
+    kwargs: dict[str, Any]
+
+    async def obtain(
+        self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]
+    ) -> tuple[Any, float | None]:
+        """The answer, and what it cost in US dollars."""
+        ...
+
+    def keep(
+        self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any], reply: Any, cost: Any
+    ) -> list[Any]:
+        """Note the call in the history, and give its outputs."""
+        ...
+
+
+async def ask_typed(lm: TypedLM, request: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
     """The `Response` to `request`; the call is made, kept and counted as any other.
 
     Raises:
@@ -37,8 +53,8 @@ async def ask_typed(lm: LM, request: Any, messages: Any, kwargs: dict[str, Any])
     body = orjson.loads(_wire().build_request(request, stream=False).body)
     params = {name: value for name, value in body.items() if name not in ("model", "messages", "stream")}
     defaults = {name: None for name in lm.kwargs if name not in params}  # the request says all there is to say
-    reply, cost = await lm._obtain(None, body["messages"], {**defaults, **params, **kwargs})
-    lm._keep(None, body["messages"], kwargs, reply, cost)
+    reply, cost = await lm.obtain(None, body["messages"], {**defaults, **params, **kwargs})
+    lm.keep(None, body["messages"], kwargs, reply, cost)
     return lm15.response_from_openai_chat(
         dict(reply) if isinstance(reply, dict) else reply.model_dump(), model=request.model
     )
@@ -48,9 +64,9 @@ def _wire() -> Any:
     """lm15's own way of writing OpenAI's format; it sends nothing here."""
     import lm15
 
-    return lm15.OpenAIChatLM(api_key="none", transport=_Nowhere())
+    return lm15.OpenAIChatLM(api_key="none", transport=_NoTransport())
 
 
-class _Nowhere:
+class _NoTransport:
     def stream(self, request: Any) -> Any:
         raise RuntimeError("This only writes requests")

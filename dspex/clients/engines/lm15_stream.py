@@ -14,7 +14,7 @@ from dspex.clients.engines.lm15_transport import EngineTransport, usage_in_opena
 from dspex.errors import LMStreamAssemblyError
 
 if TYPE_CHECKING:
-    from dspex.clients.calls.pipeline import LMCall
+    from dspex.clients.calls.call import LMCall
 
 
 async def send_shown_by_engine(call: LMCall, showing: AnswerStream) -> tuple[bytes, Any]:

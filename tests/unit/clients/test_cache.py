@@ -16,8 +16,8 @@ import pydantic
 import pytest
 
 import dspex
-from dspex.clients.cache.cache import Cache, request_cache
-from dspex.clients.cache.configuration import usual_cache
+from dspex.clients.cache import Cache, request_cache
+from dspex.clients.cache.current import usual_cache
 from dspex.clients.cache.disk import DiskCache
 from dspex.clients.canonical.answer import Answer
 
@@ -261,7 +261,7 @@ def test_cache_in_use_may_be_replaced_and_have_its_own_keys(monkeypatch: pytest.
         def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: Any = None) -> str:
             return json.dumps(request["x"])
 
-    monkeypatch.setitem(vars(dspex), "cache", Loose(False, True, None))
+    monkeypatch.setattr(dspex, "cache", Loose(False, True, None))
 
     @request_cache()
     def ask(x: int, y: int) -> int:

@@ -12,8 +12,9 @@ from client_fakes import FakeTransport, MemoryLedger
 
 import dspex
 from dspex.clients import LM, Cache
+from dspex.clients.cache.current import cache_if_any, use_cache
 from dspex.clients.cache.response_cache import LedgerIfPossible, outside_of_runs
-from dspex.clients.calls.pipeline import CallLedger
+from dspex.clients.calls.call import CallLedger
 from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.errors import StoreError
 
@@ -22,19 +23,16 @@ Make = Callable[..., LM]
 
 @pytest.fixture(autouse=True)
 def _cache_of_before() -> Iterator[None]:
-    before = vars(dspex).get("cache")
+    before = cache_if_any()
     yield
-    if before is None:
-        vars(dspex).pop("cache", None)
-    else:
-        dspex.cache = before
+    use_cache(before)
 
 
 async def test_answers_are_in_the_ledger_as_long_as_nothing_is_configured(make_lm: Make, ledger: MemoryLedger) -> None:
     network = FakeTransport()
     await make_lm(network).acall("hi")
     assert len(ledger.entries) == 1
-    vars(dspex).pop("cache", None)
+    use_cache(None)
     assert isinstance(dspex.cache, Cache)
     await make_lm(network).acall("hi")
     assert len(network.sent) == 1

@@ -1,0 +1,3 @@
+"""The version of dspex."""
+
+VERSION = "0.1.0"
