@@ -1,7 +1,7 @@
-"""How an adapter asks an LM: `acall` on the event loop, or `__call__` where the LM brings one of its own.
+"""How an adapter calls an LM: `acall` on the event loop, or `__call__` where the LM's class overrides it.
 
-A synchronous call of an adapter is a synchronous call of the LM, as DSPy's users know it: a subclass that overrides
-`__call__`, or a mock, is called in the thread of its caller and not on the engine's event loop, which it could block.
+As in DSPy, a synchronous call of an adapter is a synchronous call of the LM: a subclass that overrides `__call__`, or
+a mock, is called in the caller's own thread and not on the engine's event loop, which it could block.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _called_in_place: ContextVar[Any] = ContextVar("dspex_lm_called_in_place", defau
 
 
 def asks_in_place(lm: Any) -> bool:
-    """Whether the LM's `__call__` is the user's."""
+    """Whether the class of `lm` has a `__call__` that is not dspex's."""
     kind: Any = type(lm)
     return callable(lm) and _is_a_users(kind.__call__)
 
@@ -30,7 +30,7 @@ def _is_a_users(call: Any) -> bool:
 
 @contextmanager
 def in_place(lm: Any) -> Iterator[None]:
-    """Inside the block `ask` calls `lm` itself: synchronously, here."""
+    """Inside the block `ask` calls `lm` synchronously, in the running thread."""
     token = _called_in_place.set(lm)
     try:
         yield
@@ -39,12 +39,21 @@ def in_place(lm: Any) -> Iterator[None]:
 
 
 def is_in_place(lm: Any) -> bool:
-    """Whether `lm` is called in place now."""
+    """Whether an `in_place` block for `lm` is open."""
     return _called_in_place.get() is lm
 
 
 async def ask(lm: Any, messages: list[Message], lm_kwargs: dict[str, Any]) -> list[Any]:
-    """The answers of `lm`."""
+    """Call `lm`.
+
+    Args:
+        lm: The LM.
+        messages: The messages of the prompt.
+        lm_kwargs: Request parameters.
+
+    Returns:
+        Its answers: texts, or dicts with ``text`` and what came beside it.
+    """
     if _called_in_place.get() is lm:
         return lm(messages=messages, **lm_kwargs)  # type: ignore[no-any-return]
     return await lm.acall(messages=messages, **lm_kwargs)  # type: ignore[no-any-return]

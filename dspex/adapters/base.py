@@ -98,7 +98,7 @@ class Adapter:
         return finish_now(call) if self._never_waits(lm) else wait_for(call)
 
     def _never_waits(self, lm: Any) -> bool:
-        """Whether a call to `lm` needs no event loop: a test's LM, no code of the user's in between, and no ledger."""
+        """Whether a call to `lm` needs no event loop: an in-memory LM, no user code in between, and no ledger."""
         return (
             getattr(lm, "in_memory", False) is True
             and not self._may_wait
@@ -114,7 +114,17 @@ class Adapter:
         demos: Sequence[Any],
         inputs: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
-        """Ask `lm` for the outputs of `signature`: a dict of outputs for each of its answers.
+        """Ask `lm` for the outputs of `signature`.
+
+        Args:
+            lm: The LM.
+            lm_kwargs: Request parameters; the dict is not changed.
+            signature: The signature.
+            demos: Examples with inputs and outputs, for the prompt.
+            inputs: The values of the input fields by name.
+
+        Returns:
+            A dict of outputs for each of the LM's answers.
 
         Raises:
             AdapterParseError: an answer does not hold the outputs.
@@ -217,7 +227,7 @@ class Adapter:
         return [message for turn in turns for message in turn_messages(self, signature, turn)]
 
     def prefix_key(self) -> Hashable:
-        """The options of this adapter that show in a prefix; a prefix is shared between adapters that agree in them."""
+        """The options of this adapter that change a prefix; adapters with equal options share prefixes."""
         return ()
 
     # Around the call

@@ -18,6 +18,10 @@ def syncify(program: Any, in_place: bool = True) -> Any:
     (A module with `aforward` alone can be called synchronously as it is; this is for one that has a `forward` too, or
     for code that calls `forward` itself.) With ``in_place=False`` the module is left alone, and a module around it is
     returned, whose `program` it is.
+
+    Args:
+        program: A module with an `aforward`.
+        in_place: Whether to change `program` itself.
     """
     if not in_place:
         return _wrapped(program)
