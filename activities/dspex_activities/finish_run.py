@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from dspex.runner.saved import program_document
-from dspex.temporal.contracts.optimize import FINISH_RUN, Bill, FinishResult, FinishTask
+from dspex.temporal.contracts.optimize import FINISH_RUN, FinishResult, FinishTask
 from dspex_activities.run_cache import RunCache
 from dspex_activities.work import perform
 
@@ -26,13 +28,5 @@ class FinishRuns:
         run = await self._cache.run(task.spec)
         program = await run.program(task.candidate, task.first_execution_id)
         sha = await store.programs.put(program_document(program, run.spec.student))
-        paid = await store.ledger.bill(task.run_id)
-        bill = Bill(
-            lm_calls=paid.calls,
-            lm_calls_from_ledger=task.calls_from_ledger,
-            prompt_tokens=paid.prompt_tokens,
-            completion_tokens=paid.completion_tokens,
-            cost_usd=paid.cost_usd,
-            lines=list(paid.lines),
-        )
-        return FinishResult(program=sha, bill=bill)
+        bill = await store.ledger.bill(task.run_id)
+        return FinishResult(program=sha, bill=replace(bill, calls_from_ledger=task.calls_from_ledger))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
 from dspex.errors import UsageError
 from dspex.evaluate.result import Tally
 from dspex.execution.attempt import attempt_once
@@ -62,6 +61,8 @@ async def run_over(program: Any, evaluation: LiveEvaluation) -> None:
     if not evaluation.batch:
         await _run_over(program, evaluation)
         return
+    from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
+
     async with batches_checked():
         attempts = replace(evaluation.attempts, limit=ROWS_AT_ONCE)
         await _run_over(program, replace(evaluation, attempts=attempts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dspex.backend import BackendOptions, EvaluationRequest, OptimizationRequest
@@ -167,7 +168,7 @@ class _RecordedCompile:
             bill = await recorder.store.ledger.bill(recorder.run_id)
         else:
             bill = Bill(usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.cost_usd)
-        return RunSummary.of(recorder.run_id, bill, calls_from_ledger=usage.calls_from_ledger, **fields)
+        return RunSummary.of(recorder.run_id, replace(bill, calls_from_ledger=usage.calls_from_ledger), **fields)
 
     def _document(self, program: Module) -> dict[str, Any] | None:
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from dspex.backend import EvaluationRequest, OptimizationRequest, RunObserver, RunOutcome, RunProgress
 from dspex.clients import drain
-from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
+from dspex.clients.calls.scope import Usage
 from dspex.clients.cost.budget import refuse_unpriced
 from dspex.errors import StoreError
 from dspex.execution.score import ExactSum
@@ -77,8 +78,9 @@ class LocalRun(ABC):
         except StoreError as second:  # perhaps the very reason of the failure, which is what the user must see
             error.add_note(str(second))
 
-    async def _summary(self, **fields: Any) -> RunSummary:
-        return RunSummary.of(self.id, await self._recorder.store.ledger.bill(self.id), **fields)
+    async def _summary(self, usage: Usage, **fields: Any) -> RunSummary:
+        bill = await self._recorder.store.ledger.bill(self.id)
+        return RunSummary.of(self.id, replace(bill, calls_from_ledger=usage.calls_from_ledger), **fields)
 
 
 class LocalOptimization(LocalRun):
@@ -115,10 +117,10 @@ class LocalOptimization(LocalRun):
                 on_outcome=counter.add,
             )
         summary = await self._summary(
+            result.usage,
             score=result.score,
             baseline_score=result.baseline_score,
             n_failed=result.n_failed,
-            calls_from_ledger=result.usage.calls_from_ledger,
             stopped=result.stopped,
         )
         document = program_document(result.program, code.ref)
@@ -143,26 +145,30 @@ class LocalEvaluation(LocalRun):
             await self._recorder.store.budgets.set(self.id, **request.budget.given)
         async with AsyncExitStack() as stack:
             stack.enter_context(context(lm=request.lm))
-            if request.batch:
-                await stack.enter_async_context(batches_checked())
-                observer.say(
-                    "by batch: at half the price, up to a day for each step of the program. The same command goes on "
-                    "after a crash"
-                )
+            in_flight = await _batched(stack, observer) if request.batch else settings.num_threads
             runner = LocalRunner(
                 programs={"student": request.code.program},
                 data={"val": self._examples},
                 metric=request.code.metric,
-                concurrency=ROWS_AT_ONCE if request.batch else settings.num_threads,
+                concurrency=in_flight,
                 run_id=self.id,
                 on_outcome=_StepCounter(observer).add,
             )
             found = await runner.evaluate(Candidate(), "val", path="evaluate")
-        summary = await self._summary(
-            score=found.score, n_failed=found.n_failed, calls_from_ledger=runner.usage.calls_from_ledger
-        )
+        summary = await self._summary(runner.usage, score=found.score, n_failed=found.n_failed)
         await self._recorder.complete(summary)
         return RunOutcome(summary, failures=runner.failures)
+
+
+async def _batched(stack: AsyncExitStack, observer: RunObserver) -> int:
+    """Have calls made in batches; returns how many rows are in flight then."""
+    from dspex.clients.batch.local import ROWS_AT_ONCE, batches_checked
+
+    await stack.enter_async_context(batches_checked())
+    observer.say(
+        "by batch: at half the price, up to a day for each step of the program. The same command goes on after a crash"
+    )
+    return ROWS_AT_ONCE
 
 
 class _StepCounter:

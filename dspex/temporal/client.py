@@ -11,6 +11,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowHandle
 from temporalio.common import (
     WorkflowIDReusePolicy,
 )
@@ -204,7 +205,7 @@ class Client:
         else:
             job = EvaluateJob(**described)
         workflow = EVALUATE_BY_BATCH if batch else EVALUATE
-        run = Run(await self.starter.start(workflow, job, EvaluateResult, reuse), self.store, spec)
+        run = self._run(await self.starter.start(workflow, job, EvaluateResult, reuse), spec)
         return await _with_budget(run, budget)
 
     async def finetune(
@@ -256,7 +257,7 @@ class Client:
         spec = RunSpec.model_validate(await self.store.programs.get(sha))
         typed = OptimizeResult if described.workflow_type == OPTIMIZE else EvaluateResult
         handle = self.temporal.get_workflow_handle(id, run_id=None, result_type=typed)
-        return Run(handle, self.store, spec)
+        return self._run(handle, spec)
 
     async def runs(self, limit: int | None = 50, *, running: bool = False) -> AsyncIterator[Any]:
         """The runs that the server knows, the latest first, as Temporal's workflow executions; all of them without a
@@ -296,7 +297,10 @@ class Client:
             budget=budget,
             stop_when_spent=stop_when_spent,
         )
-        return Run(await self.starter.start(OPTIMIZE, job, OptimizeResult, reuse), self.store, spec)
+        return self._run(await self.starter.start(OPTIMIZE, job, OptimizeResult, reuse), spec)
+
+    def _run(self, handle: WorkflowHandle[Any, Any], spec: RunSpec) -> Run:
+        return Run(self.temporal, handle, self.store, spec)
 
     async def _keep(self, spec: RunSpec) -> str:
         return await self.store.programs.put(spec_document(spec))

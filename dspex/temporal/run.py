@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
 from temporalio.service import RPCError
@@ -17,7 +18,6 @@ from dspex.runner.references import this_process
 from dspex.runner.saved import load_document
 from dspex.store.records.bill import Bill
 from dspex.teleprompt.optimization_run import Stopped
-from dspex.temporal.contracts import optimize as contracts
 from dspex.temporal.contracts.optimize import EvaluateResult, OptimizeResult, Progress, RunSpec
 from dspex.temporal.handle import RunHandle
 from dspex.temporal.reconnect import FOR_EVER, with_reconnects
@@ -46,11 +46,6 @@ class RunResult:
     run_id: str
     score: float | None
     baseline_score: float | None
-    lm_calls: int
-    lm_calls_from_ledger: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float
     n_failed: int
     stopped: Stopped
     """Whether it ended before its time; ``"budget"``, if that was because its budget was used up."""
@@ -58,7 +53,30 @@ class RunResult:
     """The optimized program as the JSON document that is saved; None for an evaluation."""
     spec: RunSpec
     bill: Bill = field(default_factory=Bill)
-    """What it cost, also by model and predictor."""
+    """What it cost, in all and by model and predictor."""
+
+    @property
+    def lm_calls(self) -> int:
+        """Calls that were paid for."""
+        return self.bill.calls
+
+    @property
+    def lm_calls_from_ledger(self) -> int:
+        """Calls that were answered by what had been paid for before."""
+        return self.bill.calls_from_ledger
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.bill.prompt_tokens
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.bill.completion_tokens
+
+    @property
+    def cost_usd(self) -> float:
+        """US dollars, without the calls whose price is not known."""
+        return self.bill.cost_usd
 
     @property
     def program(self) -> Module:
@@ -75,7 +93,8 @@ class RunResult:
 class Run(RunHandle[Progress]):
     """One durable run. Made by `Client.optimize`, `Client.evaluate` and `Client.run`."""
 
-    def __init__(self, handle: WorkflowHandle[Any, Any], store: Store, spec: RunSpec) -> None:
+    def __init__(self, temporal: TemporalClient, handle: WorkflowHandle[Any, Any], store: Store, spec: RunSpec) -> None:
+        self._temporal = temporal
         self._handle = handle
         self._store = store
         self.spec = spec
@@ -89,7 +108,7 @@ class Run(RunHandle[Progress]):
             )
         handle = self._handle
         if own.evaluation is not None:
-            handle = self._handle_of(own.evaluation)
+            handle = self._temporal.get_workflow_handle(own.evaluation)
             child = await self._query(handle)
             if child is not None:
                 own.done, own.total, own.n_failed = child.done, child.total, child.n_failed
@@ -174,27 +193,17 @@ class Run(RunHandle[Progress]):
         assert isinstance(found, Progress)
         return found
 
-    def _handle_of(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
-        handle: WorkflowHandle[Any, Any] = self._handle._client.get_workflow_handle(workflow_id)
-        return handle
-
     async def _result(self, found: OptimizeResult | EvaluateResult) -> RunResult:
-        bill = found.bill or contracts.Bill()
         optimized = found if isinstance(found, OptimizeResult) else None
         return RunResult(
             run_id=self.id,
             score=found.score,
             baseline_score=optimized.baseline_score if optimized else None,
-            lm_calls=bill.lm_calls,
-            lm_calls_from_ledger=bill.lm_calls_from_ledger,
-            prompt_tokens=bill.prompt_tokens,
-            completion_tokens=bill.completion_tokens,
-            cost_usd=bill.cost_usd,
             n_failed=found.n_failed,
             stopped=optimized.stopped if optimized else False,
             document=await self._store.programs.get(optimized.program) if optimized else None,
             spec=self.spec,
-            bill=Bill.of(bill.lines),
+            bill=found.bill or Bill(),
         )
 
 

@@ -55,7 +55,6 @@ def summary_of(result: RunResult) -> RunSummary:
     return RunSummary.of(
         result.run_id,
         result.bill,
-        calls_from_ledger=result.lm_calls_from_ledger,
         workflow_id=result.run_id,
         score=result.score,
         baseline_score=result.baseline_score,

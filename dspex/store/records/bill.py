@@ -39,7 +39,11 @@ FIGURES = tuple(each.name for each in fields(BillLine))[2:]
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a run's calls came to. The figures are those of `BillLine`, added up over the `lines`."""
+    """What a run's calls came to. The figures are those of `BillLine`, added up over the `lines`.
+
+    `calls_from_ledger` cost nothing: they were answered by what had been paid for before. Runners count them, and not
+    the store.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -51,6 +55,7 @@ class Bill:
     cache_write_tokens: int = field(default=0, compare=False)
     reasoning_tokens: int = field(default=0, compare=False)
     latency_s: float = field(default=0.0, compare=False)
+    calls_from_ledger: int = field(default=0, compare=False)
     lines: tuple[BillLine, ...] = field(default=(), compare=False)
 
     @classmethod

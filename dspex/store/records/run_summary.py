@@ -34,9 +34,9 @@ class RunSummary:
     bill: Sequence[dict[str, Any]] = ()
 
     @classmethod
-    def of(cls, run_id: str, bill: Bill, *, calls_from_ledger: int, **fields: Any) -> RunSummary:
+    def of(cls, run_id: str, bill: Bill, **fields: Any) -> RunSummary:
         """The summary of a run with this bill; `fields` are the others."""
-        return cls(run_id=run_id, lm_calls_from_ledger=calls_from_ledger, **figures_of(bill), **fields)
+        return cls(run_id=run_id, lm_calls_from_ledger=bill.calls_from_ledger, **figures_of(bill), **fields)
 
 
 def figures_of(bill: Bill) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What travels between client, workflows and activities: references, ids and scores (DESIGN §3, rule 4).
+"""What travels between client, workflows and activities: references, ids and scores, and no data.
 
 These models are durable schemas: runs outlive deployments, so fields are only ever added, with defaults.
 """
@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dspex.clients.cost.budget import Budget
 from dspex.runner.references import ProgramRef
-from dspex.store.records.bill import BillLine
+from dspex.store.records.bill import Bill
 from dspex.store.records.dataset import DatasetRef
 from dspex.teleprompt.candidate import Candidate, DataName
 from dspex.teleprompt.optimization_run import Phase, RunState, Stopped
 from dspex.teleprompt.runner_protocol import Task, Traced, TraceRequest
+from dspex.temporal.contracts.bill import BillPayload
 
 OPTIMIZE = "OptimizeProgram"
 EVALUATE = "EvaluateProgram"
@@ -68,18 +69,6 @@ class RunLabels(BaseModel):
     """Whether the server knows dspex's search attributes."""
 
 
-class Bill(BaseModel):
-    """What a run's LM calls came to."""
-
-    lm_calls: int = 0
-    lm_calls_from_ledger: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float = 0.0
-    lines: list[BillLine] = []
-    """The same by model and predictor."""
-
-
 class Chunking(BaseModel):
     """How the rows of an evaluation are cut into activities."""
 
@@ -121,7 +110,7 @@ class OptimizeResult(BaseModel):
     baseline_score: float | None = None
     stopped: Stopped = False
     n_failed: int = 0
-    bill: Bill = Bill()
+    bill: BillPayload = Bill()
 
 
 class EvaluateJob(BaseModel):
@@ -155,7 +144,7 @@ class EvaluateResult(BaseModel):
     score: float
     n_failed: int = 0
     calls_from_ledger: int = 0
-    bill: Bill | None = None
+    bill: BillPayload | None = None
     out_of_budget: str = ""
     """What there was no room for in the run's budget; the evaluation then broke off, and has no score."""
 
@@ -249,7 +238,7 @@ class FinishResult(BaseModel):
     """The program's address and the bill."""
 
     program: Sha
-    bill: Bill
+    bill: BillPayload
 
 
 class Progress(BaseModel):
