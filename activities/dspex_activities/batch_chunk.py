@@ -48,14 +48,14 @@ class CollectChunks:
         step = ExampleStep(
             run_id=chunk.run_id, path=chunk.path, metric=run.metric, retry_policy=RETRY_POLICY, keep_predictions=True
         )
-        spent = ""
+        out_of_budget = ""
         try:
             with collecting(suspension):
                 await rows.work_through(chunk.candidate, evaluate_example, step)
         except BudgetExceededError as error:
-            spent = str(error)
+            out_of_budget = str(error)
         result = _result(chunk, rows, suspension, run.spec.failure_score)
-        return result.model_copy(update={"seconds": round(time.monotonic() - began, 3), "out_of_budget": spent})
+        return result.model_copy(update={"seconds": round(time.monotonic() - began, 3), "out_of_budget": out_of_budget})
 
 
 class _SuspendedRows(ChunkRows):

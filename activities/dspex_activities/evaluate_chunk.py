@@ -34,12 +34,12 @@ class EvaluateChunks:
         step = ExampleStep(
             run_id=chunk.run_id, path=chunk.path, metric=run.metric, retry_policy=RETRY_POLICY, keep_predictions=True
         )
-        spent = ""
+        out_of_budget = ""
         try:
             await rows.work_through(chunk.candidate, evaluate_example, step)
         except BudgetExceededError as error:
-            spent = str(error)
-        return _result(chunk, rows, run.spec.failure_score, time.monotonic() - began, spent)
+            out_of_budget = str(error)
+        return _result(chunk, rows, run.spec.failure_score, time.monotonic() - began, out_of_budget)
 
 
 def _result(

@@ -38,15 +38,15 @@ class TraceChunks:
             threshold=request.threshold,
             settings=run.teacher_settings,
         )
-        spent = ""
+        out_of_budget = ""
         try:
             await rows.work_through(request.candidate, trace_example, step)
         except BudgetExceededError as error:
-            spent = str(error)
+            out_of_budget = str(error)
         return TraceChunkResult(
             path=request.path,
             indices=request.indices,
-            outcomes=[] if spent else [traced(rows.outcomes[index]) for index in request.indices],
+            outcomes=[] if out_of_budget else [traced(rows.outcomes[index]) for index in request.indices],
             calls_from_ledger=rows.usage.calls_from_ledger,
-            out_of_budget=spent,
+            out_of_budget=out_of_budget,
         )

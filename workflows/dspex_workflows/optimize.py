@@ -46,7 +46,7 @@ class OptimizeProgram:
         self.doing = "starting"
         self.evaluation: str | None = None
         self.budget_revision = 0
-        self.spent = ""
+        self.out_of_budget = ""
 
     @workflow.query
     def progress(self) -> Progress:
@@ -54,11 +54,11 @@ class OptimizeProgram:
         return Progress(
             run_id=self.job.run_id,
             phase=self._phase(),
-            message=self.spent or self.doing or (state.note if state else ""),
+            message=self.out_of_budget or self.doing or (state.note if state else ""),
             step=state.steps if state else 0,
             baseline_score=state.baseline.score if state and state.baseline else None,
             best_score=state.best_score if state else None,
-            evaluation=None if self.spent else self.evaluation,
+            evaluation=None if self.out_of_budget else self.evaluation,
         )
 
     @workflow.update
@@ -87,14 +87,14 @@ class OptimizeProgram:
         await workflow.wait_condition(lambda: self.state is not None)  # its first budget is set by then
         spending = await change_budget(self.job.run_id, budget)
         self.budget_revision += 1
-        self.spent = ""
+        self.out_of_budget = ""
         self._show()
         return spending
 
     async def budget_changed(self, message: str, budget_revision: int) -> None:
-        """Nothing more can be paid for: wait for a bigger budget, or end here (`Purse`)."""
+        """Nothing more can be paid for: wait for a bigger budget, or end here. See `BudgetGate`."""
         if self.budget_revision == budget_revision:
-            self.spent = message
+            self.out_of_budget = message
             self.stopping = self.stopping or self.job.stop_when_spent
             self._show()
         await workflow.wait_condition(lambda: self.budget_revision > budget_revision)
@@ -132,7 +132,7 @@ class OptimizeProgram:
         step.cancel()
         with suppress(asyncio.CancelledError, Exception):  # what it was doing no longer counts
             await step
-        return stop(state, self.optimizer, "budget" if self.spent else True)
+        return stop(state, self.optimizer, "budget" if self.out_of_budget else True)
 
     async def _finish(self, state: RunState, runner: TemporalRunner) -> OptimizeResult:
         assert state.candidate is not None
@@ -177,7 +177,7 @@ class OptimizeProgram:
     def _phase(self) -> Any:
         if self.state is None:
             return "waiting"
-        if self.spent and not self.stopping:
+        if self.out_of_budget and not self.stopping:
             return "out of budget"
         return "paused" if self._is_paused() else self.state.phase
 
@@ -192,7 +192,7 @@ class OptimizeProgram:
         """Tell the Web UI."""
         phase = str(self._phase())
         doing = "" if phase == "out of budget" else self.doing
-        workflow.set_current_details(_details(self.job, self.state, doing, phase, self.spent))
+        workflow.set_current_details(_details(self.job, self.state, doing, phase, self.out_of_budget))
         if not self.job.labels.search_attributes:
             return
         best = self.state.best_score if self.state else None
@@ -200,10 +200,10 @@ class OptimizeProgram:
             workflow.upsert_search_attributes([BEST_SCORE.value_set(best)])
 
 
-def _details(job: OptimizeJob, state: RunState | None, doing: str, phase: str, spent: str) -> str:
+def _details(job: OptimizeJob, state: RunState | None, doing: str, phase: str, out_of_budget: str) -> str:
     lines = [f"**{job.labels.optimizer}** on `{job.labels.program}`", ""]
-    if spent:
-        lines.append(f"- **out of budget**: {spent}")
+    if out_of_budget:
+        lines.append(f"- **out of budget**: {out_of_budget}")
         lines.append(f"- to go on: `dspex runs budget {job.run_id} --usd ...` (or `--tokens`, `--calls`)")
     if state is not None:
         lines.append(f"- phase: {phase}, step {state.steps}")

@@ -38,15 +38,20 @@ class BudgetGate(Protocol):
 
 
 class TemporalRunner:
-    """The `Runner` of a durable run. `note` is told what is in progress; `purse` is asked when the budget is spent."""
+    """The `Runner` of a durable run.
 
-    def __init__(
-        self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None], purse: BudgetGate
-    ) -> None:
+    Args:
+        job: The run.
+        task: Its problem in numbers.
+        note: Called with what is in progress and, for an evaluation, the workflow id of that.
+        gate: Asked when the budget is spent.
+    """
+
+    def __init__(self, job: OptimizeJob, task: Task, note: Callable[[str, str | None], None], gate: BudgetGate) -> None:
         self._job = job
         self._task = task
         self._note = note
-        self._purse = purse
+        self._gate = gate
         self.calls_from_ledger = 0
         self.n_failed = 0
 
@@ -109,9 +114,9 @@ class TemporalRunner:
     async def _paid(self, work: Callable[[], Awaitable[R]]) -> R:
         """Do `work`; again, whenever the budget was spent before it was done, and has been raised since."""
         while True:
-            budget_revision = self._purse.budget_revision
+            budget_revision = self._gate.budget_revision
             result = await work()
             self.calls_from_ledger += result.calls_from_ledger
             if not result.out_of_budget:
                 return result
-            await self._purse.budget_changed(result.out_of_budget, budget_revision)
+            await self._gate.budget_changed(result.out_of_budget, budget_revision)
