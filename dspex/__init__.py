@@ -231,6 +231,9 @@ class _Package(ModuleType):
     def cache(self) -> None:
         importlib.import_module("dspex.clients.cache.current").use_cache(None)
 
+    def __reduce__(self) -> Any:
+        return importlib.import_module, (__name__,)  # by name, as any module: pickled programs refer to this one
+
 
 sys.modules[__name__].__class__ = _Package
 configure_dspy_loggers(__name__)
