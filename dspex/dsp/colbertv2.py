@@ -14,8 +14,8 @@ import orjson
 
 from dspex.bridge import wait_for
 from dspex.clients.cache.response_cache import outside_of_runs
-from dspex.clients.calls.current_ledger import ledger_in_force
 from dspex.clients.calls.call import LMCall
+from dspex.clients.calls.current_ledger import ledger_in_force
 from dspex.clients.calls.pipeline import answer
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.request import Encoded, encode_params, seal
