@@ -40,6 +40,6 @@ _get_dspy_cache = usual_cache
 
 async def drain(timeout: float | None = None) -> None:
     """Wait until no call of this event loop is under way, for at most `timeout` seconds: the paid are then recorded."""
-    from dspex.clients.calls.pipeline import drain_loop
+    from dspex.clients.calls.traffic import drain_loop
 
     await drain_loop(timeout)

@@ -14,9 +14,10 @@ import orjson
 
 from dspex.bridge import on_engine_loop, run_sync
 from dspex.clients.calls.abandonment import refuse_if_abandoned
+from dspex.clients.calls.entry import ledger_entry
 from dspex.clients.calls.scope import CallScope, Usage, current_scope
 from dspex.clients.calls.threads import worker_threads
-from dspex.clients.canonical.answer import Answer, stopped_because, usage_of
+from dspex.clients.canonical.answer import Answer, usage_of
 from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import OwnPrice, cost_usd, users_price
 from dspex.clients.cost.upper_bound import most_of_request
@@ -109,8 +110,8 @@ async def _recorded(
     lm: CustomLM, base: type, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope, run_id: str
 ) -> tuple[Any, float | None]:
     """The answer that is in the ledger, or a new one, which then is; within the run's budget."""
+    from dspex.clients.calls.claims import claimed
     from dspex.clients.calls.current_ledger import ledger_in_force
-    from dspex.clients.calls.pipeline import claimed
     from dspex.clients.prepare import unknowable_key
     from dspex.store.records.budget import Payer
 
@@ -141,25 +142,16 @@ async def _recorded(
 
 
 def _entry(key: str, lm: CustomLM, reply: Any, price: OwnPrice | None, scope: CallScope, seconds: float) -> LedgerEntry:
-    from dspex.clients.calls.calling_predictor import calling_predictor
-    from dspex.store.records.ledger import LedgerEntry
-
     usage = usage_of(reply)
-    tokens = token_counts(usage)
-    return LedgerEntry(
-        key=key,
-        model=lm.model,
-        response=orjson.dumps(_plain(reply), default=str),
-        prompt_tokens=tokens.prompt,
-        completion_tokens=tokens.completion,
+    return ledger_entry(
+        key,
+        lm.model,
+        orjson.dumps(_plain(reply), default=str),
+        reply,
+        token_counts(usage),
         cost_usd=cost_usd(lm.model, usage, price) if price else None,
         latency_s=seconds,
-        run_id=scope.run_id,
-        cached_tokens=tokens.cached,
-        cache_write_tokens=tokens.cache_write,
-        reasoning_tokens=tokens.reasoning,
-        predictor=calling_predictor(scope),
-        outcome=stopped_because(reply),
+        scope=scope,
     )
 
 

@@ -187,7 +187,7 @@ async def test_two_owners_of_claims_pay_once(
     others = [Store(store_url), Store(store_url)]
     turns = iter([store.ledger for store in others])
     monkeypatch.setattr("dspex.clients.prepare.ledger_in_force", lambda: next(turns))
-    monkeypatch.setattr("dspex.clients.calls.pipeline._traffic", _NoSharing())
+    monkeypatch.setattr("dspex.clients.calls.pipeline.loop_traffic", _NoSharing())
     answers: list[Any] = list(await asyncio.gather(lm_at(provider).acall("hi"), lm_at(provider).acall("hi")))
     for store in others:
         store.close()
@@ -199,9 +199,9 @@ class _NoSharing:
     """Traffic of which no two calls know: as if each were made in a process of its own."""
 
     def get(self) -> Any:
-        from dspex.clients.calls.pipeline import _Traffic
+        from dspex.clients.calls.traffic import LoopTraffic
 
-        return _Traffic()
+        return LoopTraffic()
 
 
 async def test_cancelled_caller_finds_its_answer_in_the_ledger(provider: Provider) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dspex.clients.calls import pipeline
+from dspex.clients.calls import traffic
 from dspex.clients.resilience.limiter import EndpointLimiter
 
 T = TypeVar("T")
@@ -49,5 +49,5 @@ def run_virtually(monkeypatch: pytest.MonkeyPatch, main: Callable[[], Coroutine[
     """Run `main` on such a loop, with the client's limiters and breakers on its clock."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         loop = runner.get_loop()
-        monkeypatch.setattr(pipeline, "EndpointLimiter", partial(EndpointLimiter, now=loop.time))
+        monkeypatch.setattr(traffic, "EndpointLimiter", partial(EndpointLimiter, now=loop.time))
         return runner.run(main())

@@ -16,6 +16,7 @@ import orjson
 from dspex.clients.cache.cache import Cache
 from dspex.clients.cache.current import cache_if_any
 from dspex.clients.cache.directory import default_cache_dir
+from dspex.clients.calls.entry import ledger_entry
 from dspex.clients.canonical.answer import Answer, usage_of
 from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import cost_usd
@@ -66,7 +67,7 @@ class CacheAsLedger:
             return Won()
         usage = usage_of(found)
         tokens, cost, response = token_counts(usage), cost_usd(self._model, usage), orjson.dumps(found)
-        entry = LedgerEntry(key, self._model, response, tokens.prompt, tokens.completion, cost, 0.0, run_id=None)
+        entry = ledger_entry(key, self._model, response, found, tokens, cost_usd=cost, latency_s=0.0)
         return Hit(entry)
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from dspex.clients.calls.call import FinishedCall, LMCall
+from dspex.clients.calls.scope import CallScope
 from dspex.errors import LMError, LMRateLimitError
 from dspex.observability.conventions import (
     CACHED_TOKENS,
@@ -48,45 +51,28 @@ from dspex.observability.conventions import (
 from dspex.observability.instruments import Telemetry, error_type, known
 from dspex.observability.messages import input_messages, output_messages
 
-if TYPE_CHECKING:
-    from dspex.clients.calls.call import FinishedCall, LMCall
-    from dspex.clients.calls.scope import CallScope
-
 _TRACEPARENT = TraceContextTextMapPropagator()
 
 
 class CallSpan:
     """The span of one call, until its answer is there."""
 
-    def __init__(self, told: Telemetry, span: Span, call: LMCall) -> None:
-        self._told = told
+    def __init__(self, telemetry: Telemetry, span: Span, call: LMCall) -> None:
+        self._telemetry = telemetry
         self._span = span
         self._call = call
 
     def answered(self, reply: Any, finished: FinishedCall, joined: bool) -> None:
-        """Note what came of it."""
+        """Record the answer; `joined` if an identical call in progress gave it."""
         how = "off" if self._call.key is None else "joined" if joined else "miss" if finished.paid else "hit"
-        self._told.lookups.add(1, {**_base(self._call), LEDGER: how})
+        self._telemetry.lookups.add(1, {**_base(self._call), LEDGER: how})
         if not self._span.is_recording():
             return
         self._span.set_attributes(known({LEDGER: how, **_of_reply(reply)}))
         if finished.paid and not joined:
             self._span.set_attributes(known(_of_bill(reply, finished)))
-        if self._told.captures and (said := output_messages(reply)):
+        if self._telemetry.captures and (said := output_messages(reply)):
             self._span.set_attribute(OUTPUT_MESSAGES, said)
-
-
-@contextmanager
-def lm_call(told: Telemetry, call: LMCall, scope: CallScope | None) -> Iterator[CallSpan]:
-    """A span around one call, from the look into the ledger to the answer."""
-    base = _base(call)
-    attributes = {**base, **_of_request(call.params)}
-    if scope is not None:
-        attributes |= {RUN: scope.run_id, PATH: scope.path or None}
-    if told.captures and call.messages is not None:
-        attributes[INPUT_MESSAGES] = input_messages(call.messages)
-    with told.span(f"{base[OPERATION]} {base[REQUEST_MODEL]}", attributes, SpanKind.CLIENT) as span:
-        yield CallSpan(told, span, call)
 
 
 class PaidCall:
@@ -94,59 +80,86 @@ class PaidCall:
 
     finished: FinishedCall | None = None
 
-
-@contextmanager
-def measured(told: Telemetry, call: LMCall) -> Iterator[PaidCall]:
-    """Measure the call that is made in the block, tries and waits included."""
-    began, paid, failure = time.perf_counter(), PaidCall(), None
-    base = _base(call)
-    try:
-        yield paid
-    except BaseException as error:
-        failure = error_type(error)
-        raise
-    finally:
-        told.duration.record(time.perf_counter() - began, known({**base, ERROR_TYPE: failure}))
-        if paid.finished is not None:
-            entry = paid.finished.entry
-            told.tokens.record(entry.prompt_tokens, {**base, TOKEN_TYPE: "input"})
-            told.tokens.record(entry.completion_tokens, {**base, TOKEN_TYPE: "output"})
-            told.cost.add(entry.cost_usd or 0.0, base)
+    def paid(self, finished: FinishedCall) -> None:
+        """Record what it came to."""
+        self.finished = finished
 
 
-@contextmanager
-def one_try(told: Telemetry, call: LMCall, number: int, waited: float) -> Iterator[Mapping[str, str]]:
-    """A span around one try over the network, which waited so many seconds for its turn.
+class OpenTelemetryCalls:
+    """Spans and metrics of calls (`dspex.clients.calls.no_telemetry.CallTelemetry`)."""
 
-    What is yielded are the headers to send: the call's, and the trace's id where the host may know it.
-    """
-    base, place = _base(call), endpoint_address(call.url)
-    told.waited.record(waited, base)
-    if number > 1:
-        told.retries.add(1, base)
-    attributes = {
-        METHOD: "POST" if call.sender is None else None,
-        URL: place.url,
-        SERVER: place.host,
-        PORT: place.port,
-        RESENT: number - 1 or None,
-        WAITED: waited,
-    }
-    with told.span("POST" if call.sender is None else "send", attributes, SpanKind.CLIENT) as span:
-        headers = call.headers
-        if place.host is not None and not told.traceparent_hosts.isdisjoint((place.host, "*")):
-            carrier: dict[str, str] = {}
-            _TRACEPARENT.inject(carrier)
-            headers = {**headers, **carrier}
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    @contextmanager
+    def lm_call(self, call: LMCall, scope: CallScope | None) -> Iterator[CallSpan]:
+        """A span around one call, from the look into the ledger to the answer."""
+        base = _base(call)
+        attributes = {**base, **_of_request(call.params)}
+        if scope is not None:
+            attributes |= {RUN: scope.run_id, PATH: scope.path or None}
+        if self._telemetry.captures and call.messages is not None:
+            attributes[INPUT_MESSAGES] = input_messages(call.messages)
+        with self._telemetry.span(f"{base[OPERATION]} {base[REQUEST_MODEL]}", attributes, SpanKind.CLIENT) as span:
+            yield CallSpan(self._telemetry, span, call)
+
+    @contextmanager
+    def payment(self, call: LMCall) -> Iterator[PaidCall]:
+        """Measure the call that is made in the block, tries and waits included."""
+        began, paid, failure = time.perf_counter(), PaidCall(), None
+        base, to = _base(call), self._telemetry
         try:
-            yield headers
-        except LMError as error:
-            span.set_attributes(known({STATUS: error.status}))
-            if isinstance(error, LMRateLimitError):
-                told.refusals.add(1, base)
+            yield paid
+        except BaseException as error:
+            failure = error_type(error)
             raise
-        if call.sender is None:
-            span.set_attribute(STATUS, 200)
+        finally:
+            to.duration.record(time.perf_counter() - began, known({**base, ERROR_TYPE: failure}))
+            if paid.finished is not None:
+                entry = paid.finished.entry
+                to.tokens.record(entry.prompt_tokens, {**base, TOKEN_TYPE: "input"})
+                to.tokens.record(entry.completion_tokens, {**base, TOKEN_TYPE: "output"})
+                to.cost.add(entry.cost_usd or 0.0, base)
+
+    @contextmanager
+    def one_try(self, call: LMCall, number: int, waited: float) -> Iterator[Mapping[str, str]]:
+        """A span around one try over the network, which waited so many seconds to be admitted.
+
+        Yields the headers to send: the call's, and the trace's id where the host may know it.
+        """
+        base, address, to = _base(call), endpoint_address(call.url), self._telemetry
+        to.waited.record(waited, base)
+        if number > 1:
+            to.retries.add(1, base)
+        attributes = {
+            METHOD: "POST" if call.sender is None else None,
+            URL: address.url,
+            SERVER: address.host,
+            PORT: address.port,
+            RESENT: number - 1 or None,
+            WAITED: waited,
+        }
+        with to.span("POST" if call.sender is None else "send", attributes, SpanKind.CLIENT) as span:
+            headers = call.headers
+            if address.host is not None and not to.traceparent_hosts.isdisjoint((address.host, "*")):
+                carrier: dict[str, str] = {}
+                _TRACEPARENT.inject(carrier)
+                headers = {**headers, **carrier}
+            try:
+                yield headers
+            except LMError as error:
+                span.set_attributes(known({STATUS: error.status}))
+                if isinstance(error, LMRateLimitError):
+                    to.refusals.add(1, base)
+                raise
+            if call.sender is None:
+                span.set_attribute(STATUS, 200)
+
+
+@lru_cache(maxsize=16)
+def call_telemetry(telemetry: Telemetry) -> OpenTelemetryCalls:
+    """What reports calls to `telemetry`."""
+    return OpenTelemetryCalls(telemetry)
 
 
 def _base(call: LMCall) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class EndpointLimiter:
     """The calls under way to one endpoint with one key, from one event loop."""
 
     def __init__(self, name: str = "The endpoint", now: Callable[[], float] = time.monotonic) -> None:
-        self.pace = AdaptiveRateLimiter(now)
+        self.rate = AdaptiveRateLimiter(now)
         self.breaker = CircuitBreaker(name, now)
         self.tokens_a_call = 0.0
         """The average of the last ten or so."""
@@ -42,10 +42,10 @@ class EndpointLimiter:
             LMServerError: the endpoint is down, and left alone for now.
         """
         self.breaker.admit()
-        self.pace.limit(per_second)
-        if self._active < limit and not self._waiting and not self.pace.wait():
+        self.rate.limit(per_second)
+        if self._active < limit and not self._waiting and not self.rate.wait():
             self._active += 1
-            return self.pace.sent()
+            return self.rate.sent()
         place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         (self._waiting.appendleft if again else self._waiting.append)((limit, place))
         self._admit()
@@ -81,7 +81,7 @@ class EndpointLimiter:
     def answered(self) -> None:
         """The endpoint took a call, whatever it said."""
         self.breaker.succeeded()
-        self.pace.answered()
+        self.rate.answered()
 
     def used(self, tokens: int) -> None:
         """A call came to so many tokens."""
@@ -90,11 +90,11 @@ class EndpointLimiter:
     def refused(self, number: int, seconds: float) -> bool:
         """The endpoint turned a call away and asked for `seconds` of rest. Whether all calls now wait for that."""
         self.breaker.succeeded()
-        self.pace.refused(number, seconds)
+        self.rate.refused(number, seconds)
         if seconds > PATIENCE_SECONDS or self._active == 1:
-            self.pace.rest(seconds)
+            self.rate.rest(seconds)
         self._admit()
-        return seconds > 0 and self.pace.resting >= seconds - 0.05
+        return seconds > 0 and self.rate.resting >= seconds - 0.05
 
     def failed(self) -> None:
         """The endpoint did not answer, or with an error of its own."""
@@ -114,16 +114,16 @@ class EndpointLimiter:
                 self._waiting.popleft()
             elif self._active >= limit:
                 return
-            elif seconds := self.pace.wait():
+            elif seconds := self.rate.wait():
                 self._wait(seconds)
                 return
             else:
                 self._waiting.popleft()
                 self._active += 1
-                place.set_result(self.pace.sent())
+                place.set_result(self.rate.sent())
 
     def _wait(self, seconds: float) -> None:
-        if self.pace.resting > PATIENCE_SECONDS:
+        if self.rate.resting > PATIENCE_SECONDS:
             self._send_away()
             return
         loop = asyncio.get_running_loop()
@@ -145,7 +145,7 @@ class EndpointLimiter:
                 place.set_exception(self._reason())
 
     def _reason(self) -> LMError:
-        left = self.pace.resting
+        left = self.rate.resting
         if left > 0:
             return LMRateLimitError(f"The provider asked for a rest; {left:.0f} s of it are left", retry_after=left)
         try:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dspex.clients.http.transport import RawResponse
-from dspex.store.budgets import BudgetExhausted, Payer
-from dspex.store.ledger import Held, Hit, LedgerEntry, Won
+from dspex.store.records.budget import BudgetExhausted, Payer
+from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
 
 KEY = "sk-very-secret-0123456789"
 BASE = "http://provider.test/v1"

@@ -103,7 +103,7 @@ async def test_an_unknown_endpoint_gets_few_calls_at_first_and_more_with_every_a
 
 
 async def test_rest_stops_every_caller(gate: EndpointLimiter, clock: Clock) -> None:
-    gate.pace.rest(5)
+    gate.rate.rest(5)
     tasks = await queue(gate, 10)
     assert inside(tasks) == 0
     over(gate, clock, 5)
@@ -112,8 +112,8 @@ async def test_rest_stops_every_caller(gate: EndpointLimiter, clock: Clock) -> N
 
 
 async def test_longest_rest_counts(gate: EndpointLimiter, clock: Clock) -> None:
-    gate.pace.rest(5)
-    gate.pace.rest(1)
+    gate.rate.rest(5)
+    gate.rate.rest(1)
     tasks = await queue(gate, 1)
     over(gate, clock, 2)
     await asyncio.sleep(0)
@@ -138,7 +138,7 @@ async def test_rest_too_long_to_wait_for_sends_all_away() -> None:
 
 async def test_alarm_opens_the_gate_by_itself() -> None:
     gate = EndpointLimiter()
-    gate.pace.rest(0.001)
+    gate.rate.rest(0.001)
     async with asyncio.timeout(10):
         await gate.enter(1)
 
@@ -147,7 +147,7 @@ async def test_refusals_in_a_row_stop_every_caller(gate: EndpointLimiter) -> Non
     numbers = [await gate.enter(64) for _ in range(FIRST_CALLS)]
     shared = [gate.refused(number, 5) for number in numbers[:3]]
     assert shared[-1]
-    assert gate.pace.resting == 5
+    assert gate.rate.resting == 5
 
 
 async def test_a_refusal_among_many_answers_stops_nobody_else(gate: EndpointLimiter, clock: Clock) -> None:
@@ -158,7 +158,7 @@ async def test_a_refusal_among_many_answers_stops_nobody_else(gate: EndpointLimi
         gate.leave()
     await gate.enter(64)
     assert not gate.refused(await gate.enter(64), 5)
-    assert not gate.pace.wait()
+    assert not gate.rate.wait()
 
 
 async def test_the_only_caller_that_is_refused_stops_the_next(gate: EndpointLimiter) -> None:

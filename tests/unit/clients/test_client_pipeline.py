@@ -10,7 +10,7 @@ import pytest
 from client_fakes import FakeTransport, MemoryLedger, completion, response, until
 
 from dspex.clients import LM, drain
-from dspex.clients.calls import pipeline
+from dspex.clients.calls import claims
 from dspex.clients.calls.scope import CallScope, Usage, call_scope
 from dspex.errors import (
     LMAuthError,
@@ -208,7 +208,7 @@ async def test_paid_answer_outlives_a_full_disk(make_lm: Make, ledger: MemoryLed
 async def test_disk_that_stays_full_is_said(
     make_lm: Make, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "STORE_PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(claims, "STORE_WAIT_SECONDS", -1.0)
     ledger.broken = [StoreFullError("no room")]
     with call_scope(CallScope(run_id="r")) as scope, pytest.raises(StoreFullError):
         await make_lm().acall("hi")

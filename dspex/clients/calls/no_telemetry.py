@@ -1,0 +1,69 @@
+"""What the client reports of calls, and the object that reports nothing: telemetry is off unless it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from dspex.clients.calls.call import FinishedCall, LMCall
+from dspex.clients.calls.scope import CallScope
+
+
+class CallReport(Protocol):
+    """A call whose answer is awaited."""
+
+    def answered(self, reply: Any, finished: FinishedCall, joined: bool) -> None:
+        """Report the answer; `joined` if an identical call in progress gave it."""
+        ...
+
+
+class PaymentReport(Protocol):
+    """A call that is being paid for."""
+
+    def paid(self, finished: FinishedCall) -> None:
+        """Report what it came to."""
+        ...
+
+
+class CallTelemetry(Protocol):
+    """What the client reports of calls (`dspex.clients.calls.telemetry` does it in OpenTelemetry's terms)."""
+
+    def lm_call(self, call: LMCall, scope: CallScope | None) -> AbstractContextManager[CallReport]:
+        """Around a call, from the look into the ledger to the answer."""
+        ...
+
+    def payment(self, call: LMCall) -> AbstractContextManager[PaymentReport]:
+        """Around the tries of a call that the ledger could not answer."""
+        ...
+
+    def one_try(self, call: LMCall, number: int, waited: float) -> AbstractContextManager[Mapping[str, str]]:
+        """Around one try, which waited so many seconds to be admitted; gives the headers to send."""
+        ...
+
+
+class _NoReport:
+    def answered(self, reply: Any, finished: FinishedCall, joined: bool) -> None:
+        pass
+
+    def paid(self, finished: FinishedCall) -> None:
+        pass
+
+
+_no_report = nullcontext(_NoReport())
+
+
+class NoCallTelemetry:
+    """Reports nothing, and costs next to nothing."""
+
+    def lm_call(self, call: LMCall, scope: CallScope | None) -> AbstractContextManager[CallReport]:
+        return _no_report
+
+    def payment(self, call: LMCall) -> AbstractContextManager[PaymentReport]:
+        return _no_report
+
+    def one_try(self, call: LMCall, number: int, waited: float) -> AbstractContextManager[Mapping[str, str]]:
+        return nullcontext(call.headers)
+
+
+NO_TELEMETRY: CallTelemetry = NoCallTelemetry()
