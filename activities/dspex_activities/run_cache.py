@@ -59,7 +59,7 @@ class RunCache:
         )
 
     def _own_settings(self) -> dict[str, Any]:
-        """Settings for all runs: answers go to this store, and no history of calls is kept, as nobody reads it here."""
+        """Settings for all runs: answers go to this store, and no history of calls is kept."""
         return {"store": self.store.url, "disable_history": True}
 
 

@@ -1,4 +1,4 @@
-"""Do an activity's work on dspex's own event loop, beat for it meanwhile, and name its failures for Temporal."""
+"""Do an activity's work on dspex's own event loop, send heartbeats meanwhile, and name its failures for Temporal."""
 
 from __future__ import annotations
 

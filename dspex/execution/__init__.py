@@ -1,0 +1,1 @@
+"""Running programs: attempts and their retries, many at once, scores, progress."""

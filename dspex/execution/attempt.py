@@ -136,7 +136,7 @@ async def attempt_with_retries(
 
 
 def scopes_for(step: str) -> Callable[[int], CallScope]:
-    """Gives each example of a step its scope: one of its own or, inside a run, one within the scope in force.
+    """Gives each example of a step its scope: one of its own or, inside a run, one within the current scope.
 
     Inside a run the places are derived from the enclosing one, so a repeated example finds its own answers again.
     """

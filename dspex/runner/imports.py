@@ -1,4 +1,4 @@
-"""Code by name, and only code that this process was told to import (DESIGN §3, rule 7)."""
+"""Code by name, and only code that this process was told to import."""
 
 from __future__ import annotations
 

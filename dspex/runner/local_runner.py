@@ -25,7 +25,7 @@ Work = Callable[["Module", int, "Example", ExampleStep], Any]
 
 @dataclass
 class LocalRunner:
-    """Runs the candidates of one optimization here, on the objects that the caller holds.
+    """Runs the candidates of one optimization in this process, on the objects that the caller holds.
 
     Args:
         programs: ``{"student": ..., "teacher": ...}``.

@@ -76,11 +76,11 @@ def signature_program(signature: Any, module: str = "Predict") -> Module:
     Raises:
         UsageError: the signature does not parse, or there is no such module.
     """
-    import dspex.predict as rooms
+    import dspex.predict as built_in
 
     if module not in _BUILT_IN:
         raise UsageError(f"There is no module {module!r} to put a signature in. Modules: {', '.join(_BUILT_IN)}.")
-    program: Module = getattr(rooms, module)(signature)
+    program: Module = getattr(built_in, module)(signature)
     return program
 
 
@@ -176,12 +176,12 @@ def _from_code(target: str, imports: AllowedModules) -> Module:
 
 
 def _built_in(ref: ProgramRef) -> Module:
-    import dspex.predict as rooms
+    import dspex.predict as built_in
     from dspex.signatures.portable import rebuild
 
     if ref.module not in _BUILT_IN or ref.signature is None:
         raise UsageError("A program is named by `target`, or by a built-in `module` and a `signature`.")
-    program: Module = getattr(rooms, ref.module)(rebuild(ref.signature), **ref.config)
+    program: Module = getattr(built_in, ref.module)(rebuild(ref.signature), **ref.config)
     return program
 
 
@@ -253,25 +253,25 @@ def _why_unlike_new(program: Module) -> str | None:
         new = type(program)()
     except Exception as error:  # noqa: BLE001 - a constructor of the user's may fail in any way it likes
         return f"that cannot be made without arguments ({type(error).__name__}: {error})"
-    for what, here, there in _differences(program, new):
-        return f"that without arguments makes another program: {what} is then {there!r} instead of {here!r}"
+    for what, own, made in _differences(program, new):
+        return f"that without arguments makes another program: {what} is then {made!r} instead of {own!r}"
     return None
 
 
 def _differences(program: Module, new: Module) -> Iterator[tuple[str, Any, Any]]:
     """Where `program` is unlike `new` in what no state carries: the constructor's arguments, and its predictors."""
     for name in inspect.signature(type(program).__init__).parameters:
-        here, there = vars(program).get(name), vars(new).get(name)
-        if isinstance(here, _PLAIN) and isinstance(there, _PLAIN) and here != there:
-            yield name, here, there
+        own, made = vars(program).get(name), vars(new).get(name)
+        if isinstance(own, _PLAIN) and isinstance(made, _PLAIN) and own != made:
+            yield name, own, made
     ours, theirs = dict(program.named_predictors()), dict(new.named_predictors())
     if list(ours) != list(theirs):
         yield "the list of predictors", list(ours), list(theirs)
     for name, predictor in ours.items():
         if name in theirs:
-            here, there = predictor.signature.signature, theirs[name].signature.signature
-            if here != there:
-                yield f"the signature of {name}", here, there
+            own, made = predictor.signature.signature, theirs[name].signature.signature
+            if own != made:
+                yield f"the signature of {name}", own, made
             if predictor.config != theirs[name].config:
                 yield f"the config of {name}", predictor.config, theirs[name].config
 

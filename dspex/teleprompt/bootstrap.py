@@ -131,8 +131,8 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
         demos: dict[PredictorName, list[Demo]] = {}
         for name in state.task.student.predictors:
             bootstrapped = state.demos.get(name, [])[: self.max_bootstrapped_demos]
-            room = max(0, min(self.max_labeled_demos - len(bootstrapped), len(rest)))
-            demos[name] = [*bootstrapped, *(RowDemo(index=index) for index in rng.sample(rest, room))]
+            remaining = max(0, min(self.max_labeled_demos - len(bootstrapped), len(rest)))
+            demos[name] = [*bootstrapped, *(RowDemo(index=index) for index in rng.sample(rest, remaining))]
         return Candidate(fresh=True, demos=demos, compiled=True)
 
     def demands(self, task: Task) -> CostPlan:

@@ -15,7 +15,7 @@ from dspex.teleprompt.optimizer import Optimizer
 from dspex.teleprompt.runner_protocol import Evaluation, Runner, Task
 
 Stopped = bool | Literal["budget"]
-"""Whether a run ended before its time: because it was told to, or because it had spent its budget."""
+"""Whether a run ended early: by a user's order (True), or because its budget was used up (``"budget"``)."""
 
 
 class Phase(StrEnum):

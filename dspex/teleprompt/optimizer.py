@@ -117,8 +117,7 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
             trainset: Examples with their input fields marked (`Example.with_inputs`).
             teacher: Another program of the same structure to learn from.
             valset: Examples to compare candidates on, for optimizers that compare any.
-            budget: What the run may spend at most. When there is no room left in it, the best program so far is
-                returned.
+            budget: What the run may spend at most. When it is used up, the best program so far is returned.
 
         Raises:
             UsageError: bad input; no LM call was made.

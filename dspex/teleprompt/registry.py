@@ -19,7 +19,7 @@ from dspex.teleprompt.optimizer import Optimizer
 OPTIMIZERS: dict[str, type[Optimizer[Any]]] = {each.name: each for each in (LabeledFewShot, BootstrapFewShot)}
 
 _CODE = ("metric", "teacher_settings")
-"""Arguments that are code or hold secrets: they travel by name, not here."""
+"""Arguments that are code or hold secrets: they travel by name, not as values."""
 
 
 def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code: Any) -> Optimizer[Any]:

@@ -24,7 +24,7 @@ from dspex.runner.references import ProgramRef
 from dspex.runner.run_id import checked_run_id, new_run_id, slug
 from dspex.store import Store
 from dspex.teleprompt.optimizer import Optimizer
-from dspex.temporal.connection import connect, knows_search_attributes, task_queue_in_force
+from dspex.temporal.connection import chosen_task_queue, connect, knows_search_attributes
 from dspex.temporal.contracts.batch import EVALUATE_BY_BATCH, BatchOptions, EvaluateByBatchJob
 from dspex.temporal.contracts.finetune import FINETUNE, FinetuneResult, FinetuneSpec
 from dspex.temporal.contracts.optimize import (
@@ -94,7 +94,7 @@ class Client:
 
         temporal = await connect(address or settings.temporal, namespace)
         opened = store if isinstance(store, Store) else Store.open(store)
-        return cls(temporal, opened, task_queue_in_force(task_queue), await knows_search_attributes(temporal))
+        return cls(temporal, opened, chosen_task_queue(task_queue), await knows_search_attributes(temporal))
 
     @traced("optimize")
     async def optimize(

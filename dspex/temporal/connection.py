@@ -23,7 +23,7 @@ class TemporalNotReachableError(DSPyError):
     """No Temporal server answers at the address."""
 
 
-def task_queue_in_force(given: str | None = None) -> str:
+def chosen_task_queue(given: str | None = None) -> str:
     """The queue: as given, as configured, ``DSPEX_TASK_QUEUE``, ``TEMPORAL_TASK_QUEUE``, or ``dspex``."""
     from dspex.settings import settings
 
@@ -47,11 +47,11 @@ async def connect(address: str | None = None, namespace: str | None = None) -> T
     if namespace is not None:
         config["namespace"] = namespace
     target = config.setdefault("target_host", LOCAL)
-    told = telemetry()
-    if told is not None:
+    current = telemetry()
+    if current is not None:
         from dspex.temporal.tracing import RunTracing
 
-        config["interceptors"] = [RunTracing(told)]
+        config["interceptors"] = [RunTracing(current)]
     try:
         return await TemporalClient.connect(**config, data_converter=pydantic_data_converter)
     except (RPCError, RuntimeError, OSError) as error:

@@ -76,7 +76,7 @@ def _durable_request(
 
     Raises:
         LMUnsupportedFeatureError: the LM's provider is not one that workers know.
-        UsageError: the LM has its key in it, or is a class of the user's own.
+        UsageError: the LM has its key in it, or its class is the user's.
     """
     from dspex.clients import LM
 

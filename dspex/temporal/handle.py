@@ -1,4 +1,4 @@
-"""What a handle on any durable run can do: a run is told by its id, is under way or not, and can be watched."""
+"""What a handle on any durable run can do: it has an id and a status, and can be watched."""
 
 from __future__ import annotations
 

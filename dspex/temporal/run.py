@@ -177,8 +177,8 @@ class Run(RunHandle[Progress]):
         try:
             await with_reconnects(lambda: self._handle.execute_update(name, args=arguments))
         except RPCError as error:
-            told = name.replace("_", " its ")
-            raise UsageError(f"The run {self.id!r} cannot {told}: {error.message}.") from error
+            order = name.replace("_", " its ")
+            raise UsageError(f"The run {self.id!r} cannot {order}: {error.message}.") from error
 
     async def _query(self, handle: WorkflowHandle[Any, Any]) -> Progress | None:
         from datetime import timedelta

@@ -45,7 +45,7 @@ def lm_state(lm: BaseLM | None, role: str = "the program") -> dict[str, Any]:
 
     Raises:
         LMNotConfiguredError: there is none.
-        UsageError: its key is in its arguments, or it is a class of the user's own.
+        UsageError: its key is in its arguments, or its class is the user's.
     """
     if lm is None:
         raise LMNotConfiguredError(f'No LM for {role}. Set one: dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).')
@@ -86,7 +86,7 @@ def teacher_lm(optimizer: Optimizer[Any]) -> dict[str, Any] | None:
 
 
 def empty_spec(student: ProgramRef, lm: BaseLM | None) -> RunSpec:
-    """A spec without an id with what the settings in force say: LM, adapter, failures allowed."""
+    """A spec without an id with the current settings: LM, adapter, failures allowed."""
     return RunSpec(
         run_id="",
         student=student,

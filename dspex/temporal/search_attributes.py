@@ -1,6 +1,6 @@
 """The search attributes that runs can be found by in the Temporal Web UI.
 
-Few and prefixed: a namespace has room for ten keywords and three numbers in all.
+Few and prefixed: a namespace takes ten keywords and three numbers in all.
 """
 
 from temporalio.common import SearchAttributeKey

@@ -1,5 +1,7 @@
-"""Marks in the trace of a durable run, made by its workflow. Here, and not in `tracing`, so that nothing is loaded for
-runs that nobody traces."""
+"""Marks in the trace of a durable run, made by its workflow.
+
+A module apart from `tracing`, so that OpenTelemetry is not loaded for runs that nobody traces.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +18,5 @@ def mark(name: str, **attributes: Any) -> None:
     if _TRACED in workflow.extern_functions():
         from temporalio.contrib.opentelemetry.workflow import completed_span
 
-        told = {f"dspex.{key}": value for key, value in attributes.items() if value is not None}
-        completed_span(name, attributes=told)
+        named = {f"dspex.{key}": value for key, value in attributes.items() if value is not None}
+        completed_span(name, attributes=named)

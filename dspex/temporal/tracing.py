@@ -25,8 +25,8 @@ class RunTracing(TracingInterceptor):
     """Temporal's tracing, without what would fill a trace (queries: progress is asked for all the time) or tell too
     much (the words of errors, which are content)."""
 
-    def __init__(self, told: Telemetry) -> None:
-        super().__init__(_Discreet(told))
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__(_Discreet(telemetry))
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         return _QueriesUntraced(super().intercept_client(next), next)
@@ -64,17 +64,17 @@ class _WithPlace(ActivityInboundInterceptor):
 class _Discreet(trace.Tracer):
     """A tracer whose spans say which error there was, and not in which words."""
 
-    def __init__(self, told: Telemetry) -> None:
-        self._told = told
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
 
     def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
-        return _DiscreetSpan(self._told, self._told.tracer.start_span(*args, **kwargs))
+        return _DiscreetSpan(self._telemetry, self._telemetry.tracer.start_span(*args, **kwargs))
 
     @contextmanager
     def start_as_current_span(self, *args: Any, **kwargs: Any) -> Iterator[trace.Span]:  # type: ignore[override]
         options = {"record_exception": False, "set_status_on_exception": False}
-        with self._told.tracer.start_as_current_span(*args, **{**kwargs, **options}) as span:
-            discreet = _DiscreetSpan(self._told, span)
+        with self._telemetry.tracer.start_as_current_span(*args, **{**kwargs, **options}) as span:
+            discreet = _DiscreetSpan(self._telemetry, span)
             try:
                 yield discreet
             except BaseException as error:
@@ -85,9 +85,9 @@ class _Discreet(trace.Tracer):
 class _DiscreetSpan(trace.NonRecordingSpan):
     """Of a span only what Temporal's interceptor uses, and of errors only their kind."""
 
-    def __init__(self, told: Telemetry, span: trace.Span) -> None:
+    def __init__(self, telemetry: Telemetry, span: trace.Span) -> None:
         super().__init__(span.get_span_context())
-        self._told = told
+        self._telemetry = telemetry
         self._span = span
 
     def set_attribute(self, key: str, value: Any) -> None:
@@ -98,12 +98,12 @@ class _DiscreetSpan(trace.NonRecordingSpan):
 
     def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
         if not isinstance(exception, ApplicationError):
-            self._told.failed(self._span, exception)
+            self._telemetry.failed(self._span, exception)
             return
         kind = exception.type or type(exception).__name__
         self._span.set_attribute(ERROR_TYPE, kind)
         if exception.category is not ApplicationErrorCategory.BENIGN:  # benign ones are waited out
-            words = str(exception) if self._told.captures else kind
+            words = str(exception) if self._telemetry.captures else kind
             self._span.set_status(trace.Status(trace.StatusCode.ERROR, words))
 
     def end(self, end_time: int | None = None) -> None:

@@ -20,6 +20,8 @@ from dspex.errors import DSPyError
 from dspex.runner.imports import AllowedModules
 from dspex.store import Store
 from dspex.temporal.contracts.optimize import DEFAULT_TASK_QUEUE
+from dspex_activities import RunCache, all_activities
+from dspex_workflows import ALL_WORKFLOWS
 
 CHUNKS_AT_ONCE = 16
 """Activities in flight on one worker. Each holds dozens of calls; the LM client bounds those."""
@@ -34,8 +36,8 @@ _COLLECT_AFTER = (50_000, 10, 10)
 # A dead worker's workflows move on as soon as these pass; the defaults (10 s) would stall a run for longer.
 _STICKY = timedelta(seconds=2)
 
-# By default the SDK holds heartbeats back for most of their timeout, and a beat lost then would end the attempt.
-_BEAT = timedelta(seconds=1)
+# By default the SDK holds heartbeats back for most of their timeout, and one lost then would end the attempt.
+_HEARTBEAT = timedelta(seconds=1)
 
 
 def make_worker(
@@ -51,15 +53,12 @@ def make_worker(
 
     Args:
         client: A connection made by `dspex.temporal.connection.connect`.
-        imports: The only code that runs may name here.
+        imports: The only code that runs may name.
         store: The store that all workers of the queue share.
         task_queue: The queue to poll.
         max_chunks: Activities in flight at once.
         max_cached_workflows: Workflows kept in memory; 0 replays at every task (for tests).
     """
-    from dspex_activities import RunCache, all_activities
-    from dspex_workflows import ALL_WORKFLOWS
-
     return Worker(
         client,
         task_queue=task_queue,
@@ -70,13 +69,13 @@ def make_worker(
         max_concurrent_activities=max_chunks,
         max_cached_workflows=max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=_STICKY,
-        max_heartbeat_throttle_interval=_BEAT,
+        max_heartbeat_throttle_interval=_HEARTBEAT,
         graceful_shutdown_timeout=_DRAIN,
     )
 
 
 def sandbox() -> SandboxedWorkflowRunner:
-    """The sandbox that workflows run in. `dspex` itself is let through: its core is pure (STYLE), and heavy."""
+    """The sandbox that workflows run in. `dspex` itself is let through: its core is pure, and slow to import."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "dspex", "orjson", "greenlet", "httpx", "aiohttp", "tenacity", "sqlalchemy", "json_repair", "opentelemetry"
     )
@@ -100,8 +99,6 @@ def collect_garbage_seldom() -> None:
 
 def replayer() -> Replayer:
     """A replayer of histories with the workflows, converter and sandbox of the workers."""
-    from dspex_workflows import ALL_WORKFLOWS
-
     return Replayer(
         workflows=ALL_WORKFLOWS,
         data_converter=pydantic_data_converter,

@@ -18,7 +18,7 @@ RETRY = RetryPolicy(
     non_retryable_error_types=[SETUP_ERROR, "PayloadsTooLarge"],
 )
 
-# Workers beat every second. A dead one is noticed within three, so that its work starts again elsewhere at once.
+# Workers send a heartbeat every second. A dead one is noticed within three; its work then starts again elsewhere.
 HEARTBEAT_TIMEOUT = timedelta(seconds=3)
 TASK_TIMEOUT = timedelta(seconds=5)
 

@@ -105,10 +105,10 @@ async def _serve(
     """Poll until the worker is stopped, or the server refuses it."""
     from temporalio.service import RPCError
 
-    from dspex.temporal.connection import task_queue_in_force
+    from dspex.temporal.connection import chosen_task_queue
     from dspex.worker.worker import CHUNKS_AT_ONCE, make_worker, serve
 
-    queue = task_queue_in_force(options.task_queue)
+    queue = chosen_task_queue(options.task_queue)
     worker = make_worker(
         client,
         imports,

@@ -98,4 +98,4 @@ class BatchReport(BaseModel):
     moved: bool = False
     trouble: str = ""
     lacking: str = ""
-    """Why some calls are not submitted: the run's budget has no room for them, as things are."""
+    """Why some calls are not submitted: the run's budget does not suffice for them at present."""

@@ -146,7 +146,7 @@ class EvaluateResult(BaseModel):
     calls_from_ledger: int = 0
     bill: BillPayload | None = None
     out_of_budget: str = ""
-    """What there was no room for in the run's budget; the evaluation then broke off, and has no score."""
+    """Which call the run's budget did not suffice for; the evaluation then broke off, and has no score."""
 
 
 class Inspection(BaseModel):
