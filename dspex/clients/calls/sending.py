@@ -100,7 +100,7 @@ async def _exchange(call: LMCall, limiter: EndpointLimiter, headers: Mapping[str
             raise call.wire.error(response)
         left = calls_left(response.headers, limiter.tokens_a_call)
         if left is not None:
-            limiter.rate.told(left)
+            limiter.rate.announced(left)
         body = scrub_body(response.body, *in_headers(call.headers))
         return body, call.wire.decode(body)
     except LMError as error:

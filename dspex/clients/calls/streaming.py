@@ -22,7 +22,7 @@ from dspex.settings import settings
 if TYPE_CHECKING:
     from dspex.clients.calls.call import LMCall
 
-_PATIENCE_SECONDS = 0.5
+_DRAIN_SECONDS = 0.5
 
 _DELTA: dict[str, Any] = dict.fromkeys(("content", "role", "reasoning_content", "tool_calls", "function_call"))
 _SUBSTANCE = ("content", "reasoning_content", "tool_calls", "function_call", "provider_specific_fields")
@@ -134,7 +134,7 @@ async def _receive(call: LMCall, showing: AnswerStream, response: OpenResponse) 
 async def _drain(pieces: AsyncIterator[bytes]) -> None:
     """Read to the end, so that the connection can be used again; but do not wait for a server that does not end."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in pieces:
                 pass
 

@@ -1,10 +1,20 @@
-"""How fast an endpoint takes calls: found out from what it turns away, as TCP finds out how fast a network is.
+"""How fast an endpoint accepts calls: found out from its refusals, as TCP's congestion control finds a network's speed.
 
-A pace begins without a limit, but not at once: a few calls, then more with every answer and every moment. When the
-endpoint turns calls away, the pace becomes what the endpoint was taking, and grows from there: fast until it is turned
-away again, which tells the limit, and by a fiftieth a second from then on (additive increase). A share of refusals that
-is the same at a lower pace is not about the pace (an endpoint that turns away one call in ten whatever the load), and
-is put up with, up to a point. Workers on several hosts each follow what the endpoint takes from them, and converge.
+The limiter is a token bucket (`_credit` tokens, refilled at `rate` calls a second, a call takes one) whose rate follows
+additive increase, multiplicative decrease:
+
+1. *Slow start.* At first there is no rate. The bucket holds `FIRST_CALLS`, and fills with every answer and every moment.
+2. *First refusals.* The rate becomes half of what the endpoint accepted lately. It then grows fast (it doubles in about
+   a second) until the endpoint refuses again, which shows its limit.
+3. *Following.* At each further refusal the rate becomes a little less (`_CAUTION`) than what the endpoint accepted
+   lately. In between it grows slowly: by about a fiftieth a second, more the longer there is no refusal.
+4. *Noise.* A share of refusals that stays the same at a clearly lower rate is not about the rate (an endpoint that
+   refuses one call in ten whatever the load). Up to `_MOST_NOISE` it is tolerated.
+5. *Quotas.* Refusals in a row that ask for a long rest mean that a quota for a stretch of time is used up: the rate then
+   spreads calls over such a stretch.
+
+Workers on several hosts each follow what the endpoint accepts from them, and converge. Algorithm: D. Chiu, R. Jain,
+"Analysis of the Increase and Decrease Algorithms for Congestion Avoidance" (1989), with the additions above.
 """
 
 from __future__ import annotations
@@ -13,25 +23,35 @@ import math
 from collections.abc import Callable
 
 FIRST_CALLS = 6
-"""Sent at once to an endpoint that nothing is known of."""
+"""Calls sent at once to an endpoint about which nothing is known."""
 
 _FREE_PER_SECOND = 40.0
+"""Tokens a second while there is no rate."""
 _FREE_PER_ANSWER = 1.1
+"""Tokens for each answer while there is no rate: more than one, so that the calls in flight grow."""
 _FREE = 1024.0
-"""Credit that is as good as no limit."""
+"""Tokens that are as good as no limit."""
 
 _MEMORY_SECONDS = 2.0
-"""What was taken is averaged over about so long."""
+"""The time constant of the average of what the endpoint accepted."""
 
 _SLACK = 0.03
+"""A share of refusals this much above the known noise is still noise."""
 _MOST_NOISE = 0.25
+"""The largest share of refusals that may count as noise."""
 _FEW = 20
+"""Calls at a low rate before their refusals say anything about noise."""
 _LOW = 0.85
+"""A rate below this share of the best one counts as low."""
 _FORGET = 0.97
+"""The best rate fades by this factor at each decrease."""
 _IN_A_ROW = 3
+"""Refusals in a row that are about the rate, whatever the noise."""
 _IN_A_ROW_IN_NOISE = 6
+"""The same, where there is noise."""
 
 _CAUTION = 0.95
+"""The new rate, as a share of what the endpoint accepted."""
 _SEARCH_STEP = 0.7
 """Added to the rate at each call while searching: it doubles in a second."""
 _STEP = 0.02
@@ -39,16 +59,23 @@ _STEP = 0.02
 _QUOTA_STEP = 0.001
 """The same, where a quota for a stretch of time is known."""
 _STEP_DOUBLES_SECONDS = 3.0
+"""Without a refusal the step doubles after this time, trebles after twice that, and so on."""
 _SLOWEST = 0.5
+"""Calls a second at least: an endpoint is probed every two seconds."""
 _SLOWEST_OF_QUOTA = 0.02
+"""The same under a quota: every 50 seconds."""
 _LONG_REST_SECONDS = 2.0
+"""A refusal that asks for this long a rest is about a quota."""
 
 
 class AdaptiveRateLimiter:
-    """When the next call may go, in seconds by `now`.
+    """Says when the next call may go to one endpoint. See this module for the algorithm.
 
-    Every call is announced by `sent`, whose number comes back with its outcome: what was sent before the pace last
-    changed tells nothing of the new one.
+    Every call is counted by `sent`, whose number comes back with its outcome: the outcome of a call that was sent before
+    the rate last changed says nothing about the new rate.
+
+    Args:
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -77,11 +104,11 @@ class AdaptiveRateLimiter:
         return max(self._rest_until - self._now(), 0.0)
 
     def limit(self, per_second: float | None) -> None:
-        """Never go faster than `per_second` calls, whatever the endpoint takes: the user knows its limit."""
+        """Never go faster than `per_second` calls a second, because the user knows the limit; None for no such limit."""
         self._limit = per_second
 
     def rest(self, seconds: float) -> None:
-        """Let no call go for so long."""
+        """Let no call go for this time."""
         self._rest_until = max(self._rest_until, self._now() + seconds)
 
     def wait(self) -> float:
@@ -95,10 +122,10 @@ class AdaptiveRateLimiter:
         return (1.0 - self._credit) / self._speed()
 
     def sent(self) -> int:
-        """A call goes. Its number is for `answered` or `refused`."""
+        """Count a call that goes now. Returns its number, for `refused`."""
         self._fill()
         if self._rate is not None and self._short:
-            self._rate += _SEARCH_STEP if self._searching else self._step * self._courage()
+            self._rate += _SEARCH_STEP if self._searching else self._step * self._acceleration()
         self._short = False
         self._credit -= 1.0
         self._sent += 1
@@ -109,13 +136,13 @@ class AdaptiveRateLimiter:
         return self._period
 
     def answered(self) -> None:
-        """The endpoint took a call."""
+        """The endpoint accepted a call."""
         if self._rate is None and self._limit is None:
             self._credit = min(self._credit + _FREE_PER_ANSWER, _FREE)
         self._in_a_row = 0
 
-    def told(self, calls_left: float) -> None:
-        """The endpoint said how many calls it would take now. At none, the limit is found without a refusal."""
+    def announced(self, calls_left: float) -> None:
+        """The endpoint said how many calls it would accept now. At none, the limit is found without a refusal."""
         if self._rate is None:
             self._credit = min(self._credit, calls_left)
             if calls_left < 1.0:
@@ -125,7 +152,7 @@ class AdaptiveRateLimiter:
             self._credit = min(self._credit, 0.0)
 
     def refused(self, number: int, retry_after: float = 0.0) -> None:
-        """The endpoint turned a call away, and asked for so many seconds of rest."""
+        """The endpoint refused call `number`, and asked for `retry_after` seconds of rest."""
         self._taken.add(-1.0)
         self._quota_taken -= 1
         self._in_a_row += 1
@@ -159,7 +186,7 @@ class AdaptiveRateLimiter:
         found = (_FREE_PER_SECOND if self._limit is None else math.inf) if self._rate is None else self._rate
         return found if self._limit is None else min(found, self._limit)
 
-    def _courage(self) -> float:
+    def _acceleration(self) -> float:
         """How much faster than usual to grow: the last refusal is long ago."""
         return 1.0 + (self._now() - self._period_began) / _STEP_DOUBLES_SECONDS
 
@@ -167,8 +194,8 @@ class AdaptiveRateLimiter:
         return self._rate is not None and self._rate < _LOW * self._best
 
     def _learn_noise(self) -> bool:
-        """Whether refusals turn out not to be about the pace: they come as often when it is well below what was taken
-        before, and not too often."""
+        """Whether refusals turn out not to be about the rate: they come as often when it is well below what the endpoint
+        accepted before, and not too often."""
         if self._low_sent < _FEW:
             return False
         share, self._low_sent, self._low_refused = self._low_refused / self._low_sent, 0, 0

@@ -1,8 +1,8 @@
-"""Who may call an endpoint, and when: at most so many at once, no faster than it takes, and not while it is down.
+"""The limiter of one endpoint: so many calls at once, no faster than it accepts, and none while it is down.
 
-How fast it takes calls is found out by `pace`; whether it is down, by `breaker`. Callers wait in order of arrival. Who
-comes again after a refusal goes before all others: the first calls after a rest are the ones most likely to be taken,
-and it has fewer tries left.
+`AdaptiveRateLimiter` finds out how fast the endpoint accepts calls, `CircuitBreaker` whether it is down. Callers wait in
+order of arrival. A caller that comes again after a refusal goes before all others: the first calls after a rest are the
+ones most likely to be accepted, and it has fewer tries left.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from dspex.clients.resilience.adaptive_rate import AdaptiveRateLimiter
 from dspex.clients.resilience.circuit_breaker import CircuitBreaker
 from dspex.errors import LMError, LMRateLimitError, LMServerError
 
-PATIENCE_SECONDS = 60.0
-"""A rest longer than this is not waited for here: the call fails, and who called decides (a durable timer, say)."""
+LONGEST_WAIT_SECONDS = 60.0
+"""The limiter does not wait longer than this: the call fails, and its caller decides (by a durable timer, say)."""
 
 
 class EndpointLimiter:
-    """The calls under way to one endpoint with one key, from one event loop."""
+    """Admits the calls to one endpoint with one key, from one event loop.
+
+    Args:
+        name: The endpoint, for messages.
+        now: A monotonic clock, in seconds.
+    """
 
     def __init__(self, name: str = "The endpoint", now: Callable[[], float] = time.monotonic) -> None:
         self.rate = AdaptiveRateLimiter(now)
@@ -33,13 +38,19 @@ class EndpointLimiter:
         self._alarm: asyncio.TimerHandle | None = None
 
     async def enter(self, limit: int, again: bool = False, per_second: float | None = None) -> int:
-        """Wait for one of `limit` places, and for one's turn if there are to be no more than `per_second` calls.
+        """Wait until the call may go. When it has ended, say how (`answered`, `refused`, ...), and then `leave`.
 
-        If the call is refused, say so with the number returned. Then `leave`.
+        Args:
+            limit: Calls in progress at once, at most.
+            again: Whether this is a further try of a call, which goes before all others.
+            per_second: Calls a second, at most; None if the user knows no limit.
+
+        Returns:
+            The call's number, for `refused`.
 
         Raises:
-            LMRateLimitError: the endpoint asked for a rest longer than `PATIENCE_SECONDS`.
-            LMServerError: the endpoint is down, and left alone for now.
+            LMRateLimitError: the endpoint asked for a rest longer than `LONGEST_WAIT_SECONDS`.
+            LMServerError: the endpoint is down, and no call goes to it for now.
         """
         self.breaker.admit()
         self.rate.limit(per_second)
@@ -58,20 +69,22 @@ class EndpointLimiter:
             raise
 
     def calls_per_second(self, rpm: float | None, tpm: float | None, tokens: float) -> float | None:
-        """The pace that limits of requests and tokens a minute come to; a call is taken to use what the last ones did,
-        or `tokens` if it is the first."""
+        """The calls a second that limits of requests (`rpm`) and tokens (`tpm`) a minute allow; None if there is no limit.
+
+        A call is expected to use as many tokens as the last ones did, or `tokens` if it is the first.
+        """
         by_tokens = None if tpm is None else tpm / 60 / max(self.tokens_a_call or tokens, 1.0)
         limits = [each for each in (None if rpm is None else rpm / 60, by_tokens) if each is not None]
         return min(limits) if limits else None
 
     @property
     def active(self) -> int:
-        """Calls under way."""
+        """Calls in progress."""
         return self._active
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for a place or for their turn."""
+        """Calls that wait to be admitted."""
         return len(self._waiting)
 
     def leave(self) -> None:
@@ -79,19 +92,19 @@ class EndpointLimiter:
         self._admit()
 
     def answered(self) -> None:
-        """The endpoint took a call, whatever it said."""
+        """The endpoint answered a call, whatever it said."""
         self.breaker.succeeded()
         self.rate.answered()
 
     def used(self, tokens: int) -> None:
-        """A call came to so many tokens."""
+        """A call used this number of tokens."""
         self.tokens_a_call += (tokens - self.tokens_a_call) * (0.1 if self.tokens_a_call else 1.0)
 
     def refused(self, number: int, seconds: float) -> bool:
-        """The endpoint turned a call away and asked for `seconds` of rest. Whether all calls now wait for that."""
+        """The endpoint refused call `number` and asked for `seconds` of rest. Returns whether all calls now wait that long."""
         self.breaker.succeeded()
         self.rate.refused(number, seconds)
-        if seconds > PATIENCE_SECONDS or self._active == 1:
+        if seconds > LONGEST_WAIT_SECONDS or self._active == 1:
             self.rate.rest(seconds)
         self._admit()
         return seconds > 0 and self.rate.resting >= seconds - 0.05
@@ -100,14 +113,14 @@ class EndpointLimiter:
         """The endpoint did not answer, or with an error of its own."""
         self.breaker.failed()
         if self.breaker.state == "open":
-            self._send_away()
+            self._fail_waiting()
 
     def abandoned(self) -> None:
-        """A call that had its place was not made, or not to its end."""
+        """A call that was admitted was not made, or not to its end."""
         self.breaker.abandoned()
 
     def _admit(self) -> None:
-        """Let in, in order of arrival, as many as there are places for and as the pace allows."""
+        """Admit waiting calls, in order of arrival, as many as the limit and the rate allow."""
         while self._waiting:
             limit, place = self._waiting[0]
             if place.done():
@@ -123,8 +136,8 @@ class EndpointLimiter:
                 place.set_result(self.rate.sent())
 
     def _wait(self, seconds: float) -> None:
-        if self.rate.resting > PATIENCE_SECONDS:
-            self._send_away()
+        if self.rate.resting > LONGEST_WAIT_SECONDS:
+            self._fail_waiting()
             return
         loop = asyncio.get_running_loop()
         if self._alarm is not None:
@@ -137,8 +150,8 @@ class EndpointLimiter:
         self._alarm = None
         self._admit()
 
-    def _send_away(self) -> None:
-        """Nobody waits here for what takes too long."""
+    def _fail_waiting(self) -> None:
+        """Fail the waiting calls: the wait would be too long."""
         while self._waiting:
             _, place = self._waiting.popleft()
             if not place.done():

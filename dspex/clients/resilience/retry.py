@@ -1,4 +1,4 @@
-"""Trying again: after a rate limit, a failing server, a timeout or a broken connection, and after nothing else."""
+"""Retries: after a rate limit, a failing server, a timeout or a broken connection, and after nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from dspex.clients.resilience.limiter import PATIENCE_SECONDS
+from dspex.clients.resilience.limiter import LONGEST_WAIT_SECONDS
 from dspex.errors import LMError, LMRateLimitError, may_pass
 
 if TYPE_CHECKING:
@@ -20,11 +20,17 @@ _LONGEST_WAIT = 20.0
 
 
 async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int) -> T:
-    """The result of `attempt`, tried up to `num_retries` times again while its failure is one that may pass.
+    """The result of `attempt`, tried again while its failure may pass.
 
-    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for.
-    When an endpoint refuses call after call, it is the limiter that waits, for all callers alike. `attempt` is told
-    its number.
+    Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for. When an
+    endpoint refuses call after call, the limiter waits instead, for all callers alike.
+
+    Args:
+        attempt: Makes one try; called with its number, from 1.
+        num_retries: Tries after the first, at most.
+
+    Raises:
+        LMError: the last try's failure, or the first one that cannot pass.
     """
     try:
         return await attempt(1)
@@ -73,4 +79,4 @@ def _wait(state: RetryCallState) -> float:
 def _worth_waiting(error: BaseException) -> bool:
     if getattr(error, "final", False):
         return False
-    return may_pass(error) and (getattr(error, "retry_after", None) or 0.0) <= PATIENCE_SECONDS
+    return may_pass(error) and (getattr(error, "retry_after", None) or 0.0) <= LONGEST_WAIT_SECONDS

@@ -196,7 +196,7 @@ def test_an_endpoint_that_tells_what_is_left_need_not_refuse_to_be_understood() 
         pace.sent()
         now += 0.05
         pace.answered()
-        pace.told(left)
+        pace.announced(left)
     assert pace.rate is not None
     assert pace.wait()
 
