@@ -3,15 +3,15 @@
 The limiter is a token bucket (`_credit` tokens, refilled at `rate` calls a second, a call takes one) whose rate follows
 additive increase, multiplicative decrease:
 
-1. *Slow start.* At first there is no rate. The bucket holds `FIRST_CALLS`, and fills with every answer and every moment.
+1. *Slow start.* At first there is no rate. The bucket holds `FIRST_CALLS` and fills with every answer and moment.
 2. *First refusals.* The rate becomes half of what the endpoint accepted lately. It then grows fast (it doubles in about
    a second) until the endpoint refuses again, which shows its limit.
 3. *Following.* At each further refusal the rate becomes a little less (`_CAUTION`) than what the endpoint accepted
    lately. In between it grows slowly: by about a fiftieth a second, more the longer there is no refusal.
 4. *Noise.* A share of refusals that stays the same at a clearly lower rate is not about the rate (an endpoint that
    refuses one call in ten whatever the load). Up to `_MOST_NOISE` it is tolerated.
-5. *Quotas.* Refusals in a row that ask for a long rest mean that a quota for a stretch of time is used up: the rate then
-   spreads calls over such a stretch.
+5. *Quotas.* Refusals in a row that ask for a long rest mean that a quota for a stretch of time is used up: the rate
+   then spreads calls over such a stretch.
 
 Workers on several hosts each follow what the endpoint accepts from them, and converge. Algorithm: D. Chiu, R. Jain,
 "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance" (1989), with the additions above.
@@ -71,8 +71,8 @@ _LONG_REST_SECONDS = 2.0
 class AdaptiveRateLimiter:
     """Says when the next call may go to one endpoint. See this module for the algorithm.
 
-    Every call is counted by `sent`, whose number comes back with its outcome: the outcome of a call that was sent before
-    the rate last changed says nothing about the new rate.
+    `sent` counts a call and returns its number, which comes back with its outcome: the outcome of a call that was sent
+    before the rate last changed says nothing about the new rate.
 
     Args:
         now: A monotonic clock, in seconds.
@@ -104,7 +104,7 @@ class AdaptiveRateLimiter:
         return max(self._rest_until - self._now(), 0.0)
 
     def limit(self, per_second: float | None) -> None:
-        """Never go faster than `per_second` calls a second, because the user knows the limit; None for no such limit."""
+        """Never go faster than `per_second` calls a second, a limit that the user knows; None for no such limit."""
         self._limit = per_second
 
     def rest(self, seconds: float) -> None:
@@ -194,8 +194,8 @@ class AdaptiveRateLimiter:
         return self._rate is not None and self._rate < _LOW * self._best
 
     def _learn_noise(self) -> bool:
-        """Whether refusals turn out not to be about the rate: they come as often when it is well below what the endpoint
-        accepted before, and not too often."""
+        """Whether refusals turn out not to be about the rate: they come as often when it is well below what the
+        endpoint accepted before, and not too often."""
         if self._low_sent < _FEW:
             return False
         share, self._low_sent, self._low_refused = self._low_refused / self._low_sent, 0, 0
