@@ -1,8 +1,8 @@
-"""Telemetry: OpenTelemetry spans and metrics of calls, programs and runs. Off, and then free, unless somebody listens.
+"""Telemetry: OpenTelemetry spans and metrics of calls, programs and runs. Off, and then free, unless it is turned on.
 
-`switch` says whether anybody does. `lm_calls` tells of language-model calls in the GenAI semantic conventions,
-`listener` of modules, tools, evaluations and optimizers, `gauges` of limiters and breakers; `set_up` makes providers
-from the environment for those who have none, and `otlp_json` sends what they collect.
+`switch` says whether it is on. `listener` makes spans of modules, tools, evaluations and optimizers, `gauges` observes
+limiters and breakers (`dspex.clients.calls.telemetry` does the calls); `set_up` makes providers from the environment
+for processes that have none.
 """
 
 from dspex.observability.switch import span, telemetry, traced

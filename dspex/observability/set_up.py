@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -71,7 +72,7 @@ def _span_exporters() -> dict[str, Callable[[], Any]]:
     from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
     return {
-        "otlp": lambda: _official("trace_exporter", "OTLPSpanExporter") or _own("JsonSpanExporter"),
+        "otlp": lambda: _otlp("trace_exporter", "OTLPSpanExporter"),
         "console": lambda: ConsoleSpanExporter(out=sys.stderr),
         "none": lambda: None,
     }
@@ -81,28 +82,35 @@ def _metric_exporters() -> dict[str, Callable[[], Any]]:
     from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
 
     return {
-        "otlp": lambda: _official("metric_exporter", "OTLPMetricExporter") or _own("JsonMetricExporter"),
+        "otlp": lambda: _otlp("metric_exporter", "OTLPMetricExporter"),
         "console": lambda: ConsoleMetricExporter(out=sys.stderr),
         "none": lambda: None,
     }
 
 
-def _official(module: str, name: str) -> Any:
-    """OpenTelemetry's own exporter, where the package of the protocol that is asked for is installed."""
-    protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-    package = {"grpc": "grpc", "http/protobuf": "http"}.get(protocol)
-    if package is None:
+_PACKAGES = {
+    "http/protobuf": ("http", "dspex[otlp]"),
+    "grpc": ("grpc", "opentelemetry-exporter-otlp-proto-grpc"),
+}
+"""For each OTLP protocol, the last part of the exporter's package, and what to install for it."""
+
+
+def _otlp(module: str, name: str) -> Any:
+    """OpenTelemetry's exporter for the protocol that the environment asks for; None where it is not installed."""
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+    if protocol not in _PACKAGES:
+        _complain(f"OTEL_EXPORTER_OTLP_PROTOCOL={protocol}: dspex sends {' or '.join(_PACKAGES)} only.")
         return None
+    package, to_install = _PACKAGES[protocol]
     try:
         found = import_module(f"opentelemetry.exporter.otlp.proto.{package}.{module}")
     except ImportError:
-        if package == "grpc":
-            logger.warning(
-                "OTLP over gRPC needs opentelemetry-exporter-otlp-proto-grpc: sending JSON over HTTP instead."
-            )
+        _complain(f"Telemetry is not sent: OTLP over {protocol} needs a package: pip install '{to_install}'")
         return None
     return getattr(found, name)()
 
 
-def _own(name: str) -> Any:
-    return getattr(import_module("dspex.observability.otlp_json"), name)()
+@lru_cache(maxsize=16)
+def _complain(message: str) -> None:
+    """Warn once: spans and metrics miss the same package."""
+    logger.warning(message)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import base64
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from integration.raw_server import Asked, raw_server
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -56,6 +59,7 @@ class Collected:
 
     url: str = ""
     bodies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
     def spans(self) -> list[dict[str, Any]]:
         groups = [group for path, body in self.bodies if path == "/v1/traces" for group in body["resourceSpans"]]
@@ -67,14 +71,31 @@ class Collected:
         return {each["name"]: each for group in groups for scope in group["scopeMetrics"] for each in scope["metrics"]}
 
 
+_REQUESTS = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
+
+
+def _decoded(path: str, body: bytes) -> dict[str, Any]:
+    """A request of OTLP's in its JSON form, where ids are hexadecimal."""
+    message = _REQUESTS[path].FromString(body)
+    decoded: dict[str, Any] = MessageToDict(message, use_integers_for_enums=True)
+    for group in decoded.get("resourceSpans", ()):
+        for span in (span for scope in group["scopeSpans"] for span in scope["spans"]):
+            span.setdefault("parentSpanId", "")
+            for name in ("traceId", "spanId", "parentSpanId"):
+                span[name] = base64.b64decode(span[name]).hex()
+    return decoded
+
+
 @asynccontextmanager
 async def collector() -> AsyncIterator[Collected]:
     """A collector on loopback."""
     collected = Collected()
 
     async def take(asked: Asked) -> None:
-        collected.bodies.append((asked.line.split()[1], json.loads(asked.body)))
-        await asked.reply(200, b"{}", "Content-Type: application/json\r\n")
+        path = asked.line.split()[1]
+        collected.bodies.append((path, _decoded(path, asked.body)))
+        collected.headers.append(asked.headers)
+        await asked.reply(200, b"", "Content-Type: application/x-protobuf\r\n")
 
     async with raw_server(take) as server:
         collected.url = server.url.removesuffix("/v1")

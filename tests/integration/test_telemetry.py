@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 from integration.collector import Collected, Heard, attributes, collector
 from integration.raw_server import RawServer, completion, raw_server, refusing, saying
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 import dspex
 from dspex.clients.resilience import retry
 from dspex.errors import AdapterParseError, LMAuthError
 from dspex.observability import conventions as names
-from dspex.observability.otlp_json import JsonMetricExporter, JsonSpanExporter
+from dspex.observability import set_up
 from dspex.settings import context
 from dspex.store import Store
 
@@ -247,7 +249,7 @@ async def test_gauges_say_how_it_stands_with_endpoints(model: RawServer, heard: 
 
 
 async def test_collector_gets_spans_and_metrics_as_otlp(heard: Heard, model: RawServer, monkeypatch: Any) -> None:
-    """Through our own exporters: the official ones are another package."""
+    """Through the exporters of the extra ``otlp``."""
     model.script = [refusing(503)]
     await lm_at(model).acall("hi")
     async with collector() as collected:
@@ -255,13 +257,14 @@ async def test_collector_gets_spans_and_metrics_as_otlp(heard: Heard, model: Raw
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b")
         await asyncio.to_thread(_export, heard)
     _check_otlp(heard, collected, model)
+    assert {headers["api-key"] for headers in collected.headers} == {"a b"}
 
 
 def _export(heard: Heard) -> None:
-    JsonSpanExporter().export(heard.spans)
+    set_up._span_exporters()["otlp"]().export(heard.spans)
     data = heard._reader.get_metrics_data()
     assert data is not None
-    JsonMetricExporter().export(data)
+    set_up._metric_exporters()["otlp"]().export(data)
 
 
 def _check_otlp(heard: Heard, collected: Collected, model: RawServer) -> None:
@@ -284,12 +287,23 @@ def _check_otlp(heard: Heard, collected: Collected, model: RawServer) -> None:
     assert metrics["dspex.client.breaker.state"]["gauge"]["dataPoints"]
 
 
-async def test_collector_that_is_away_is_complained_of_once(
-    heard: Heard, model: RawServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_collector_that_is_away_costs_telemetry_and_nothing_else(
+    heard: Heard, model: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await lm_at(model).acall("hi")
+    assert await lm_at(model).acall("hi")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    exporter = JsonSpanExporter()
-    for _ in range(3):
-        await asyncio.to_thread(exporter.export, heard.spans)
-    assert len([record for record in caplog.records if "Telemetry is lost" in record.message]) == 1
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    exporter = set_up._span_exporters()["otlp"]()
+    assert await asyncio.to_thread(exporter.export, heard.spans) is SpanExportResult.FAILURE
+
+
+def test_missing_exporter_is_named_once_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_up._complain.cache_clear()
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.metric_exporter", None)
+    assert set_up._span_exporters()["otlp"]() is None
+    assert set_up._metric_exporters()["otlp"]() is None
+    assert [record.message for record in caplog.records if "pip install 'dspex[otlp]'" in record.message] != []
+    assert len(caplog.records) == 1

@@ -1,8 +1,8 @@
 """The limiter of one endpoint: so many calls at once, no faster than it accepts, and none while it is down.
 
 `AdaptiveRateLimiter` finds out how fast the endpoint accepts calls, `CircuitBreaker` whether it is down. Callers wait
-in order of arrival. A caller that comes again after a refusal goes before all others: the first calls after a rest are the
-ones most likely to be accepted, and it has fewer tries left.
+in order of arrival. A caller that comes again after a refusal goes before all others: the first calls after a rest are
+the ones most likely to be accepted, and it has fewer tries left.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class EndpointLimiter:
         self.tokens_a_call += (tokens - self.tokens_a_call) * (0.1 if self.tokens_a_call else 1.0)
 
     def refused(self, number: int, seconds: float) -> bool:
-        """The endpoint refused call `number` and asked for `seconds` of rest. Returns whether all calls now wait that."""
+        """The endpoint refused call `number` and asked for `seconds` of rest. Returns whether all calls wait now."""
         self.breaker.succeeded()
         self.rate.refused(number, seconds)
         if seconds > LONGEST_WAIT_SECONDS or self._active == 1:
