@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+
+from support.waiting import wait_until as wait_until
 
 from dspex.temporal.server import EmbeddedServer, dies_with_parent, free_port
 
@@ -35,16 +35,6 @@ async def main():
 asyncio.run(main())
 os._exit(0)
 """
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Poll until `condition` gives something true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"Not within {seconds:.0f} s: {what}")
 
 
 class Cluster:

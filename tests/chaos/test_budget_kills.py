@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from chaos.cluster import Cluster, kill, wait_until
 from durable import task
-from durable.polling import until
 from durable.task import right_kind
+from support.waiting import until
 
 import dspex
 from dspex.settings import configure, reset

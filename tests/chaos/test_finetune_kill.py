@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from chaos.cluster import Cluster, kill
-from durable.polling import until
 from finetune_provider import FakeOpenAI, examples, over_http
+from support.waiting import until
 
 import dspex
 from dspex.finetuning.polling import Polling
@@ -69,7 +69,7 @@ async def test_worker_killed_before_it_hears_what_it_asked_for_makes_nothing_twi
     with over_http(provider) as url:
         cluster.start_worker()
         run = await start(client, url)
-        await until(lambda: _holds(killed), f"the worker is killed at {moment}", 60.0)
+        await until(lambda: _holds(killed), f"the worker is killed at {moment}")
         cluster.start_worker()
         result = await run.result()
     assert (result.job_id, result.file_id) == ("ftjob-1", "file-1")
@@ -87,10 +87,10 @@ async def test_worker_and_server_killed_again_and_again_end_with_one_job_of_the_
     cluster.start_lm("--tuning-seconds", "6")
     worker = cluster.start_worker()
     run = await start(client, cluster.lm_url)
-    await until(lambda: _count(cluster, "files", 1), "the file is uploaded", 60.0)
+    await until(lambda: _count(cluster, "files", 1), "the file is uploaded")
     kill(worker)
     worker = cluster.start_worker()
-    await until(lambda: _count(cluster, "fine_tuning/jobs", 1), "the job is created", 60.0)
+    await until(lambda: _count(cluster, "fine_tuning/jobs", 1), "the job is created")
     kill(worker)
     cluster.kill_server()
     cluster.start_server()

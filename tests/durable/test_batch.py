@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 import dspex
 from dspex.settings import configure, reset
@@ -16,7 +17,6 @@ from dspex.temporal.contracts.batch import BatchOptions
 from dspex.temporal.run import Run, RunCancelledError, RunFailedError
 from durable import task
 from durable.conftest import Worker
-from durable.polling import until
 from durable.task import right_kind
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "batch"))

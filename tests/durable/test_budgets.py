@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 import dspex
 from dspex.errors import BudgetExceededError, LMConfigurationError
@@ -19,7 +20,6 @@ from dspex.temporal.run import Run
 from dspex_practice import PracticeServer
 from durable import task
 from durable.conftest import Worker
-from durable.polling import until
 from durable.task import right_kind
 
 pytestmark = pytest.mark.integration

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from finetune_provider import FakeOpenAI, examples, over_http
+from support.waiting import until
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
 import dspex
@@ -26,7 +27,6 @@ from dspex.temporal.search_attributes import OPTIMIZER, PROGRAM
 from dspex.temporal.server import EmbeddedServer
 from dspex.worker.worker import replayer
 from durable.conftest import Worker
-from durable.polling import until
 from durable.task import KEY_VARIABLE, SECRET
 
 pytestmark = pytest.mark.integration

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from chaos.cluster import wait_until
+from support.waiting import until
 
 import dspex
 from dspex.errors import StoreFullError
@@ -19,7 +20,6 @@ from dspex.temporal.client import Client
 from dspex_practice import PracticeServer
 from durable import task
 from durable.conftest import Worker
-from durable.polling import until
 from durable.task import right_kind
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration]

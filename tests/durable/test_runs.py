@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.waiting import until
 from temporalio.client import WorkflowExecutionStatus
 
 import dspex
@@ -21,7 +22,6 @@ from dspex.temporal.server import free_port
 from dspex_practice import PracticeOptions, PracticeServer
 from durable import task
 from durable.conftest import Worker
-from durable.polling import until
 from durable.task import right_kind
 
 pytestmark = pytest.mark.integration

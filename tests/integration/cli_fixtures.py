@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from support.waiting import wait_until as wait_until
 
 _WITHIN_S = 60.0
 
@@ -134,14 +135,6 @@ def end(process: Process) -> None:
     finally:
         process.popen.kill()
         process.popen.wait()
-
-
-def wait_until(condition: Any, otherwise: Any) -> None:
-    """Poll until `condition()` holds; fail, with what `otherwise()` says, when it does not for a minute."""
-    deadline = time.monotonic() + _WITHIN_S
-    while not condition():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.05)
 
 
 def environment(store: Path, temporal: str, queue: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import anthropic
 import openai
 from google import genai
 from google.genai import errors, types
+from support.waiting import wait_until
 
 from dspex_practice import PracticeServer
 
@@ -68,7 +68,11 @@ def patient(call: Callable[[], T]) -> T:
 
 def until(look: Callable[[], T], ended: Callable[[T], bool]) -> T:
     """What `look` sees when it has `ended`."""
-    deadline = time.monotonic() + 20
-    while not ended(found := look()):
-        assert time.monotonic() < deadline, found
-    return found
+    seen: list[T] = []
+
+    def looked() -> bool:
+        seen[:] = [look()]
+        return ended(seen[0])
+
+    wait_until(looked, lambda: seen, every=0.01)
+    return seen[0]

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from aiohttp import web
+from support.waiting import until
 
 from dspex import settings as configuration
 from dspex.clients import LM, drain
@@ -339,9 +340,3 @@ async def test_process_ends_without_a_warning(provider: Provider, store_url: str
     assert err.decode() == ""
     asked = ("sync", "loop 0", "loop 1", "rough", "again")
     assert out.decode().split("\n")[:-1] == [f"['answer to {one}']" for one in asked]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is waited for is at the other end of a socket
-            await asyncio.sleep(0.001)

@@ -8,13 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
+from support.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
@@ -47,21 +46,18 @@ def run(folder: Path) -> str:
     return printed.read_text()
 
 
-def until(condition: Callable[[], Any], demo: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert demo.poll() is None, "the demo has ended"
-        assert time.monotonic() < deadline, "not within two minutes"
-        time.sleep(0.05)
-
-
 def killed_half_way(folder: Path) -> int:
     """Start the demo, kill it and all its processes when some calls are paid, and return how many it said were."""
     printed = folder.parent / "printed"
     with printed.open("w") as out:
         demo = start(folder, out)
         try:
-            until(lambda: re.search(r"[3-9]\d LM calls paid so far", printed.read_text()), demo)
+            wait_until(
+                lambda: demo.poll() is not None or re.search(r"[3-9]\d LM calls paid so far", printed.read_text()),
+                printed.read_text,
+                seconds=120,
+            )
+            assert demo.poll() is None, "the demo has ended"
         finally:
             notes = folder / "demo.json"
             others = json.loads(notes.read_text())["processes"].values() if notes.exists() else []

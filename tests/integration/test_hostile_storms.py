@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from durable import task
-from durable.polling import until
 from integration.raw_server import Asked, Behaviour, RawServer, completion, raw_server, refusing, saying
 from integration.virtual_time import run_virtually
+from support.waiting import until
 
 import dspex
 from dspex.errors import LMRateLimitError

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import openai
 import pytest
+from support.waiting import wait_until
 
 from dspex.errors import UsageError
 from dspex_practice import PracticeOptions, PracticeServer
@@ -42,12 +42,6 @@ def calling(server: PracticeServer) -> openai.OpenAI:
 
 def ask(client: openai.OpenAI, text: str, **more: Any) -> Any:
     return client.chat.completions.create(model="any-model", messages=[{"role": "user", "content": text}], **more)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 def raw(server: PracticeServer, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from provider import Provider
+from support.waiting import until
 
 import dspex
 from dspex.clients.batch.local import BatchWaitPolicy, batch_api
@@ -34,14 +35,6 @@ def lm(provider: Provider, store: Store) -> Iterator[dspex.LM]:
 
 def by_batch(**options: Any) -> Any:
     return batch_api(patience=SOON, uncertain_seconds=0.3, **options)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It never came to that")
 
 
 async def two_steps(lm: dspex.LM, number: int) -> str:

@@ -17,8 +17,8 @@ from dspex.clients.cost.pricing import cost_usd
 from dspex.clients.prepare import prepare
 from dspex.errors import LMConfigurationError
 from dspex.store import Store
-from dspex.store.batches import BatchRequest
-from dspex.store.budgets import CostUpperBound
+from dspex.store.records.batch import BatchRequest
+from dspex.store.records.budget import CostUpperBound
 from dspex_practice import PracticeOptions, PracticeServer
 
 KINDS = ["openai", "anthropic", "gemini"]

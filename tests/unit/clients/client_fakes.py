@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from support.waiting import until as until
 
 from dspex.clients.http.transport import RawResponse
 from dspex.store.records.budget import BudgetExhausted, Payer
@@ -87,10 +89,3 @@ class MemoryLedger:
 
     async def release(self, key: str) -> None:
         self.claims.discard(key)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until `condition` holds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for is inside the code under test
-            await asyncio.sleep(0)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from polling import until
 from sqlalchemy import Table, func, select, update
+from support.waiting import until
 
 from dspex.errors import NotInStoreError, UsageError
 from dspex.store import Store

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from entries import entry
-from polling import until
 from sqlalchemy import select
+from support.waiting import until
 
 from dspex.errors import StoreError
 from dspex.store import Bill, Held, Hit, Store, Won

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from entries import entry
 from processes import end, go, line, start
+from support.waiting import until
 
 from dspex.store import Held, Hit, Store, Won
 
@@ -70,9 +71,11 @@ async def test_frozen_process_loses_its_claims_and_its_late_answer(tmp_path: Pat
     try:
         assert line(process) == "Won()"
         process.send_signal(signal.SIGSTOP)
-        async with asyncio.timeout(60):
-            while await store.ledger.claim("key") != Won():  # noqa: ASYNC110 - no event of this loop tells
-                await asyncio.sleep(0.05)
+
+        async def won() -> bool:
+            return await store.ledger.claim("key") == Won()
+
+        await until(won, "the claim of the frozen process lapses")
         await store.ledger.record(entry(response=b"ours"))
         process.send_signal(signal.SIGCONT)
         go(process)
