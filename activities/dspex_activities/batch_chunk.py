@@ -6,11 +6,11 @@ import time
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
-from dspex.clients.batch.suspension import Suspension
 from temporalio import activity
 
-from dspex.clients.batch.requests import Collected
-from dspex.clients.batch.target import KeyRing
+from dspex.clients.batch.credentials import Credentials
+from dspex.clients.batch.partial_execution import PartialExecution
+from dspex.clients.batch.requests import BatchRequests
 from dspex.clients.calls.batch_collector import collecting
 from dspex.clients.calls.scope import Usage
 from dspex.errors import BudgetExceededError
@@ -39,10 +39,10 @@ class CollectChunks:
         began = time.monotonic()
         run = await self._cache.run(chunk.spec)
         owner = owner_of(chunk.run_id, chunk.first_execution_id, chunk.path)
-        collected = Collected(run.store, owner, KeyRing(), durable=True, attempts=chunk.attempts)
-        suspension = Suspension(collected, settle_seconds=chunk.settle, ordinary=chunk.ordinary)
-        rows = _SuspendedRows(
-            suspension, run, chunk.first_execution_id, chunk.path, chunk.data, range(chunk.start, chunk.stop)
+        requests = BatchRequests(run.store, owner, Credentials(), durable=True, attempts=chunk.attempts)
+        execution = PartialExecution(requests, settle_seconds=chunk.settle, ordinary=chunk.ordinary)
+        rows = _PartialRows(
+            execution, run, chunk.first_execution_id, chunk.path, chunk.data, range(chunk.start, chunk.stop)
         )
         progress.of(rows)
         step = ExampleStep(
@@ -50,26 +50,28 @@ class CollectChunks:
         )
         out_of_budget = ""
         try:
-            with collecting(suspension):
+            with collecting(execution):
                 await rows.work_through(chunk.candidate, evaluate_example, step)
         except BudgetExceededError as error:
             out_of_budget = str(error)
-        result = _result(chunk, rows, suspension, run.spec.failure_score)
+        result = _result(chunk, rows, execution, run.spec.failure_score)
         return result.model_copy(update={"seconds": round(time.monotonic() - began, 3), "out_of_budget": out_of_budget})
 
 
-class _SuspendedRows(ChunkRows):
-    """Rows of which some may not get done."""
+class _PartialRows(ChunkRows):
+    """Rows of which some may be left waiting for a batch."""
 
-    def __init__(self, suspension: Suspension, *rows: Any) -> None:
+    def __init__(self, execution: PartialExecution, *rows: Any) -> None:
         super().__init__(*rows)
-        self._suspension = suspension
+        self._execution = execution
 
     def _results(self, jobs: Iterable[Job]) -> AsyncGenerator[tuple[Outcome, Usage], None]:
-        return self._suspension.run(jobs)
+        return self._execution.run(jobs)
 
 
-def _result(chunk: CollectChunk, rows: ChunkRows, suspension: Suspension, failure_score: float) -> CollectChunkResult:
+def _result(
+    chunk: CollectChunk, rows: ChunkRows, execution: PartialExecution, failure_score: float
+) -> CollectChunkResult:
     total, failed = rows.scored(failure_score)
     return CollectChunkResult(
         path=chunk.path,
@@ -79,6 +81,6 @@ def _result(chunk: CollectChunk, rows: ChunkRows, suspension: Suspension, failur
         n_failed=failed,
         calls_from_ledger=rows.usage.calls_from_ledger,
         seconds=0.0,
-        waiting=suspension.suspended,
-        own=suspension.own,
+        waiting=execution.suspended,
+        own=execution.own,
     )

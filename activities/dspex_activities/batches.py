@@ -1,11 +1,12 @@
-"""Submit batches, see how they do, collect them, cancel them."""
+"""Submit batches, check on them, collect them, cancel them."""
 
 from __future__ import annotations
 
 from temporalio import activity
 
 from dspex.clients.batch.check import check_batches
-from dspex.clients.batch.submission import BatchSubmitter, Tended
+from dspex.clients.batch.progress import BatchProgress
+from dspex.clients.batch.submitter import BatchSubmitter
 from dspex.store import Store
 from dspex.temporal.contracts.batch import CANCEL_BATCHES, INSPECT_BATCHES, TEND_BATCHES, BatchReport, BatchTask
 from dspex_activities.run_cache import RunCache
@@ -48,28 +49,28 @@ class BatchActivities:
 
     async def _tend(self, task: BatchTask) -> BatchReport:
         store = self._cache.store
-        tended = await self._desk(task).tend(submit=task.submit)
-        if not task.submit and not tended.under_way:
+        progress = await self._submitter(task).advance(submit=task.submit)
+        if not task.submit and not progress.under_way:
             await store.batches.leave(task.owner)
-        return await _report(store, task, tended)
+        return await _report(store, task, progress)
 
     async def _cancel(self, task: BatchTask) -> BatchReport:
-        return await _report(self._cache.store, task, await self._desk(task).cancel())
+        return await _report(self._cache.store, task, await self._submitter(task).cancel())
 
-    def _desk(self, task: BatchTask) -> BatchSubmitter:
+    def _submitter(self, task: BatchTask) -> BatchSubmitter:
         return BatchSubmitter(self._cache.store, task.owner, uncertain_seconds=task.uncertain, attempts=task.attempts)
 
 
-async def _report(store: Store, task: BatchTask, tended: Tended) -> BatchReport:
+async def _report(store: Store, task: BatchTask, progress: BatchProgress) -> BatchReport:
     made = await store.batches.of(task.owner)
     return BatchReport(
         owner=task.owner,
-        under_way=tended.under_way,
-        requests=tended.requests,
-        done=tended.done,
+        under_way=progress.under_way,
+        requests=progress.requests,
+        done=progress.done,
         answered=sum(batch.answered for batch in made),
         refused=sum(batch.refused for batch in made),
-        moved=bool(tended.answered or tended.refused or tended.again),
-        trouble=tended.trouble[:500],
-        lacking=tended.lacking,
+        moved=progress.moved,
+        trouble=progress.trouble[:500],
+        lacking=progress.lacking,
     )

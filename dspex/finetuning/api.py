@@ -5,13 +5,13 @@ A write whose answer did not come may have been done: before it is sent again, w
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
 
 from dspex.clients.canonical.secrets import in_headers, scrub, scrub_body
+from dspex.clients.http.multipart import file_form
 from dspex.clients.http.transport import Body, RawResponse, RequestingTransport
 from dspex.clients.resilience.retry import with_retries
 from dspex.clients.wires.openai.chat import OPENAI_CHAT, excerpt
@@ -55,19 +55,15 @@ class FineTuningApi:
 
     async def upload(self, file: TrainingFile) -> str:
         """Upload a training file, once; returns its id."""
-        boundary = uuid.uuid4().hex
-        head, tail = _form(boundary, file.facts.name)
+        form = file_form({"purpose": _PURPOSE}, file.facts.name)
 
         async def body() -> AsyncIterator[bytes]:
-            yield head
+            yield form.head
             async for piece in file.pieces():
                 yield piece
-            yield tail
+            yield form.tail
 
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + file.facts.size + len(tail)),
-        }
+        headers = form.headers(file.facts.size)
         made = await self._ask("POST", "/files", body(), headers, _UPLOAD_TIMEOUT)
         if not isinstance(made, dict) or not made.get("id"):
             raise LMUnexpectedError(f"The answer to the upload names no file: {str(made)[:300]}")
@@ -152,13 +148,3 @@ def _json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise LMUnexpectedError(f"The answer is not JSON: {excerpt(body)}") from None
-
-
-def _form(boundary: str, name: str) -> tuple[bytes, bytes]:
-    """What stands before and after the file in the body of an upload."""
-    head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n{_PURPOSE}\r\n'
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        "Content-Type: application/jsonl\r\n\r\n"
-    )
-    return head.encode(), f"\r\n--{boundary}--\r\n".encode()

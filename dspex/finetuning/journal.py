@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from dspex.store.ledger import Won
+from dspex.store.records.ledger import Won
 
 if TYPE_CHECKING:
     from dspex.finetuning.order import Order

@@ -13,7 +13,6 @@ from dspex.clients.wires.endpoints import OPENAI, parse_model
 from dspex.errors import LMProviderError
 
 if TYPE_CHECKING:
-    from dspex.finetuning.request import FinetuneRequest
     from dspex.finetuning.task import TrainingTask
 
 

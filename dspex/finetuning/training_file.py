@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from dspex.errors import UsageError
 from dspex.finetuning.rows import LEAST_ROWS, Rules
-from dspex.store.datasets import DatasetRef
 from dspex.store.jsonable import encode
+from dspex.store.records.dataset import DatasetRef
 
 if TYPE_CHECKING:
     from dspex.store import Store

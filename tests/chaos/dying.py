@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from dspex.clients.batch import submission as desk
+from dspex.clients.batch import collection
 from dspex.clients.batch.openai import OpenAIBatch
 from dspex.store.batches import Batches
 
@@ -23,11 +23,11 @@ STEPS: dict[str, tuple[type, str, str]] = {
     "just before the batch is created": (OpenAIBatch, "create", "before"),
     "when the batch is created and nobody knows": (OpenAIBatch, "create", "after"),
     "when the batch is known": (Batches, "opened", "after"),
-    "when the batch has been looked at": (OpenAIBatch, "look", "after"),
+    "when the batch has been looked at": (OpenAIBatch, "poll", "after"),
     "in the middle of collecting": (Batches, "settle", "after"),
     "when all is collected": (Batches, "end", "before"),
     "when the batch is done with": (Batches, "end", "after"),
-    "when the files are deleted": (OpenAIBatch, "tidy", "after"),
+    "when the files are deleted": (OpenAIBatch, "clean_up", "after"),
 }
 
 
@@ -52,5 +52,5 @@ def die_once(step: str, deaths: Path) -> None:
 
 
 if "DSPEX_TEST_DIE_AT" in os.environ:
-    desk._SETTLE = 5
+    collection._LINES_A_TRANSACTION = 5
     die_once(os.environ["DSPEX_TEST_DIE_AT"], Path(os.environ["DSPEX_TEST_DEATHS"]))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dspex.clients.batch.wire import BatchLine, Look
+from dspex.clients.batch.wire import BatchLine, PolledBatch
 from dspex.errors import LMUnexpectedError
 
 if TYPE_CHECKING:
-    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.http import HttpClient
     from dspex.clients.batch.target import Target
     from dspex.clients.wires.wire import Wire
-    from dspex.store.batches import Batch
+    from dspex.store.records.batch import Batch
 
 _PAGE = 100
 _CLOCKS_SECONDS = 120.0
@@ -57,35 +57,35 @@ class AnthropicBatch:
     def line(self, target: Target, key: str, body: bytes) -> bytes:
         return b'{"custom_id":"%b","params":%b}' % (key.encode(), body)
 
-    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
+    async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
         return None
 
-    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
+    async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
         body = b'{"requests":[%b]}' % b",".join(lines)
         return _named(await http.send("POST", "/messages/batches", body, timeout=self.create_seconds))
 
-    async def find(self, http: Http, batch: Batch) -> list[str]:
+    async def find(self, http: HttpClient, batch: Batch) -> list[str]:
         page = await http.get(f"/messages/batches?limit={_PAGE}")
         return [_named(one) for one in page.get("data") or [] if _may_be(one, batch)]
 
-    async def check(self, http: Http) -> None:
+    async def check(self, http: HttpClient) -> None:
         await http.get("/messages/batches?limit=1")
 
-    async def look(self, http: Http, batch: Batch) -> Look:
+    async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
         raw = await http.get(f"/messages/batches/{batch.provider_id}")
         counts = raw.get("request_counts") or {}
         done = sum(count for name, count in counts.items() if name != "processing")
-        return Look("ended" if raw.get("processing_status") == "ended" else "working", done, raw)
+        return PolledBatch("ended" if raw.get("processing_status") == "ended" else "working", done, raw)
 
-    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
+    async def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
         # Not at `results_url`: the key is sent to the address that the user gave, and to no other.
         async for line in http.lines(f"/messages/batches/{batch.provider_id}/results"):
             yield read_line(line)
 
-    async def cancel(self, http: Http, batch: Batch) -> None:
+    async def cancel(self, http: HttpClient, batch: Batch) -> None:
         await http.post(f"/messages/batches/{batch.provider_id}/cancel", again=True)
 
-    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
+    async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
         """There are no files. The batch itself stays where its owner sees it, and is deleted after 29 days."""
 
 

@@ -1,12 +1,14 @@
-"""Find out that an LM cannot be asked in batches before anything is paid for."""
+"""Check before anything is paid for that an LM can be asked in batches."""
 
 from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING
 
-from dspex.clients.batch.submission import BatchSubmitter
-from dspex.clients.batch.target import KeyRing, refuse_secret_of_this_process, target_of
+from dspex.clients.batch.credentials import Credentials
+from dspex.clients.batch.routing import target_of
+from dspex.clients.batch.submitter import BatchSubmitter
+from dspex.clients.batch.target import refuse_unnamed_key
 from dspex.clients.lm import LM
 from dspex.clients.prepare import prepare
 from dspex.errors import LMConfigurationError, LMNotConfiguredError
@@ -30,7 +32,7 @@ async def check_batches(lm: BaseLM | None, store: Store, *, durable: bool = Fals
     call = prepare(lm, "", None, lm.kwargs)
     target = target_of(call)
     if durable:
-        refuse_secret_of_this_process(target)
-    keys = KeyRing()
-    keys.keep(target, call)
-    await BatchSubmitter(store, f"check:{uuid.uuid4().hex}", keys).check(target)
+        refuse_unnamed_key(target)
+    credentials = Credentials()
+    credentials.remember(target, call)
+    await BatchSubmitter(store, f"check:{uuid.uuid4().hex}", credentials).check(target)

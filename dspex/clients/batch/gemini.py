@@ -8,18 +8,18 @@ from urllib.parse import quote
 
 import orjson
 
-from dspex.clients.batch.wire import BatchLine, Look, Progress
+from dspex.clients.batch.wire import BatchLine, PolledBatch, ProviderStatus
 from dspex.errors import LMUnexpectedError
 
 if TYPE_CHECKING:
-    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.http import HttpClient
     from dspex.clients.batch.target import Target
     from dspex.clients.wires.wire import Wire
-    from dspex.store.batches import Batch
+    from dspex.store.records.batch import Batch
 
 _PAGE = 100
 _PAGES = 5
-_PROGRESS: dict[str, Progress] = {
+_BATCH_STATUS: dict[str, ProviderStatus] = {
     "SUCCEEDED": "ended",
     "CANCELLED": "ended",
     "EXPIRED": "ended",
@@ -28,7 +28,7 @@ _PROGRESS: dict[str, Progress] = {
 }
 _STATUS = {3: 400, 5: 404, 7: 403, 9: 400, 11: 400, 16: 401, 8: 429, 4: 504, 13: 500, 14: 503}
 """HTTP statuses of gRPC's codes, of which a line's error may hold either."""
-_PASSING = {8, 14, 429, 503}
+_TRANSIENT = {8, 14, 429, 503}
 
 
 class GeminiBatch:
@@ -53,10 +53,10 @@ class GeminiBatch:
     def line(self, target: Target, key: str, body: bytes) -> bytes:
         return b'{"request":%b,"metadata":{"key":"%b"}}' % (body, key.encode())
 
-    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
+    async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
         return None
 
-    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
+    async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
         body = b'{"batch":{"displayName":"%b","inputConfig":{"requests":{"requests":[%b]}}}}' % (
             _mark(batch).encode(),
             b",".join(lines),
@@ -64,7 +64,7 @@ class GeminiBatch:
         path = f"{http.target.endpoint}:batchGenerateContent"
         return _named(await http.send("POST", path, body, timeout=self.create_seconds))
 
-    async def find(self, http: Http, batch: Batch) -> list[str]:
+    async def find(self, http: HttpClient, batch: Batch) -> list[str]:
         token = ""
         for _ in range(_PAGES):
             page = await http.get(f"/batches?pageSize={_PAGE}{token}")
@@ -75,34 +75,34 @@ class GeminiBatch:
             token = f"&pageToken={quote(page['nextPageToken'])}"
         return []
 
-    async def check(self, http: Http) -> None:
+    async def check(self, http: HttpClient) -> None:
         await http.get("/batches?pageSize=1")
 
-    async def look(self, http: Http, batch: Batch) -> Look:
+    async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
         raw = await http.get(f"/{batch.provider_id}")
         about = _about(raw)
         stats = about.get("batchStats") or {}
         done = int(stats.get("successfulRequestCount") or 0) + int(stats.get("failedRequestCount") or 0)
         state = str(about.get("state")).removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
-        progress = _PROGRESS.get(state, "working")
-        if progress == "failed":
+        status = _BATCH_STATUS.get(state, "working")
+        if status == "failed":
             error = raw.get("error") or {}
             words = str(error.get("message") or "it does not say why")
-            return Look(progress, done, raw, words, passing=error.get("code") in _PASSING)
-        return Look(progress, done, raw)
+            return PolledBatch(status, done, raw, words, transient=error.get("code") in _TRANSIENT)
+        return PolledBatch(status, done, raw)
 
-    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
-        output = look.raw.get("response") or _about(look.raw).get("output") or {}
+    async def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
+        output = polled.raw.get("response") or _about(polled.raw).get("output") or {}
         inlined = output.get("inlinedResponses") or {}
         for one in inlined.get("inlinedResponses") or []:
             key = (one.get("metadata") or {}).get("key")
             if isinstance(key, str):
                 yield read_result(key, one)
 
-    async def cancel(self, http: Http, batch: Batch) -> None:
+    async def cancel(self, http: HttpClient, batch: Batch) -> None:
         await http.post(f"/{batch.provider_id}:cancel", again=True)
 
-    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
+    async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
         """There are no files. The batch itself stays where its owner sees it, until Gemini deletes it."""
 
 

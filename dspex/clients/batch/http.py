@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import orjson
 
 from dspex.clients.canonical.secrets import scrub
 from dspex.clients.http.aiohttp_transport import default_transport
+from dspex.clients.http.multipart import file_form
 from dspex.clients.http.transport import MAX_RESPONSE_BYTES, FileTransport, RawResponse
 from dspex.clients.resilience.retry import with_retries
 from dspex.errors import LMError, LMTransportError, LMUnexpectedError
@@ -18,13 +18,21 @@ if TYPE_CHECKING:
     from dspex.clients.batch.target import Target
     from dspex.clients.wires.wire import Wire
 
-SECONDS = 60.0
-FILE_SECONDS = 1800.0
-RETRIES = 3
+_TIMEOUT_SECONDS = 60.0
+_FILE_TIMEOUT_SECONDS = 1800.0
+_RETRIES = 3
+_LINES_A_PIECE = 256
 
 
-class Http:
-    """One target's API. `wire` gives the headers and reads errors."""
+class HttpClient:
+    """A client for one target's API. Its errors never show the key, also where a server echoes it.
+
+    Args:
+        target: The API.
+        wire: The wire format of single calls, which gives the headers and reads errors.
+        key: The key, if the API needs one.
+        transport: What to send with; by default aiohttp.
+    """
 
     def __init__(self, target: Target, wire: Wire, key: str | None, transport: FileTransport | None = None) -> None:
         self.target = target
@@ -34,24 +42,32 @@ class Http:
         self._headers = {**wire.headers(key), **target.headers}
 
     async def get(self, path: str) -> Any:
-        """Asked again when that may help."""
-        return await with_retries(lambda _: self.send("GET", path), RETRIES)
+        """GET, with retries. Returns and raises as `send`."""
+        return await with_retries(lambda _: self.send("GET", path), _RETRIES)
 
     async def post(self, path: str, body: bytes | None = None, *, again: bool = False) -> Any:
-        """Posted once, unless `again` says that twice does no harm."""
-        return await with_retries(lambda _: self.send("POST", path, body), RETRIES if again else 0)
+        """POST, without retries unless `again` says that a second request is harmless. Returns and raises as `send`."""
+        return await with_retries(lambda _: self.send("POST", path, body), _RETRIES if again else 0)
 
     async def delete(self, path: str) -> None:
+        """DELETE, without retries. Raises as `send`."""
         await self.send("DELETE", path)
 
     async def send(
         self, method: str, path: str, body: bytes | AsyncIterable[bytes] | None = None, *,
-        headers: Mapping[str, str] | None = None, timeout: float = SECONDS,
+        headers: Mapping[str, str] | None = None, timeout: float = _TIMEOUT_SECONDS,
     ) -> Any:  # fmt: skip
-        """The answer's JSON.
+        """Send one request.
+
+        Args:
+            path: The path under the API's base.
+            timeout: Seconds.
+
+        Returns:
+            The response's JSON; an empty dict for an empty body.
 
         Raises:
-            LMError: there is none; without the key, whoever echoed it.
+            LMError: the provider refuses, or cannot be reached.
         """
         url = self.target.url(path)
         try:
@@ -60,31 +76,29 @@ class Http:
                 raise self._wire.error(response)
             return _json(response.body)
         except LMError as error:
-            raise self._told(error, url) from None
+            raise self._without_key(error, url) from None
 
     async def upload(self, path: str, fields: Mapping[str, str], filename: str, lines: Sequence[bytes]) -> Any:
-        """Post `lines` as a file of a form, piece by piece."""
-        boundary = uuid.uuid4().hex
-        head, tail = _form(fields, filename, boundary)
-        length = len(head) + sum(map(len, lines)) + len(tail)
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)}
+        """Post `lines` as the file of a form, piece by piece, with retries. Returns and raises as `send`."""
+        form = file_form(fields, filename)
+        headers = form.headers(sum(map(len, lines)))
 
         async def pieces() -> AsyncIterator[bytes]:
-            yield head
-            for at in range(0, len(lines), 256):
-                yield b"".join(lines[at : at + 256])
-            yield tail
+            yield form.head
+            for start in range(0, len(lines), _LINES_A_PIECE):
+                yield b"".join(lines[start : start + _LINES_A_PIECE])
+            yield form.tail
 
         return await with_retries(
-            lambda _: self.send("POST", path, pieces(), headers=headers, timeout=FILE_SECONDS), RETRIES
+            lambda _: self.send("POST", path, pieces(), headers=headers, timeout=_FILE_TIMEOUT_SECONDS), _RETRIES
         )
 
     async def lines(self, path: str) -> AsyncIterator[bytes]:
-        """The lines of a file, as they come in."""
+        """The lines of a file, as they come in; empty lines are left out. Raises as `send`."""
         url = self.target.url(path)
         rest = b""
         try:
-            async with self._transport.download(url, self._headers, FILE_SECONDS) as response:
+            async with self._transport.download(url, self._headers, _FILE_TIMEOUT_SECONDS) as response:
                 if response.status != 200:
                     body = b"".join([piece async for piece in response.pieces])
                     raise self._wire.error(RawResponse(response.status, response.headers, body))
@@ -96,20 +110,21 @@ class Http:
                         if line.strip():
                             yield line
         except LMError as error:
-            raise self._told(error, url) from None
+            raise self._without_key(error, url) from None
         if rest.strip():
             yield rest
 
-    def _told(self, error: LMError, url: str) -> LMError:
+    def _without_key(self, error: LMError, url: str) -> LMError:
+        """`error` with the address in its message, and without the key if the provider echoed it."""
         where = f"{url}: " if url not in error.message else ""
-        told = type(error)(
+        scrubbed = type(error)(
             scrub(where + error.message, self._key),
             model=self.target.model,
             status=error.status,
             retry_after=error.retry_after,
         )
-        told.provider_code, told.request_id = error.provider_code, error.request_id
-        return told
+        scrubbed.provider_code, scrubbed.request_id = error.provider_code, error.request_id
+        return scrubbed
 
 
 def _json(body: bytes) -> Any:
@@ -119,15 +134,3 @@ def _json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise LMUnexpectedError(f"The answer is not JSON ({error})") from None
-
-
-def _form(fields: Mapping[str, str], filename: str, boundary: str) -> tuple[bytes, bytes]:
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
-    ]
-    parts.append(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
-        "Content-Type: application/jsonl\r\n\r\n"
-    )
-    return "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()

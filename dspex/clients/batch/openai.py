@@ -12,26 +12,26 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from dspex.clients.batch.wire import BatchLine, Look, Progress
+from dspex.clients.batch.wire import BatchLine, PolledBatch, ProviderStatus
 from dspex.errors import LMError, LMUnexpectedError
 
 if TYPE_CHECKING:
-    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.http import HttpClient
     from dspex.clients.batch.target import Target
     from dspex.clients.wires.wire import Wire
-    from dspex.store.batches import Batch
+    from dspex.store.records.batch import Batch
 
 MARK = "dspex_batch"
 _PAGE = 100
 _PAGES = 5
-_PROGRESS: dict[str, Progress] = {
+_BATCH_STATUS: dict[str, ProviderStatus] = {
     "completed": "ended",
     "expired": "ended",
     "cancelled": "ended",
     "canceled": "ended",
     "failed": "failed",
 }
-_PASSING = ("token_limit", "rate_limit", "quota_exceeded", "server_error")
+_TRANSIENT = ("token_limit", "rate_limit", "quota_exceeded", "server_error")
 """Codes of failed batches that say: not now. (The limit on tokens in the queue is the usual one.)"""
 
 
@@ -55,7 +55,7 @@ class OpenAIBatch:
         url = f"{self.prefix}{target.endpoint}"
         return b'{"custom_id":"%b","method":"POST","url":"%b","body":%b}\n' % (key.encode(), url.encode(), body)
 
-    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
+    async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
         together = _is_together(http)
         path, purpose = ("/files/upload", "batch-api") if together else ("/files", "batch")
         fields = {"purpose": purpose}
@@ -64,7 +64,7 @@ class OpenAIBatch:
             fields |= {"file_name": filename, "file_type": "jsonl"}
         return _named(await http.upload(path, fields, filename, lines))
 
-    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
+    async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
         asked = {
             "input_file_id": batch.input_id,
             "endpoint": f"{self.prefix}{http.target.endpoint}",
@@ -73,7 +73,7 @@ class OpenAIBatch:
         }
         return _named(await http.post("/batches", orjson.dumps(asked)))
 
-    async def find(self, http: Http, batch: Batch) -> list[str]:
+    async def find(self, http: HttpClient, batch: Batch) -> list[str]:
         found: list[str] = []
         after = ""
         for _ in range(_PAGES):
@@ -85,30 +85,30 @@ class OpenAIBatch:
             after = f"&after={_named(listed[-1])}"
         return found
 
-    async def check(self, http: Http) -> None:
+    async def check(self, http: HttpClient) -> None:
         await http.get("/batches?limit=1")
 
-    async def look(self, http: Http, batch: Batch) -> Look:
+    async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
         raw = _object(await http.get(f"/batches/{batch.provider_id}"))
         counts = raw.get("request_counts") or {}
-        progress = _PROGRESS.get(str(raw.get("status")).lower(), "working")
+        status = _BATCH_STATUS.get(str(raw.get("status")).lower(), "working")
         done = (counts.get("completed") or 0) + (counts.get("failed") or 0)
-        if progress == "failed":
-            error, passing = _why(raw)
-            return Look(progress, done, raw, error, passing)
-        return Look(progress, done, raw)
+        if status == "failed":
+            error, transient = _why(raw)
+            return PolledBatch(status, done, raw, error, transient)
+        return PolledBatch(status, done, raw)
 
-    async def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
+    async def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
         for name in ("output_file_id", "error_file_id"):
-            if look.raw.get(name):
-                async for line in http.lines(f"/files/{look.raw[name]}/content"):
+            if polled.raw.get(name):
+                async for line in http.lines(f"/files/{polled.raw[name]}/content"):
                     yield read_line(line)
 
-    async def cancel(self, http: Http, batch: Batch) -> None:
+    async def cancel(self, http: HttpClient, batch: Batch) -> None:
         await http.post(f"/batches/{batch.provider_id}/cancel", again=True)
 
-    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
-        for file in (batch.input_id, look.raw.get("output_file_id"), look.raw.get("error_file_id")):
+    async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
+        for file in (batch.input_id, polled.raw.get("output_file_id"), polled.raw.get("error_file_id")):
             if file:
                 with suppress(LMError):  # not everyone lets files be deleted; they expire
                     await http.delete(f"/files/{file}")
@@ -144,8 +144,8 @@ def _why(raw: dict[str, Any]) -> tuple[str, bool]:
     listed = listed or ([raw["error"]] if raw.get("error") else [])
     texts = [one.get("message") or one.get("code") or str(one) if isinstance(one, dict) else str(one) for one in listed]
     codes = [str(one.get("code") or "") for one in listed if isinstance(one, dict)]
-    passing = any(part in code for code in codes for part in _PASSING)
-    return "; ".join(texts[:3]) or "it does not say why", passing
+    transient = any(part in code for code in codes for part in _TRANSIENT)
+    return "; ".join(texts[:3]) or "it does not say why", transient
 
 
 def _is(listed: dict[str, Any], batch: Batch) -> bool:
@@ -168,6 +168,6 @@ def _named(data: Any) -> str:
     return name
 
 
-def _is_together(http: Http) -> bool:
+def _is_together(http: HttpClient) -> bool:
     host = urlsplit(http.target.base).hostname or ""
     return host.endswith(("together.xyz", "together.ai"))

@@ -1,4 +1,4 @@
-"""What the providers' batch APIs have in common, as far as dspex needs it."""
+"""`BatchWire`: the protocol that each provider's batch API is spoken through."""
 
 from __future__ import annotations
 
@@ -7,34 +7,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from dspex.clients.batch.http import Http
+    from dspex.clients.batch.http import HttpClient
     from dspex.clients.batch.target import Target
     from dspex.clients.wires.wire import Wire
-    from dspex.store.batches import Batch
+    from dspex.store.records.batch import Batch
 
-Progress = Literal["working", "ended", "failed"]
+ProviderStatus = Literal["working", "ended", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a batch is doing.
+class PolledBatch:
+    """A batch as its provider describes it.
 
-    ``working``: not yet done. ``ended``: whatever it came to can be fetched. ``failed``: the provider did not take it,
-    for the reason in `error`; `passing` says whether it may at another time. `raw` is the provider's own object.
+    Attributes:
+        status: ``working``: not yet done. ``ended``: its results can be fetched, whatever they are. ``failed``: the
+            provider did not take it.
+        done: Requests that the provider has dealt with.
+        raw: The provider's own object.
+        error: Why it failed.
+        transient: Whether a failed batch may be taken at another time.
     """
 
-    progress: Progress
+    status: ProviderStatus
     done: int
     raw: dict[str, Any]
     error: str = ""
-    passing: bool = False
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLine:
-    """What became of one request: a status and a body as a single call would have got them.
+    """The outcome of one request: the status and the body that a single call would have got.
 
-    `status` is None for a request that was not made at all: the batch expired or was cancelled before.
+    Attributes:
+        key: The ledger's key of the request.
+        status: The HTTP status; None for a request that was not made: the batch expired or was cancelled before.
+        body: The body of the response.
     """
 
     key: str
@@ -43,50 +51,60 @@ class BatchLine:
 
 
 class BatchWire(Protocol):
-    """How one provider's batches are spoken. Every method that talks raises `LMError`s, as calls do."""
+    """How to speak one provider's batch API. Every method that talks to the provider raises `LMError`s, as calls do.
+
+    Attributes:
+        name: The name that the store keeps.
+        max_requests: Requests that a batch may hold.
+        max_bytes: Bytes that the lines of a batch may have.
+        create_seconds: How long the creation of a batch may take until it is known whether there is one.
+        longest_seconds: A batch that has not ended by then is given up: the provider promised to end it long before.
+        price: The price of a call in a batch, as a share of the ordinary price.
+    """
 
     name: str
     max_requests: int
     max_bytes: int
     create_seconds: float
-    """How long the creation of a batch may take until it is known whether there is one."""
     longest_seconds: float
-    """A batch that is not over by then is given up: the provider has promised to end it long before."""
     price: float
-    """What a call costs in a batch, as a share of what it costs otherwise."""
 
     def place(self, address: str, wire: Wire) -> tuple[str, str]:
-        """The API's base, and the endpoint's path under it, of a call's `address`."""
+        """The API's base, and the endpoint's path under it, from the `address` of a single call."""
         ...
 
     def line(self, target: Target, key: str, body: bytes) -> bytes:
-        """A request as it stands in a batch."""
+        """The line of a batch that holds the request `body` under `key`."""
         ...
 
-    async def upload(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str | None:
-        """Bring the requests to the provider ahead of the batch; None where they go with it."""
+    async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        """Upload the requests ahead of the batch; returns the file's id, or None where they go with the batch."""
         ...
 
-    async def create(self, http: Http, batch: Batch, lines: Sequence[bytes]) -> str:
-        """Create the batch, marked as ours; returns the provider's name of it. Not to be tried again blindly."""
+    async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
+        """Create the batch, marked as ours; returns the provider's id. Not idempotent: look before trying again."""
         ...
 
-    async def find(self, http: Http, batch: Batch) -> list[str]:
-        """The provider's batches, of recent times, that are or may be this one."""
+    async def find(self, http: HttpClient, batch: Batch) -> list[str]:
+        """The ids of the provider's recent batches that are, or may be, `batch`."""
         ...
 
-    async def check(self, http: Http) -> None:
-        """Ask for something harmless, to see that there is a batch API and that the key is good."""
+    async def check(self, http: HttpClient) -> None:
+        """Make a harmless request, to see that there is a batch API and that the key is good."""
         ...
 
-    async def look(self, http: Http, batch: Batch) -> Look: ...
-
-    def results(self, http: Http, batch: Batch, look: Look) -> AsyncIterator[BatchLine]:
-        """What became of the requests, in any order. Some may be missing."""
+    async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
+        """Ask how the batch is doing."""
         ...
 
-    async def cancel(self, http: Http, batch: Batch) -> None: ...
+    def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
+        """The outcomes of the requests, in any order. Some may be missing."""
+        ...
 
-    async def tidy(self, http: Http, batch: Batch, look: Look) -> None:
-        """Delete at the provider what is of no use any more."""
+    async def cancel(self, http: HttpClient, batch: Batch) -> None:
+        """Ask the provider to cancel the batch. Requests that it has dealt with keep their results."""
+        ...
+
+    async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
+        """Delete at the provider what is of no more use."""
         ...

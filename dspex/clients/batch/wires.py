@@ -1,4 +1,4 @@
-"""Which batch API a call's provider has."""
+"""The batch APIs that dspex speaks, and the wire formats of the requests in their batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dspex.errors import LMConfigurationError
 if TYPE_CHECKING:
     from dspex.clients.batch.target import Target
     from dspex.clients.batch.wire import BatchWire
-    from dspex.clients.calls.pipeline import LMCall
+    from dspex.clients.calls.call import LMCall
     from dspex.clients.wires.wire import Wire
 
 BATCH_WIRES: dict[str, BatchWire] = {
@@ -33,11 +33,11 @@ _WIRES: dict[str, tuple[Wire, str]] = {
     "anthropic": (ANTHROPIC, "anthropic"),
     "gemini": (GEMINI, "gemini"),
 }
-"""Wire formats by a name that the store keeps, and who takes batches of them."""
+"""Wire formats by the name that the store keeps, each with the name of the batch API that takes them."""
 
 
 def batch_wire_for(call: LMCall) -> BatchWire:
-    """How to submit `call`.
+    """The batch API of the provider that `call` goes to.
 
     Raises:
         LMConfigurationError: it cannot be made through a batch API.
@@ -58,12 +58,15 @@ def batch_wire_for(call: LMCall) -> BatchWire:
 
 
 def wire_name(wire: Wire) -> str:
+    """The name that the store keeps of a wire format that has batches."""
     return next(name for name, (known, _) in _WIRES.items() if known is wire)
 
 
 def wire_of(target: Target) -> Wire:
+    """The wire format of the requests to `target`."""
     return _WIRES[target.wire][0]
 
 
 def batch_wire_of(target: Target) -> BatchWire:
+    """How to speak the batch API of `target`."""
     return BATCH_WIRES[target.kind]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 import dspex
-from dspex.clients.batch.submission import BatchSubmitter, Tended
-from dspex.clients.batch.target import Target, target_of
+from dspex.clients.batch.progress import BatchProgress
+from dspex.clients.batch.routing import target_of
+from dspex.clients.batch.submitter import BatchSubmitter
+from dspex.clients.batch.target import Target
 from dspex.clients.batch.wires import batch_wire_of, wire_of
 from dspex.clients.canonical.answer import usage_of
 from dspex.clients.cost.pricing import cost_usd
@@ -40,19 +42,19 @@ def request(to: Target, text: str) -> BatchRequest:
     return BatchRequest(encoded.key(to.base), to.text(), encoded.body, "a run", CostUpperBound(0, None))
 
 
-async def tend_until(desk: BatchSubmitter, over: Callable[[Tended], Any]) -> Tended:
-    """Tend until `over`; what was collected on the way is added up."""
-    sum_ = Tended()
+async def advance_until(submitter: BatchSubmitter, over: Callable[[BatchProgress], Any]) -> BatchProgress:
+    """Advance until `over`; what was collected meanwhile is added up."""
+    sum_ = BatchProgress()
     for _ in range(500):
-        sum_ += (now := await desk.tend())
+        sum_ += (now := await submitter.advance())
         if over(now):
             return sum_
         await asyncio.sleep(0.01)
     raise AssertionError(f"It never came to that: {sum_}")
 
 
-def ended(tended: Tended) -> bool:
-    return not tended.under_way
+def ended(progress: BatchProgress) -> bool:
+    return not progress.under_way
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,8 +64,8 @@ async def test_answers_of_a_batch_are_in_the_ledger_at_half_the_price(
     to = target(kind, practice)
     wanted = [request(to, f"Say the word w{number}") for number in range(5)]
     await store.batches.ask("me", wanted)
-    tended = await tend_until(BatchSubmitter(store, "me"), ended)
-    assert (tended.answered, tended.refused, tended.again) == (5, 0, 0)
+    progress = await advance_until(BatchSubmitter(store, "me"), ended)
+    assert (progress.answered, progress.refused, progress.again) == (5, 0, 0)
     for one in wanted:
         entry = await store.ledger.lookup(one.key)
         assert entry is not None
@@ -95,24 +97,24 @@ async def test_a_batch_whose_creation_was_not_heard_of_is_found_again(
     await store.batches.ask("me", [request(to, f"w{number}") for number in range(3)])
     monkeypatch.setattr(type(wire), "create", and_die)
     with pytest.raises(asyncio.CancelledError):
-        await BatchSubmitter(store, "me").tend()
+        await BatchSubmitter(store, "me").advance()
     (known,) = await store.batches.under_way("me")
     assert (known.status, known.provider_id) == ("intent", None)
-    tended = await tend_until(BatchSubmitter(store, "me"), ended)
-    assert (created, tended.answered) == (1, 3)
+    progress = await advance_until(BatchSubmitter(store, "me"), ended)
+    assert (created, progress.answered) == (1, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_another_batch_is_not_taken_for_ours(kind: str, practice: PracticeServer, store: Store) -> None:
     to = target(kind, practice)
     await store.batches.ask("other", [request(to, f"w{number}") for number in range(3)])
-    await tend_until(BatchSubmitter(store, "other"), ended)
+    await advance_until(BatchSubmitter(store, "other"), ended)
     mine = [request(to, f"v{number}") for number in range(3)]
     await store.batches.ask("me", mine)
     await store.batches.intend("mine", "me", to.text(), [one.key for one in mine])
     assert await store.batches.sending("mine", unless_since=0.0)
-    tended = await tend_until(BatchSubmitter(store, "me", uncertain_seconds=0.0), ended)
-    assert tended.answered == 3
+    progress = await advance_until(BatchSubmitter(store, "me", uncertain_seconds=0.0), ended)
+    assert progress.answered == 3
     ours = await store.batches.get("mine")
     (others,) = await store.batches.of("other")
     assert ours is not None
@@ -124,15 +126,15 @@ async def test_a_cancelled_batch_keeps_what_it_had_done(kind: str, store: Store)
     with PracticeServer(PracticeOptions(batch_seconds=3600.0)) as server:
         to = target(kind, server)
         await store.batches.ask("me", [request(to, f"w{number}") for number in range(3)])
-        desk = BatchSubmitter(store, "me")
-        await tend_until(desk, lambda tended: tended.under_way and not tended.trouble)
-        await desk.cancel()
+        submitter = BatchSubmitter(store, "me")
+        await advance_until(submitter, lambda progress: progress.under_way and not progress.trouble)
+        await submitter.cancel()
         for _ in range(500):
-            tended = await desk.tend(submit=False)
-            if not tended.under_way:
+            progress = await submitter.advance(submit=False)
+            if not progress.under_way:
                 break
             await asyncio.sleep(0.01)
-        assert (tended.under_way, tended.answered, tended.again) == (0, 0, 3)
+        assert (progress.under_way, progress.answered, progress.again) == (0, 0, 3)
         (batch,) = await store.batches.of("me")
         assert batch.status == "done"
 
