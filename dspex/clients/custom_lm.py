@@ -111,11 +111,11 @@ async def _recorded(
 ) -> tuple[Any, float | None]:
     """The answer that is in the ledger, or a new one, which then is; within the run's budget."""
     from dspex.clients.calls.claims import claimed
-    from dspex.clients.calls.current_ledger import ledger_in_force
+    from dspex.clients.calls.current_ledger import current_ledger
     from dspex.clients.prepare import unknowable_key
     from dspex.store.records.budget import Payer
 
-    ledger = ledger_in_force()
+    ledger = current_ledger()
     key = _key(lm, prompt, messages, kwargs, scope) or unknowable_key() or ""
     price = _own_price(lm)
 

@@ -14,7 +14,7 @@ import orjson
 from dspex.bridge import on_engine_loop
 from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.calls.call import CallLedger, LMCall
-from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.current_ledger import current_ledger
 from dspex.clients.calls.scope import current_scope
 from dspex.clients.canonical.answer import usage_of
 from dspex.clients.canonical.secrets import Secret
@@ -75,9 +75,9 @@ def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str
 def _ledger(cache: Any, in_run: bool, model: str, url: str, texts: list[str], params: dict[str, Any]) -> CallLedger:
     """The ledger or, outside of runs, the cache that the user has chosen in its place."""
     if in_run:
-        return ledger_in_force()
+        return current_ledger()
     if cache is None:
-        return outside_of_runs(ledger_in_force())
+        return outside_of_runs(current_ledger())
     return CacheAsLedger(cache, model, url, [{"input": texts}], params)
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from dspex.clients.cache.response_cache import CacheAsLedger, chosen_cache, nothing_is_kept, outside_of_runs
 from dspex.clients.calls.call import CallLedger, LMCall, LMOptions, ResolvedEndpoint
-from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.current_ledger import current_ledger
 from dspex.clients.calls.scope import current_scope
 from dspex.clients.canonical.secrets import Secret
 from dspex.clients.cost.pricing import users_price
@@ -117,16 +117,16 @@ def _sender(lm: LMOptions) -> Any:
     """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
     if settings.send_stream is None:
         return None
-    from dspex.clients.calls.streaming import current_answer_stream, send_shown, shown
+    from dspex.clients.calls.streaming import current_answer_stream, send_streamed, streaming_sender
 
-    showing = current_answer_stream()
-    if showing is None:
+    stream = current_answer_stream()
+    if stream is None:
         return None
     if lm.engine_transport is None:
-        return shown(showing, send_shown)
-    from dspex.clients.engines.lm15_stream import send_shown_by_engine
+        return streaming_sender(stream, send_streamed)
+    from dspex.clients.engines.lm15_stream import send_streamed_by_engine
 
-    return shown(showing, send_shown_by_engine)
+    return streaming_sender(stream, send_streamed_by_engine)
 
 
 def _ledger_key(
@@ -152,9 +152,9 @@ def _ledger(lm: LMOptions, url: str, messages: Any, params: dict[str, Any], cach
     """The ledger or, outside of runs, the cache that the user has chosen in its place."""
     scope = current_scope()
     if scope is not None and scope.run_id is not None:
-        return ledger_in_force()
+        return current_ledger()
     if cache is None:
-        return outside_of_runs(ledger_in_force())
+        return outside_of_runs(current_ledger())
     return CacheAsLedger(cache, lm.model, url, messages, params)
 
 

@@ -47,7 +47,7 @@ class Trainable:
     ) -> TrainingJob:
         """Have the provider train the model, in a thread. The job's result is this LM with the trained model's name.
 
-        Or the error that ended it, as in DSPy: it is returned, not raised. The settings in force are the thread's too.
+        Or the error that ended it, as in DSPy: it is returned, not raised. The thread has the settings of the caller.
 
         Raises:
             LMUnsupportedFeatureError: the provider cannot.

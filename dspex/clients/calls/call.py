@@ -84,7 +84,7 @@ class LMCall:
     transport: Transport
     ledger: CallLedger | None
     sender: Callable[[LMCall], Awaitable[tuple[bytes, Any]]] | None = None
-    """Sends the call in another way than by a post: shown as it comes, or through litellm."""
+    """Sends the call in another way than by a post: streamed, or through litellm."""
     rpm: float | None = None
     tpm: float | None = None
     """The endpoint's requests and tokens a minute, where the user knows them."""
@@ -92,7 +92,7 @@ class LMCall:
     """The user's own price of the model."""
     messages: Any = field(default=None, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What was asked, for who is told of it. Parameters may hold keys."""
+    """What was asked, for telemetry. Parameters may hold keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

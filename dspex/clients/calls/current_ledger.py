@@ -1,4 +1,4 @@
-"""The ledger that calls are recorded in: that of the store in force."""
+"""The ledger that calls are recorded in: that of the current store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dspex.store.ledger import Ledger
 
 
-def ledger_in_force() -> Ledger:
+def current_ledger() -> Ledger:
     """The ledger of the store that ``settings.store`` (or ``DSPEX_STORE``, or the default) names.
 
     Raises:

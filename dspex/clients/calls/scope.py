@@ -1,6 +1,6 @@
 """On whose behalf an LM call is made: the run, the step, the example; and what its calls came to.
 
-A runner opens a scope around each example. The client adds every call to the scope in force, and leaves there an
+A runner opens a scope around each example. The client adds every call to the current scope, and leaves there an
 infrastructure failure even when the user's code swallows the exception, so that a storm never passes for an answer.
 """
 
@@ -56,7 +56,7 @@ _current: ContextVar[CallScope | None] = ContextVar("dspex_call_scope", default=
 
 
 def current_scope() -> CallScope | None:
-    """The scope in force, or None outside a run."""
+    """The current scope, or None outside a run."""
     return _current.get()
 
 

@@ -1,7 +1,7 @@
-"""Identical calls that are under way at once become one.
+"""Identical calls that are in progress at once become one.
 
-The call runs in a task of its own: who waits for it may be cancelled, the call goes on, and its answer is kept. Only a
-call that nobody waits for any more *and* that has not been sent yet is given up (`Flight.wanted`).
+The call runs in a task of its own: a waiter may be cancelled, and the call goes on and its answer is kept. Only a call
+that nobody waits for any more *and* that has not been sent yet is given up (`Flight.wanted`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """One call under way and those who wait for it."""
+    """One call in progress and its waiters."""
 
     __slots__ = ("key", "owner", "task", "waiting")
 
@@ -33,13 +33,13 @@ class Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """The calls under way on one event loop."""
+    """The calls in progress on one event loop."""
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight[T]] = {}
 
     async def do(self, key: str, start: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """The result of the call `key`, and whether it was somebody else's call that gave it."""
+        """The result of the call `key`, and whether a call that was already in progress gave it."""
         loop = asyncio.get_running_loop()
         flight = self._flights.get(key)
         joined = flight is not None

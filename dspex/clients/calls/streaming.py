@@ -1,4 +1,4 @@
-"""An answer shown as it comes in, and kept whole: the streamed form of a call."""
+"""An answer passed on as it comes in, and kept whole: the streamed form of a call."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SUBSTANCE = ("content", "reasoning_content", "tool_calls", "function_call", "pr
 
 
 class AnswerStream:
-    """Where the chunks of one call go: ``settings.send_stream``, under the name of the predictor that asked.
+    """Where the chunks of one call go: ``settings.send_stream``, under the name of the predictor that called.
 
     Chunks without substance (a role, an empty text) wait for one that has some, so that a call which fails before any
-    is shown can be tried again. `begun` says that there was one.
+    is passed on can be tried again. `begun` says that there was one.
     """
 
     def __init__(self, stream: Any, predictor: Any) -> None:
@@ -41,7 +41,7 @@ class AnswerStream:
         self._predict_id = id(predictor) if predictor is not None else None
         self._waiting: list[Any] = []
 
-    async def show(self, chunk: Any, substance: bool) -> None:
+    async def send(self, chunk: Any, substance: bool) -> None:
         """Pass `chunk` on, an object in the shape of litellm's and the SDKs' chunks."""
         if self._predict_id is not None:
             chunk.predict_id = self._predict_id
@@ -54,8 +54,8 @@ class AnswerStream:
         for one in waiting:
             await self._stream.send(one)
 
-    def try_again(self) -> None:
-        """The try was in vain, and nothing of it was shown."""
+    def restart(self) -> None:
+        """Forget the chunks of a try that failed before any was passed on."""
         self._waiting = []
 
     def end(self) -> None:
@@ -66,46 +66,49 @@ class AnswerStream:
 
 
 def current_answer_stream() -> AnswerStream | None:
-    """Where an LM's chunks go, if anywhere."""
+    """Where the chunks of an LM's answer go; None if nobody streams."""
     stream = settings.send_stream
     return None if stream is None else AnswerStream(stream, settings.caller_predict)
 
 
-def shown(
-    showing: AnswerStream, send: Callable[[LMCall, AnswerStream], Awaitable[tuple[bytes, Any]]]
+def streaming_sender(
+    stream: AnswerStream, send: Callable[[LMCall, AnswerStream], Awaitable[tuple[bytes, Any]]]
 ) -> Callable[[LMCall], Awaitable[tuple[bytes, Any]]]:
-    """`send` as a call's sender. What fails after something was shown is final: it cannot be taken back and retried."""
+    """`send` as the sender of a call (`LMCall.sender`).
+
+    A failure after a chunk was passed on is final: what the user has seen cannot be taken back and retried.
+    """
 
     async def sender(call: LMCall) -> tuple[bytes, Any]:
-        showing.try_again()
+        stream.restart()
         try:
-            return await send(call, showing)
+            return await send(call, stream)
         except LMError as error:
-            error.final = showing.begun
+            error.final = stream.begun
             raise
         finally:
-            showing.end()
+            stream.end()
 
     return sender
 
 
-async def send_shown(call: LMCall, showing: AnswerStream) -> tuple[bytes, Answer]:
-    """Send `call`, show its answer as it comes, and return it whole: as recorded, and decoded.
+async def send_streamed(call: LMCall, stream: AnswerStream) -> tuple[bytes, Answer]:
+    """Send `call`, pass its answer on as it comes, and return it whole: as recorded, and decoded.
 
     Raises:
-        LMError: as for a call that is not shown. An answer that is cut off is an `LMTransportError`.
+        LMError: as for a call that is not streamed. An answer that is cut off is an `LMTransportError`.
     """
     transport = call.transport
     body = call.wire.streamed(call.body)
     url = call.wire.stream_url(call.url) if isinstance(call.wire, ForeignStream) else call.url
     if not isinstance(transport, StreamingTransport):
         whole = await transport.post(url, call.headers, body, call.timeout)
-        return await _receive(call, showing, OpenResponse(whole.status, whole.headers, _at_once(whole.body)))
+        return await _receive(call, stream, OpenResponse(whole.status, whole.headers, _at_once(whole.body)))
     async with transport.stream(url, call.headers, body, call.timeout) as response:
-        return await _receive(call, showing, response)
+        return await _receive(call, stream, response)
 
 
-async def _receive(call: LMCall, showing: AnswerStream, response: OpenResponse) -> tuple[bytes, Answer]:
+async def _receive(call: LMCall, stream: AnswerStream, response: OpenResponse) -> tuple[bytes, Answer]:
     streamed = (response.headers.get("Content-Type") or "text/event-stream").startswith("text/event-stream")
     if response.status not in (200, 201) or not streamed:
         body = b"".join([piece async for piece in response.pieces])
@@ -123,7 +126,7 @@ async def _receive(call: LMCall, showing: AnswerStream, response: OpenResponse) 
         for chunk in reader.read(_event(call, data)):
             assembly.add(with_usual_keys(chunk))
             if chunk.get("choices"):
-                await showing.show(StreamChunk(chunk), has_substance(chunk))
+                await stream.send(StreamChunk(chunk), has_substance(chunk))
     whole = reader.whole()
     if whole is None and not (done or assembly.is_finished()):
         raise LMTransportError(f"{call.url}: the stream ended before the answer did")
@@ -155,7 +158,7 @@ class _Chunks:
         return [event]
 
     def whole(self) -> None:
-        """It is told in pieces alone."""
+        """None: the answer comes in pieces only."""
 
 
 def _event(call: LMCall, data: bytes) -> dict[str, Any]:

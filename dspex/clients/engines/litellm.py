@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from dspex.bridge import on_engine_loop
 from dspex.clients.calls.call import LMCall, LMOptions
-from dspex.clients.calls.streaming import AnswerStream, current_answer_stream, shown
+from dspex.clients.calls.streaming import AnswerStream, current_answer_stream, streaming_sender
 from dspex.clients.calls.threads import worker_threads
 from dspex.clients.canonical.secrets import names_a_secret
 from dspex.clients.capabilities import Capabilities
@@ -90,13 +90,13 @@ def litellm_sender(lm: LMOptions, messages: list[dict[str, Any]], params: dict[s
     request = {"model": lm.model, "messages": copy.deepcopy(list(messages))}
     request |= {name: value for name, value in params.items() if name not in _OURS}
     request |= _connection(lm, params)
-    showing = current_answer_stream()
-    if showing is not None:
+    stream = current_answer_stream()
+    if stream is not None:
         if lm.model_type != "chat":
             raise LMUnsupportedFeatureError(
                 f'Through litellm only model_type="chat" can be streamed, not {lm.model_type!r}.', features=["stream"]
             )
-        return shown(showing, lambda call, showing: _translated(lm, _send_shown(request, showing)))
+        return streaming_sender(stream, lambda call, stream: _translated(lm, _send_streamed(request, stream)))
     return lambda call: _translated(lm, _send(lm, request))
 
 
@@ -121,7 +121,7 @@ async def _send(lm: LMOptions, request: dict[str, Any]) -> Any:
     return await loop.run_in_executor(worker_threads(), lambda: context.run(function, **asked))
 
 
-async def _send_shown(request: dict[str, Any], showing: AnswerStream) -> Any:
+async def _send_streamed(request: dict[str, Any], stream: AnswerStream) -> Any:
     litellm = load_litellm()
     asked = {**request, **_usual(request)}
     asked.setdefault("stream_options", {"include_usage": True})
@@ -132,7 +132,7 @@ async def _send_shown(request: dict[str, Any], showing: AnswerStream) -> Any:
     try:
         async for chunk in answering:
             chunks.append(chunk)
-            await showing.show(chunk, _has_substance(chunk))
+            await stream.send(chunk, _has_substance(chunk))
     finally:
         close = getattr(answering, "aclose", None)
         if close is not None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from dspex.clients.calls.call import LMCall
 
 
-async def send_shown_by_engine(call: LMCall, showing: AnswerStream) -> tuple[bytes, Any]:
-    """As `send_shown`, for an engine. A stream without an end event is no answer."""
+async def send_streamed_by_engine(call: LMCall, stream: AnswerStream) -> tuple[bytes, Any]:
+    """As `send_streamed`, for an engine. A stream without an end event is no answer."""
     assert isinstance(call.transport, EngineTransport)
     assembly = Assembly()
     async for chunk in _chunks(call.transport.events(call.body)):
         assembly.add(chunk)
         if chunk["choices"]:
-            await showing.show(StreamChunk(with_usual_keys(chunk)), has_substance(chunk))
+            await stream.send(StreamChunk(with_usual_keys(chunk)), has_substance(chunk))
     if not assembly.is_finished():
         raise LMStreamAssemblyError("The engine's stream ended without an end event", model=call.model)
     body = orjson.dumps(assembly.completion())

@@ -24,8 +24,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch) -> MemoryLedger:
     memory = MemoryLedger()
-    monkeypatch.setattr(prepare, "ledger_in_force", lambda: memory)
-    monkeypatch.setattr("dspex.clients.calls.current_ledger.ledger_in_force", lambda: memory)
+    monkeypatch.setattr(prepare, "current_ledger", lambda: memory)
+    monkeypatch.setattr("dspex.clients.calls.current_ledger.current_ledger", lambda: memory)
     return memory
 
 

@@ -111,7 +111,7 @@ class Refusing(MemoryLedger):
 
 async def test_refused_call_is_not_made_and_its_scope_knows_why(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, transport, scope = Refusing(), FakeTransport(), CallScope("run", "step/1")
-    monkeypatch.setattr("dspex.clients.prepare.ledger_in_force", lambda: ledger)
+    monkeypatch.setattr("dspex.clients.prepare.current_ledger", lambda: ledger)
     with call_scope(scope), pytest.raises(BudgetExceededError, match="1 of 1 calls"):
         await make_lm(transport, max_tokens=50, price=PRICE).acall("How many?")
     assert transport.sent == []

@@ -30,7 +30,7 @@ def cache(tmp_path: Path) -> Cache:
 @pytest.fixture
 def used(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
     """`cache` is ``dspex.cache``."""
-    monkeypatch.setitem(vars(dspex), "cache", cache)
+    monkeypatch.setattr(dspex, "cache", cache)
     return cache  # type: ignore[return-value]
 
 

@@ -149,13 +149,13 @@ async def test_store_that_nobody_named_may_be_missing(
     make_lm: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("DSPEX_STORE")
-    monkeypatch.setattr("dspex.clients.prepare.ledger_in_force", Unreachable)
+    monkeypatch.setattr("dspex.clients.prepare.current_ledger", Unreachable)
     assert await make_lm().acall("hi") == ["Paris"]
     assert "DSPEX_STORE" in caplog.text
 
 
 async def test_store_that_somebody_named_must_work(make_lm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dspex.clients.prepare.ledger_in_force", Unreachable)
+    monkeypatch.setattr("dspex.clients.prepare.current_ledger", Unreachable)
     with pytest.raises(StoreError):
         await make_lm().acall("hi")
 
