@@ -1,5 +1,5 @@
-"""Fine-tuning through a provider's API: the data checked, one file, one job, and a long wait for it.
+"""Fine-tuning through a provider's API: check the data, upload one file, create one job, and wait for it.
 
-`Training` is the whole of it for one order; `OpenAIProvider` its face for `LM.finetune`, and the workflow
-`FinetuneModel` its durable one.
+`Training` does it for one `JobSpec`. `OpenAIProvider` is how `LM.finetune` gets to it, and the workflow `FinetuneModel`
+its durable form.
 """

@@ -1,6 +1,6 @@
-"""OpenAI's Files and Fine-tuning API, as far as it is needed. Reads are tried again here; the caller decides of writes.
+"""OpenAI's Files and Fine-tuning API, as far as it is needed. Reads are retried here; the caller retries writes.
 
-A write whose answer did not come may have been done: before it is sent again, what it would make is looked for.
+A write without an answer may have been done: before it is repeated, the caller looks for what it would have made.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ _MOST_PAGES = 20
 
 
 class FineTuningApi:
-    """The API at one address with one key. `headers` hold the key: they are sent and never shown."""
+    """The API at one address with one key. All methods raise `LMError`s, as calls do.
+
+    Args:
+        base_url: The address.
+        headers: Sent with every request and never shown: they hold the key.
+        key: The key, which is removed from errors.
+        transport: What to send with.
+        tries_again: Retries of a read.
+    """
 
     def __init__(
         self,
@@ -54,7 +62,7 @@ class FineTuningApi:
         return None
 
     async def upload(self, file: TrainingFile) -> str:
-        """Upload a training file, once; returns its id."""
+        """Upload a training file, without retries; returns its id."""
         form = file_form({"purpose": _PURPOSE}, file.facts.name)
 
         async def body() -> AsyncIterator[bytes]:
@@ -70,12 +78,12 @@ class FineTuningApi:
         return str(made["id"])
 
     async def jobs(self) -> AsyncIterator[FinetuningJob]:
-        """The jobs there are, the latest first."""
+        """The account's jobs, the latest first."""
         async for data in self._pages(f"/fine_tuning/jobs?limit={_JOBS_A_PAGE}"):
             yield job_of(data)
 
     async def create_job(self, request: Mapping[str, Any]) -> FinetuningJob:
-        """Create a job, once."""
+        """Create a job, without retries, from the API's request body."""
         return job_of(await self._ask("POST", "/fine_tuning/jobs", orjson.dumps(request)))
 
     async def job(self, job_id: str) -> FinetuningJob | None:
@@ -88,15 +96,19 @@ class FineTuningApi:
             raise
 
     async def events(self, job_id: str, limit: int) -> list[str]:
-        """What the provider said last about a job, the oldest of it first."""
+        """The last `limit` messages of the provider about a job, the oldest first."""
         page = await self._read(f"/fine_tuning/jobs/{job_id}/events?limit={limit}")
         found = page.get("data") if isinstance(page, dict) else None
-        told = [event for event in found or () if isinstance(event, dict) and event.get("message")]
-        told.sort(key=lambda event: event.get("created_at") or 0)
-        return [str(event["message"]) for event in told]
+        messages = [event for event in found or () if isinstance(event, dict) and event.get("message")]
+        messages.sort(key=lambda event: event.get("created_at") or 0)
+        return [str(event["message"]) for event in messages]
 
     async def cancel_job(self, job_id: str) -> None:
-        """End a job. One that has ended already refuses (`LMInvalidRequestError`)."""
+        """Cancel a job.
+
+        Raises:
+            LMInvalidRequestError: it has ended already.
+        """
         await with_retries(lambda _: self._ask("POST", f"/fine_tuning/jobs/{job_id}/cancel", b"{}"), self.tries_again)
 
     async def _pages(self, path: str) -> AsyncIterator[dict[str, Any]]:
@@ -126,21 +138,21 @@ class FineTuningApi:
         url = self.base_url + path
         try:
             response = await self._transport.request(method, url, {**self._headers, **(headers or {})}, body, timeout)
-            body_told = scrub_body(response.body, *self._secrets)  # a job's errors and events are kept, and shown
+            scrubbed = scrub_body(response.body, *self._secrets)  # a job's errors and events are kept, and shown
             if response.status not in (200, 201):
-                raise OPENAI_CHAT.error(RawResponse(response.status, response.headers, body_told))
-            return _json(body_told)
+                raise OPENAI_CHAT.error(RawResponse(response.status, response.headers, scrubbed))
+            return _json(scrubbed)
         except LMError as error:
-            raise self._told(error, url) from None
+            raise self._without_secrets(error, url) from None
 
-    def _told(self, error: LMError, url: str) -> LMError:
+    def _without_secrets(self, error: LMError, url: str) -> LMError:
         """`error` with the address in its message, and without the key if the provider echoed it."""
         where = "" if url in error.message else f"{url}: "
-        told = type(error)(
+        copy = type(error)(
             scrub(where + error.message, *self._secrets), status=error.status, retry_after=error.retry_after
         )
-        told.provider_code = error.provider_code
-        return told
+        copy.provider_code = error.provider_code
+        return copy
 
 
 def _json(body: bytes) -> Any:

@@ -41,11 +41,12 @@ class FinetuningJob:
 
     @property
     def lost(self) -> bool:
-        """It has ended, and there is no model."""
+        """Whether it has ended without a model."""
         return self.status in LOST
 
     @property
     def over(self) -> bool:
+        """Whether it has ended."""
         return self.lost or self.status == SUCCEEDED
 
     @property
@@ -55,7 +56,7 @@ class FinetuningJob:
 
 
 def training_status(word: str) -> TrainingStatus:
-    """DSPy's word for a provider's. One that nobody knows (``paused``) is not over."""
+    """DSPy's word for a provider's. One that is not known (``paused``) means that the job has not ended."""
     return _STATUSES.get(word, TrainingStatus.pending)
 
 

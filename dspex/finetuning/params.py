@@ -1,4 +1,4 @@
-"""`train_kwargs`: what may be said about a training, sorted into what the API calls them."""
+"""`train_kwargs`: the parameters of a training, sorted into what the API calls them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_SUFFIX = 64
 
 @dataclass(frozen=True, slots=True)
 class TrainParams:
-    """What a job is created with (`fields` of the API's request), and the price of training, where it was told."""
+    """What a job is created with (`fields` of the API's request), and the price of training, if the user gave it."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     usd_per_million_tokens: float | None = None

@@ -23,7 +23,8 @@ class TrainingJobOpenAI(TrainingJob):
     training file stays, since it is known by its content and may serve another job.
     """
 
-    undertaking: TrainingTask | None = None
+    task: TrainingTask | None = None
+    """What does the training; None until it has begun."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,31 +32,31 @@ class TrainingJobOpenAI(TrainingJob):
 
     @property
     def provider_file_id(self) -> str | None:
-        return self.undertaking.file_id if self.undertaking else None
+        return self.task.file_id if self.task else None
 
     @property
     def provider_job_id(self) -> str | None:
-        return self.undertaking.job_id if self.undertaking else None
+        return self.task.job_id if self.task else None
 
     def status(self) -> TrainingStatus:
-        """How the provider says it goes: ``not_started`` while the data are being checked and uploaded."""
-        return wait_for(self.undertaking.status()) if self.undertaking else TrainingStatus.not_started
+        """The provider's status; ``not_started`` while the data are being checked and uploaded."""
+        return wait_for(self.task.status()) if self.task else TrainingStatus.not_started
 
     def cancel(self) -> bool:
-        """End the job here and at the provider."""
+        """End the job here and at the provider; False if it has succeeded already."""
         with self._ending:
-            if self.done() or (self.undertaking is not None and not wait_for(self.undertaking.cancel())):
+            if self.done() or (self.task is not None and not wait_for(self.task.cancel())):
                 return self.cancelled()
             return super().cancel()
 
     def set_result(self, result: Any) -> None:
-        """The wait is over. One that is being cancelled ends as cancelled, not with the error that this makes."""
+        """End the wait. A job that is being cancelled ends as cancelled, not with the error that cancelling causes."""
         with self._ending:
             super().set_result(result)
 
 
 class OpenAIProvider(Provider):
-    """Trains models through OpenAI's fine-tuning API, at the address and with the key of the LM that asks."""
+    """Trains models through OpenAI's fine-tuning API, at the address and with the key of the `LM`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,11 +78,17 @@ class OpenAIProvider(Provider):
     ) -> str:
         """Check the data, upload them, create a job and wait for its end; returns the trained model's name.
 
-        After ``dspex.configure(temporal=...)`` all of it is a durable run. `train_kwargs` are hyperparameters
-        (``n_epochs``, ``batch_size``, ``learning_rate_multiplier``), fields of the API's request (``method``,
-        ``suffix``, ``seed``, ``validation_file``, ...), and ``usd_per_million_tokens``, the price that the bill is made
-        with. The same data, model and parameters again are the same job: its model is the result at once, if it
-        succeeded; a new one is had with another ``seed`` or ``suffix``.
+        After ``dspex.configure(temporal=...)`` all of it is a durable run. The same data, model and parameters again are
+        the same job: its model is the result at once, if it succeeded; another ``seed`` or ``suffix`` makes a new job.
+
+        Args:
+            job: The job in whose name this is done; its status and cancellation go to the training.
+            model: The model to train.
+            train_data: The rows.
+            train_data_format: The format of the rows.
+            train_kwargs: Hyperparameters (``n_epochs``, ``batch_size``, ``learning_rate_multiplier``), fields of the
+                API's request (``method``, ``suffix``, ``seed``, ``validation_file``, ...), and
+                ``usd_per_million_tokens``, the price of training.
 
         Raises:
             UsageError: the data or a parameter is wrong; nothing was uploaded.
@@ -91,11 +98,11 @@ class OpenAIProvider(Provider):
         from dspex.finetuning.request import FinetuneRequest
 
         lm = job.lm if isinstance(job.lm, LM) else LM(model)
-        undertaking: TrainingTask = backend().finetune(
+        task: TrainingTask = backend().finetune(
             FinetuneRequest(lm, model, train_data_format, train_kwargs or {}), train_data
         )
         if isinstance(job, TrainingJobOpenAI):
-            job.undertaking = undertaking
+            job.task = task
             if job.cancelled():
                 raise LMProviderError("The fine-tuning was cancelled before it began.", code="finetune_cancelled")
-        return wait_for(undertaking.run())
+        return wait_for(task.run())

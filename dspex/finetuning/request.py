@@ -1,4 +1,4 @@
-"""From an LM and what is asked of it to a `Training`: the address, the key, the order."""
+"""`FinetuneRequest`: what `LM.finetune` was asked for, and the `Training` that does it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dspex.clients.wires.endpoints import parse_model, resolve
 from dspex.clients.wires.openai.chat import OPENAI_CHAT
 from dspex.errors import LMConfigurationError
 from dspex.finetuning.api import FineTuningApi
-from dspex.finetuning.journal import Journal
-from dspex.finetuning.order import Order
+from dspex.finetuning.job_record import JobRecordStore
+from dspex.finetuning.job_spec import JobSpec
 from dspex.finetuning.params import train_params
 from dspex.finetuning.rows import Rules, rules_for
 from dspex.finetuning.training import Training
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinetuneRequest:
-    """What `LM.finetune` was asked for, without the data: `lm` says where and with which key, `model` what to train."""
+    """What `LM.finetune` was asked for, without the data.
+
+    Attributes:
+        lm: The LM whose address and key are used.
+        model: The model to train.
+        data_format: The format of the rows.
+        train_kwargs: See `dspex.finetuning.params.train_params`.
+    """
 
     lm: LM
     model: str
@@ -36,7 +43,7 @@ class FinetuneRequest:
     train_kwargs: Mapping[str, Any]
 
     def rules(self) -> Rules:
-        """What the rows must keep to; also checks the parameters, so that nothing is uploaded for a typing error.
+        """The rules for the rows. Also checks the parameters, so that a typing error is found before the upload.
 
         Raises:
             UsageError: the format or a parameter is none of the API's.
@@ -45,15 +52,21 @@ class FinetuneRequest:
         return rules_for(parse_model(self.model).wire_name, self.data_format)
 
     def training(self, file: FileFacts, store: Store, *, starter: str, workflow_id: str | None = None) -> Training:
-        """The training of these data.
+        """The training of a file.
+
+        Args:
+            file: The training file.
+            store: Where the job's record is kept.
+            starter: Names this start: see `Training`.
+            workflow_id: The durable run that does it, if there is one.
 
         Raises:
-            LMConfigurationError: there is nowhere to ask, or no way to.
+            LMConfigurationError: there is no address, or the transport cannot do what fine-tuning needs.
             LMNotConfiguredError: there is no key.
         """
         api = api_of(self.lm, self.model)
-        order = Order(api.base_url, parse_model(self.model).wire_name, file, train_params(self.train_kwargs))
-        return Training(order, api, Journal(store, order, workflow_id), starter)
+        spec = JobSpec(api.base_url, parse_model(self.model).wire_name, file, train_params(self.train_kwargs))
+        return Training(spec, api, JobRecordStore(store, spec, workflow_id), starter)
 
 
 def api_of(lm: LM, model: str) -> FineTuningApi:
@@ -74,5 +87,5 @@ def api_of(lm: LM, model: str) -> FineTuningApi:
 
 
 def model_name(trained: str) -> str:
-    """The name for an LM of a model that came out: bare (``ft:...``), as DSPy has it, where that is understood."""
+    """The name by which an `LM` calls the model `trained`: bare (``ft:...``), as in DSPy, unless that is ambiguous."""
     return f"openai/{trained}" if "/" in trained else trained

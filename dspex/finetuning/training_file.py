@@ -30,7 +30,7 @@ Rows = list[dict[str, Any]] | DatasetRef
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """A training file, described: the hash of its bytes, how many they are, and its examples."""
+    """A training file, described: the SHA-256 of its bytes, its size in bytes, and how many rows it has."""
 
     sha: str
     size: int
@@ -38,13 +38,13 @@ class FileFacts:
 
     @property
     def name(self) -> str:
-        """What it is called at the provider, where it is found again by it."""
+        """Its name at the provider, by which it is found again."""
         return f"dspex-{self.sha[:32]}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingFile:
-    """A training file that is on this host's disk, until its block ends."""
+    """A training file on this host's disk, until the block of `training_file` ends."""
 
     facts: FileFacts
     _file: IO[bytes]
@@ -110,7 +110,7 @@ def _line(row: Any, rules: Rules, number: int, errors: _Errors) -> bytes:
 
 
 class _Errors:
-    """What is wrong, row by row. The first ones are told; the others are counted."""
+    """What is wrong, row by row: the first few in words, all of them counted."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -125,10 +125,10 @@ class _Errors:
         if not self.count:
             return
         more = f"\n... and {self.count - len(self._first)} more" if self.count > len(self._first) else ""
-        told = "\n".join(self._first)
+        first = "\n".join(self._first)
         raise UsageError(
             f"{self.count} of {rows} rows of the training data are wrong (rows are counted from 0); nothing was "
-            f"uploaded:\n{told}{more}"
+            f"uploaded:\n{first}{more}"
         )
 
 
@@ -145,7 +145,7 @@ def _batches(data: Rows, store: Store | None) -> AsyncIterable[list[Any]]:
 async def _of_list(data: list[Any]) -> AsyncIterator[list[Any]]:
     for start in range(0, len(data), _BATCH):
         yield data[start : start + _BATCH]
-        await asyncio.sleep(0)  # others want the loop too
+        await asyncio.sleep(0)  # let other tasks run
 
 
 async def _of_store(ref: DatasetRef, store: Store) -> AsyncIterator[list[Any]]:

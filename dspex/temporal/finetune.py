@@ -9,7 +9,7 @@ from temporalio.common import WorkflowIDReusePolicy
 
 from dspex.clients.utils_finetune import TrainDataFormat
 from dspex.errors import LMUnsupportedFeatureError
-from dspex.finetuning.journal import KIND
+from dspex.finetuning.job_record import KIND
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.provider import OpenAIProvider
 from dspex.finetuning.request import FinetuneRequest

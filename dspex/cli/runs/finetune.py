@@ -100,25 +100,25 @@ def summary_of_record(record: RunRecord) -> FinetuneSummary:
         UsageError: it is not over.
         RunFailedError: it failed, or was cancelled.
     """
-    from dspex.finetuning.journal import Entry
+    from dspex.finetuning.job_record import JobRecord
     from dspex.temporal.run import RunFailedError
 
-    entry = Entry.model_validate(record.result)
+    job = JobRecord.model_validate(record.result)
     if record.status == "training":
         raise UsageError(
-            f"{record.run_id!r} trains at the provider (job {entry.job_id}). The same LM.finetune again waits for it."
+            f"{record.run_id!r} trains at the provider (job {job.job_id}). The same LM.finetune again waits for it."
         )
-    if entry.fine_tuned_model is None:
-        raise RunFailedError(f"The fine-tuning {record.run_id!r} was {record.status}: {entry.error or entry.status}")
+    if job.fine_tuned_model is None:
+        raise RunFailedError(f"The fine-tuning {record.run_id!r} was {record.status}: {job.error or job.status}")
     return FinetuneSummary(
         run_id=record.run_id,
         workflow_id=record.workflow_id,
-        model=entry.fine_tuned_model,
-        base_model=entry.model,
-        job_id=entry.job_id,
-        examples=entry.examples,
-        trained_tokens=entry.trained_tokens,
-        cost_usd=entry.cost_usd,
+        model=job.fine_tuned_model,
+        base_model=job.model,
+        job_id=job.job_id,
+        examples=job.examples,
+        trained_tokens=job.trained_tokens,
+        cost_usd=job.cost_usd,
     )
 
 

@@ -86,11 +86,11 @@ def test_cancelled_job_is_cancelled_at_the_provider_too(store: Store) -> None:
 
 async def test_cancelling_before_there_is_a_job_creates_none(store: Store) -> None:
     provider = FakeOpenAI()
-    undertaking = LocalTrainingTask(FinetuneRequest(lm(provider), "openai/gpt-4o-mini", "chat", {}), examples())
-    assert await undertaking.status() is TrainingStatus.not_started
-    assert await undertaking.cancel()
+    task = LocalTrainingTask(FinetuneRequest(lm(provider), "openai/gpt-4o-mini", "chat", {}), examples())
+    assert await task.status() is TrainingStatus.not_started
+    assert await task.cancel()
     with pytest.raises(LMProviderError, match="cancelled before its job was created"):
-        await undertaking.run()
+        await task.run()
     assert provider.jobs == []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dspex.errors import UsageError
-from dspex.finetuning.order import Order
+from dspex.finetuning.job_spec import JobSpec
 from dspex.finetuning.params import train_params
 from dspex.finetuning.polling import Polling
 from dspex.finetuning.training_file import FileFacts
@@ -15,12 +15,12 @@ from dspex.finetuning.training_file import FileFacts
 FILE = FileFacts("0" * 64, 100, 10)
 
 
-def order(**train_kwargs: Any) -> Order:
-    return Order("http://provider.test/v1", "gpt-4o-mini", FILE, train_params(train_kwargs))
+def spec(**train_kwargs: Any) -> JobSpec:
+    return JobSpec("http://provider.test/v1", "gpt-4o-mini", FILE, train_params(train_kwargs))
 
 
 def test_hyperparameters_are_gathered_and_the_rest_is_the_requests_own() -> None:
-    asked = order(n_epochs=3, batch_size=None, hyperparameters={"learning_rate_multiplier": 2}, seed=7).request(
+    asked = spec(n_epochs=3, batch_size=None, hyperparameters={"learning_rate_multiplier": 2}, seed=7).request(
         "f", "me"
     )
     assert asked["hyperparameters"] == {"learning_rate_multiplier": 2, "n_epochs": 3}
@@ -28,20 +28,20 @@ def test_hyperparameters_are_gathered_and_the_rest_is_the_requests_own() -> None
 
 
 def test_metadata_of_the_user_stays_beside_the_mark() -> None:
-    made = order(metadata={"team": "red"})
+    made = spec(metadata={"team": "red"})
     assert made.request("f", "me")["metadata"] == {"team": "red", "dspex": made.digest, "dspex_start": "me"}
 
 
 def test_suffix_is_the_users_or_tells_the_order() -> None:
-    assert order(suffix="mine").request("f", "me")["suffix"] == "mine"
-    made = order()
+    assert spec(suffix="mine").request("f", "me")["suffix"] == "mine"
+    made = spec()
     assert made.request("f", "me")["suffix"] == f"dspex-{made.digest[:10]}"
 
 
 def test_equal_orders_have_one_digest_and_others_another() -> None:
-    assert order(n_epochs=3).digest == order(hyperparameters={"n_epochs": 3}).digest
-    assert len({order().digest, order(n_epochs=3).digest, order(seed=1).digest, order(suffix="b").digest}) == 4
-    assert order().digest == order(usd_per_million_tokens=3).digest, "a price changes nothing at the provider"
+    assert spec(n_epochs=3).digest == spec(hyperparameters={"n_epochs": 3}).digest
+    assert len({spec().digest, spec(n_epochs=3).digest, spec(seed=1).digest, spec(suffix="b").digest}) == 4
+    assert spec().digest == spec(usd_per_million_tokens=3).digest, "a price changes nothing at the provider"
 
 
 @pytest.mark.parametrize(

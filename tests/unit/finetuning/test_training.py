@@ -34,7 +34,7 @@ async def test_file_is_uploaded_as_lines_of_json_under_the_hash_of_its_content(s
     provider = FakeOpenAI()
     training, job = await order(provider, store, n_epochs=2)
     (file,) = provider.files
-    assert file["filename"] == f"dspex-{training.order.file.sha[:32]}.jsonl"
+    assert file["filename"] == f"dspex-{training.spec.file.sha[:32]}.jsonl"
     assert provider.contents[file["id"]].count(b"\n") == 12
     assert (job.training_file, provider.jobs[0]["hyperparameters"]) == (file["id"], {"n_epochs": 2})
     assert all(headers["Authorization"] == f"Bearer {KEY}" for headers in provider.headers)
@@ -138,7 +138,7 @@ async def test_end_is_written_down_as_a_run(store: Store) -> None:
     provider = FakeOpenAI(("succeeded",))
     training, job = await order(provider, store, usd_per_million_tokens=1000)
     await training.look(job.id)
-    record = await store.runs.get(training.order.run_id)
+    record = await store.runs.get(training.spec.run_id)
     assert record is not None
     assert record.result is not None
     assert (record.status, record.optimizer, record.program) == ("completed", "finetune", "gpt-4o-mini")
