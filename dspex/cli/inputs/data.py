@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dspex.cli.inputs.target import ResolvedTarget
     from dspex.primitives import Example, Module
     from dspex.store import Store
-    from dspex.store.datasets import DatasetRef
+    from dspex.store.records.dataset import DatasetRef
 
 
 @dataclass(frozen=True)

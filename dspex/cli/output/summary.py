@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dspex.cli.output.exit import note
 
 if TYPE_CHECKING:
-    from dspex.store.outcomes import Failure
+    from dspex.store.records.outcome import Failure
     from dspex.store.records.run_summary import RunSummary
 
 _FAILURES_SHOWN = 5

@@ -16,7 +16,7 @@ from dspex.store.records.run_summary import figures_of
 if TYPE_CHECKING:
     from dspex.cli.inputs.deployment import Deployment
     from dspex.store import Bill, RunRecord
-    from dspex.store.outcomes import Failure
+    from dspex.store.records.outcome import Failure
     from dspex.temporal.contracts.optimize import Progress
     from dspex.temporal.run import Run
 
