@@ -18,7 +18,7 @@ from dspex.errors import UsageError
 from dspex.settings import settings
 
 if TYPE_CHECKING:
-    from dspex.clients.canonical.request import Encoded
+    from dspex.clients.canonical.request import EncodedRequest
 
 _BY_CALL = frozenset(
     {"api_base", "base_url", "api_key", "api_key_env", "azure_ad_token", "azure_ad_token_provider"},
@@ -130,7 +130,7 @@ def _sender(lm: LMOptions) -> Any:
 
 
 def _ledger_key(
-    lm: LMOptions, encoded: Encoded, url: str, params: dict[str, Any], cache: Any, nth: int = 0
+    lm: LMOptions, encoded: EncodedRequest, url: str, params: dict[str, Any], cache: Any, nth: int = 0
 ) -> str | None:
     """The content's own key; without cache, one for this place in the run; without a run either, none."""
     rollout = params.get("rollout_id")

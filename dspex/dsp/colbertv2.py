@@ -15,10 +15,10 @@ import orjson
 from dspex.bridge import wait_for
 from dspex.clients.cache.response_cache import outside_of_runs
 from dspex.clients.calls.call import LMCall
-from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.current_ledger import current_ledger
 from dspex.clients.calls.pipeline import answer
 from dspex.clients.canonical.answer import Answer
-from dspex.clients.canonical.request import Encoded, encode_params, seal
+from dspex.clients.canonical.request import EncodedRequest, encode_params, seal
 from dspex.clients.http.aiohttp_transport import default_transport
 from dspex.clients.http.transport import RawResponse
 from dspex.clients.wires.openai.chat import OPENAI_CHAT
@@ -102,7 +102,7 @@ async def _search(url: str, query: str, k: int, *, post: bool) -> list[dict[str,
         num_retries=3,
         max_concurrency=64,
         transport=default_transport() if post else _Getting(),
-        ledger=outside_of_runs(ledger_in_force()),
+        ledger=outside_of_runs(current_ledger()),
     )
     reply, _ = await answer(call)
     return [{**passage, "long_text": _text(passage)} for passage in reply["topk"][:k]]
@@ -128,7 +128,7 @@ class _Server:
 
     path = ""
 
-    def encode(self, model: str, messages: list[Any], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[Any], params: Mapping[str, Any]) -> EncodedRequest:
         return seal(b"{", hashlib.sha256(b"colbertv2"), encode_params(params))
 
     def headers(self, key: str | None) -> dict[str, str]:

@@ -14,7 +14,8 @@ from dspex.clients.canonical.secrets import in_headers, scrub, scrub_body
 from dspex.clients.http.multipart import file_form
 from dspex.clients.http.transport import Body, RawResponse, RequestingTransport
 from dspex.clients.resilience.retry import with_retries
-from dspex.clients.wires.openai.chat import OPENAI_CHAT, excerpt
+from dspex.clients.wires.body import excerpt
+from dspex.clients.wires.openai.chat import OPENAI_CHAT
 from dspex.errors import LMError, LMUnexpectedError, LMUnsupportedModelError
 from dspex.finetuning.job import FinetuningJob, job_of
 from dspex.finetuning.training_file import TrainingFile

@@ -78,8 +78,9 @@ class OpenAIProvider(Provider):
     ) -> str:
         """Check the data, upload them, create a job and wait for its end; returns the trained model's name.
 
-        After ``dspex.configure(temporal=...)`` all of it is a durable run. The same data, model and parameters again are
-        the same job: its model is the result at once, if it succeeded; another ``seed`` or ``suffix`` makes a new job.
+        After ``dspex.configure(temporal=...)`` all of it is a durable run. The same data, model and parameters again
+        are the same job: its model is the result at once, if it succeeded; another ``seed`` or ``suffix`` makes a new
+        job.
 
         Args:
             job: The job in whose name this is done; its status and cancellation go to the training.

@@ -11,7 +11,7 @@ import orjson
 
 from dspex.clients.call_context import stream_emitted
 from dspex.clients.canonical.answer import Answer
-from dspex.clients.canonical.stream_assembly import Assembly
+from dspex.clients.canonical.stream_assembly import StreamAssembler
 from dspex.clients.canonical.stream_chunk import StreamChunk
 from dspex.clients.http.sse import EventDecoder
 from dspex.clients.http.transport import OpenResponse, RawResponse, StreamingTransport
@@ -115,7 +115,7 @@ async def _receive(call: LMCall, stream: AnswerStream, response: OpenResponse) -
         if response.status not in (200, 201):
             raise call.wire.error(RawResponse(response.status, response.headers, body))
         return body, call.wire.decode(body)  # a server that does not stream
-    assembly = Assembly()
+    assembly = StreamAssembler()
     reader = call.wire.event_reader() if isinstance(call.wire, ForeignStream) else _Chunks()
     done = False
     async for data in _events(response.pieces):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedRequest:
     """A request's body and the hash of its content so far (its address and rollout are added by `key`)."""
 
     body: bytes
@@ -38,7 +38,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class SplitMessages:
     """Messages taken apart: the prefix that many prompts share, if there is one, and the rest. `digest` is of both."""
 
     prefix: Prefix | None
@@ -48,23 +48,23 @@ class Apart:
     digest: _Hash
 
 
-def take_apart(messages: list[dict[str, Any]]) -> Apart:
+def split_messages(messages: list[dict[str, Any]]) -> SplitMessages:
     """`messages` with what is known of their beginning already."""
     prefix: Prefix | None = getattr(messages, "shared_prefix", None)
     if prefix is None or not prefix.json:
         encoded = _json(messages)[1:-1]
-        return Apart(None, messages, encoded, hashlib.sha256(encoded))
+        return SplitMessages(None, messages, encoded, hashlib.sha256(encoded))
     rest = messages[len(prefix.messages) :]
     encoded = _json(rest)[1:-1]
     digest = prefix.hash.copy()
     if encoded:
         digest.update(b"," + encoded)
-    return Apart(prefix, rest, encoded, digest)
+    return SplitMessages(prefix, rest, encoded, digest)
 
 
 def encode_messages(messages: list[dict[str, Any]]) -> tuple[bytes, _Hash]:
     """The messages as JSON without the outer brackets, and their hash."""
-    apart = take_apart(messages)
+    apart = split_messages(messages)
     if apart.prefix is None:
         return apart.rest_json, apart.digest
     return (apart.prefix.json + b"," + apart.rest_json if apart.rest_json else apart.prefix.json), apart.digest
@@ -74,19 +74,19 @@ def encode_params(params: Mapping[str, Any]) -> bytes:
     return _json(params)
 
 
-def seal(head: bytes, digest: _Hash, params: bytes) -> Encoded:
+def seal(head: bytes, digest: _Hash, params: bytes) -> EncodedRequest:
     """Join an open JSON object `head` and the object `params` to a body, and hash the parameters too."""
     digest.update(params)
-    return Encoded(head + params[1:], digest)
+    return EncodedRequest(head + params[1:], digest)
 
 
-def seal_params(head: bytes, digest: _Hash, params: Mapping[str, Any]) -> Encoded:
+def seal_params(head: bytes, digest: _Hash, params: Mapping[str, Any]) -> EncodedRequest:
     """As `seal`; but in the body schemas keep the order of their fields, for that is how a model fills them."""
     encoded = _json(params)
     digest.update(encoded)
     if not _WITH_SCHEMAS.isdisjoint(params):
         encoded = in_order(params)
-    return Encoded(head + encoded[1:], digest)
+    return EncodedRequest(head + encoded[1:], digest)
 
 
 _WITH_SCHEMAS = frozenset({"response_format", "tools", "text"})

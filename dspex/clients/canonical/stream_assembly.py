@@ -8,7 +8,7 @@ _TEXTS = ("content", "refusal", "reasoning_content")
 _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
 
 
-class Assembly:
+class StreamAssembler:
     """Gathers OpenAI's ``chat.completion.chunk`` objects (or those of text completions) into a completion."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from dspex.clients.calls.streaming import AnswerStream, has_substance, with_usual_keys
-from dspex.clients.canonical.stream_assembly import Assembly
+from dspex.clients.canonical.stream_assembly import StreamAssembler
 from dspex.clients.canonical.stream_chunk import StreamChunk
 from dspex.clients.engines.lm15_transport import EngineTransport, usage_in_openais_names
 from dspex.errors import LMStreamAssemblyError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def send_streamed_by_engine(call: LMCall, stream: AnswerStream) -> tuple[bytes, Any]:
     """As `send_streamed`, for an engine. A stream without an end event is no answer."""
     assert isinstance(call.transport, EngineTransport)
-    assembly = Assembly()
+    assembly = StreamAssembler()
     async for chunk in _chunks(call.transport.events(call.body)):
         assembly.add(chunk)
         if chunk["choices"]:

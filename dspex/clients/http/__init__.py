@@ -1,0 +1,1 @@
+"""HTTP: transports, proxies, server-sent events, and what their failures mean."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from dspex.clients.canonical.answer import Answer
-    from dspex.clients.canonical.request import Encoded
+    from dspex.clients.canonical.request import EncodedRequest
     from dspex.clients.http.transport import RawResponse
     from dspex.errors import LMError
 
@@ -17,7 +17,7 @@ class Wire(Protocol):
 
     path: str
 
-    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
         """The body to send, and its digest. `params` may hold some that are the client's own (`rollout_id`, keys)."""
         ...
 

@@ -12,7 +12,7 @@ from streaming_fakes import DONE, USAGE, answer, delta, event, streaming_lm
 
 import dspex
 from dspex.clients import LM
-from dspex.clients.canonical.stream_assembly import Assembly
+from dspex.clients.canonical.stream_assembly import StreamAssembler
 from dspex.clients.http.sse import EventDecoder
 from dspex.clients.http.transport import RawResponse
 from dspex.clients.resilience import retry
@@ -146,7 +146,7 @@ def test_events_are_read_however_the_bytes_are_cut(texts: list[str], newline: st
 @settings(deadline=None)
 @given(st.lists(st.text(), max_size=8))
 def test_whole_is_what_the_pieces_were(texts: list[str]) -> None:
-    assembly = Assembly()
+    assembly = StreamAssembler()
     for text in texts:
         assembly.add({"choices": [{"index": 0, "delta": {"content": text}}]})
     assembly.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})

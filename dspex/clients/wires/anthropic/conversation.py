@@ -7,13 +7,13 @@ neighbours of one role become one turn; a conversation that the assistant opens 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dspex.clients.canonical.media import Media, media_of
 from dspex.clients.canonical.params import refuse
+from dspex.clients.canonical.tool_calls import arguments_of
 from dspex.errors import UsageError
 
 Block = dict[str, Any]
@@ -142,7 +142,7 @@ def _call(call: Mapping[str, Any]) -> Block:
         "type": "tool_use",
         "id": _own_id(call.get("id")),
         "name": function.get("name", ""),
-        "input": _arguments(function.get("arguments")),
+        "input": arguments_of(function.get("arguments")),
     }
 
 
@@ -150,17 +150,6 @@ def _tool_result(message: Mapping[str, Any]) -> Block:
     content = message.get("content")
     told = content if isinstance(content, str) else _blocks(content)
     return {"type": "tool_result", "tool_use_id": _own_id(message.get("tool_call_id")), "content": told}
-
-
-def _arguments(written: Any) -> dict[str, Any]:
-    """The arguments of a call, which must be an object; what is no JSON is passed on under the name ``input``."""
-    if isinstance(written, Mapping):
-        return dict(written)
-    try:
-        found = json.loads(written or "{}")
-    except ValueError:
-        found = written
-    return found if isinstance(found, dict) else {"input": found}
 
 
 def _own_id(given: Any) -> str:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.params import sent_params
-from dspex.clients.canonical.request import Encoded, encode_params, in_order
+from dspex.clients.canonical.request import EncodedRequest, encode_params, in_order
 from dspex.clients.http.transport import RawResponse
 from dspex.clients.wires.anthropic.answer import as_completion
 from dspex.clients.wires.anthropic.errors import error_inside, error_of
 from dspex.clients.wires.anthropic.params import anthropic_params
 from dspex.clients.wires.anthropic.prompt import prompt_json
 from dspex.clients.wires.anthropic.stream import AnthropicEvents
-from dspex.clients.wires.openai.chat import excerpt
+from dspex.clients.wires.body import excerpt, parse_body
 from dspex.clients.wires.wire import EventReader
 from dspex.errors import LMError, LMUnexpectedError
 
@@ -30,7 +28,7 @@ class Anthropic:
 
     path = "/messages"
 
-    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
         head, apart, tools_called = prompt_json(messages, params)
         asked = sent_params(params)
         body = anthropic_params(model, asked, params)
@@ -39,7 +37,7 @@ class Anthropic:
         if params.get("extra_body"):
             asked["extra_body"] = params["extra_body"]
         apart.digest.update(encode_params(asked | {"model": model}))
-        return Encoded(head + in_order(body)[1:], apart.digest)
+        return EncodedRequest(head + in_order(body)[1:], apart.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "dspex", "anthropic-version": VERSION}
@@ -58,10 +56,7 @@ class Anthropic:
 
     def decode(self, body: bytes) -> Answer:
         """The answer in OpenAI's shape; a streamed one has been recorded in it."""
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        data = parse_body(body)
         if not isinstance(data, dict):
             raise LMUnexpectedError(f"The answer is no message: {excerpt(body)}")
         if data.get("error"):

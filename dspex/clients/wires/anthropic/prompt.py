@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex.clients.canonical.prompt_caching import PromptCaching, prompt_caching
-from dspex.clients.canonical.request import Apart, in_order, take_apart
+from dspex.clients.canonical.request import SplitMessages, in_order, split_messages
 from dspex.clients.wires.anthropic.conversation import Conversation, as_blocks, mark
 from dspex.errors import UsageError
 
@@ -20,9 +20,9 @@ Beginning = tuple[bytes, str | None]
 _PLAIN = ({"content", "role"}, {"role", "content"})
 
 
-def prompt_json(messages: list[dict[str, Any]], params: Mapping[str, Any]) -> tuple[bytes, Apart, list[str]]:
+def prompt_json(messages: list[dict[str, Any]], params: Mapping[str, Any]) -> tuple[bytes, SplitMessages, list[str]]:
     """``{"system": ..., "messages": [...],`` with what it was made of, and the names of tools called in it."""
-    apart = take_apart(messages)
+    apart = split_messages(messages)
     caching = prompt_caching(params.get("prompt_cache"))
     points = params.get("cache_control_injection_points")
     if apart.prefix is not None and not points and not caching.history and _goes_on_plainly(apart.rest):
@@ -38,7 +38,7 @@ def prompt_json(messages: list[dict[str, Any]], params: Mapping[str, Any]) -> tu
     return _written(conversation, apart)
 
 
-def _written(conversation: Conversation, apart: Apart) -> tuple[bytes, Apart, list[str]]:
+def _written(conversation: Conversation, apart: SplitMessages) -> tuple[bytes, SplitMessages, list[str]]:
     conversation.complete()
     system = b'"system":%b,' % in_order(_as_system(conversation.system)) if conversation.system else b""
     return b'{%b"messages":%b,' % (system, in_order(conversation.turns)), apart, conversation.tools_called()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dspex.clients.canonical.media import Media, media_of
+from dspex.clients.canonical.tool_calls import arguments_of
 from dspex.errors import UsageError
 
 Part = dict[str, Any]
@@ -68,7 +69,7 @@ class Contents:
     def _call(self, call: Mapping[str, Any]) -> Part:
         function = call.get("function") or {}
         name, call_id = function.get("name", ""), call.get("id")
-        called = {"name": name, "args": _arguments(function.get("arguments"))}
+        called = {"name": name, "args": arguments_of(function.get("arguments"))}
         if call_id:
             self._called[call_id] = name
             called["id"] = call_id
@@ -125,17 +126,6 @@ def _document(source: Mapping[str, Any]) -> Part:
     if source.get("type") == "base64":
         return {"inlineData": {"mimeType": source.get("media_type"), "data": source.get("data")}}
     return {"text": str(source.get("data") or "")}
-
-
-def _arguments(written: Any) -> dict[str, Any]:
-    """The arguments of a call, which must be an object; what is no JSON is passed on under the name ``input``."""
-    if isinstance(written, Mapping):
-        return dict(written)
-    try:
-        found = json.loads(written or "{}")
-    except ValueError:
-        found = written
-    return found if isinstance(found, dict) else {"input": found}
 
 
 def _response(content: Any) -> dict[str, Any]:

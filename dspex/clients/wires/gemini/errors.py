@@ -10,7 +10,8 @@ import orjson
 
 from dspex.clients.http.retry_after import retry_after
 from dspex.clients.http.transport import RawResponse
-from dspex.clients.wires.openai.chat import excerpt, is_too_long
+from dspex.clients.wires.body import excerpt
+from dspex.clients.wires.openai.chat import is_too_long
 from dspex.errors import (
     ContextWindowExceededError,
     LMAuthError,

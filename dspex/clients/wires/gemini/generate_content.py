@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.params import sent_params
-from dspex.clients.canonical.request import Apart, Encoded, encode_params, in_order, take_apart
+from dspex.clients.canonical.request import EncodedRequest, SplitMessages, encode_params, in_order, split_messages
 from dspex.clients.http.transport import RawResponse
 from dspex.clients.models.gemini import takes_levels
+from dspex.clients.wires.body import excerpt, parse_body
 from dspex.clients.wires.gemini.answer import as_completion
 from dspex.clients.wires.gemini.contents import Contents
 from dspex.clients.wires.gemini.errors import blocked, error_inside, error_of
 from dspex.clients.wires.gemini.params import gemini_params
 from dspex.clients.wires.gemini.stream import GeminiEvents
-from dspex.clients.wires.openai.chat import excerpt
 from dspex.clients.wires.wire import EventReader
 from dspex.errors import LMError, LMUnexpectedError
 
@@ -32,14 +30,14 @@ class Gemini:
 
     path = "/{model}" + _WHOLE
 
-    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
         head, apart = _prompt_json(messages, takes_levels(model))
         asked = sent_params(params)
         body = gemini_params(model, asked, params)
         if params.get("extra_body"):
             asked["extra_body"] = params["extra_body"]
         apart.digest.update(encode_params(asked | {"model": model}))
-        return Encoded(head + (b"," + in_order(body)[1:] if body else b"}"), apart.digest)
+        return EncodedRequest(head + (b"," + in_order(body)[1:] if body else b"}"), apart.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "dspex"}
@@ -59,10 +57,7 @@ class Gemini:
 
     def decode(self, body: bytes) -> Answer:
         """The answer in OpenAI's shape; a streamed one has been recorded in it."""
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        data = parse_body(body)
         if not isinstance(data, dict):
             raise LMUnexpectedError(f"The answer is no response: {excerpt(body)}")
         if data.get("error"):
@@ -83,9 +78,9 @@ class Gemini:
 GEMINI = Gemini()
 
 
-def _prompt_json(messages: list[dict[str, Any]], signed: bool) -> tuple[bytes, Apart]:
+def _prompt_json(messages: list[dict[str, Any]], signed: bool) -> tuple[bytes, SplitMessages]:
     """``{"systemInstruction": ..., "contents": [...]``; what a predictor sends in every call is written once."""
-    apart = take_apart(messages)
+    apart = split_messages(messages)
     if apart.prefix is not None and len(apart.rest) == 1 and apart.rest[0].get("role") == "user":
         beginning, role = _beginning(apart.prefix, signed)
         if beginning and role != "user":  # nor what a tool has answered, which has that role too

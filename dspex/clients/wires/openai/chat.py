@@ -10,9 +10,10 @@ import orjson
 
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.params import sent_params
-from dspex.clients.canonical.request import Encoded, encode_messages, seal_params
+from dspex.clients.canonical.request import EncodedRequest, encode_messages, seal_params
 from dspex.clients.http.retry_after import retry_after
 from dspex.clients.http.transport import RawResponse
+from dspex.clients.wires.body import excerpt, parse_body
 from dspex.clients.wires.wire import Wire as Wire
 from dspex.errors import (
     ContextWindowExceededError,
@@ -36,13 +37,13 @@ class OpenAIFormat:
 
     path: str
 
-    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
         sent = sent_params(params)
         sent.update(params.get("extra_body") or {})
         sent["model"] = model
         return self._encode(messages, sent)
 
-    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
         raise NotImplementedError
 
     def headers(self, key: str | None) -> dict[str, str]:
@@ -55,10 +56,7 @@ class OpenAIFormat:
         return body[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
 
     def decode(self, body: bytes) -> Answer:
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        data = parse_body(body)
         if isinstance(data, dict) and data.get("error"):
             raise error_inside(data["error"], body)
         if not _is_answer(data):
@@ -93,7 +91,7 @@ class OpenAIFormat:
 class OpenAIChat(OpenAIFormat):
     path = "/chat/completions"
 
-    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
         encoded, digest = encode_messages(messages)
         return seal_params(b'{"messages":[%b],' % encoded, digest, sent)
 
@@ -101,7 +99,7 @@ class OpenAIChat(OpenAIFormat):
 class _Text(OpenAIFormat):
     path = "/completions"
 
-    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
         _, digest = encode_messages(messages)
         texts = [str(message.get("content") or "") for message in messages]
         sent["prompt"] = "\n\n".join([*texts, BEGIN_RESPONSE])
@@ -163,8 +161,3 @@ def _words(body: bytes) -> tuple[str, str]:
         return str(error), ""
     words = error.get("message") or error.get("detail") or error.get("error")
     return (str(words) if words else excerpt(body)), str(error.get("code") or error.get("type") or "")
-
-
-def excerpt(body: bytes) -> str:
-    text = body[:500].decode(errors="replace").strip()
-    return text if text else "(empty)"

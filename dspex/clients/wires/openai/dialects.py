@@ -11,7 +11,7 @@ from typing import Any
 from dspex.clients.canonical.answer import Answer
 from dspex.clients.canonical.params import refuse
 from dspex.clients.canonical.reasoning_effort import effort_of
-from dspex.clients.canonical.request import Encoded
+from dspex.clients.canonical.request import EncodedRequest
 from dspex.clients.wires.openai.chat import OpenAIChat, OpenAIFormat
 from dspex.clients.wires.openai.responses import ResponsesFormat
 
@@ -27,7 +27,7 @@ class Dialect(OpenAIChat):
         self._change = change
         self._read = read
 
-    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
         if not self._of.isdisjoint(params):
             params = {name: value for name, value in params.items() if value is not None}
             self._change(params)

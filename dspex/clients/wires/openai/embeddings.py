@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from dspex.clients.canonical.answer import Answer
-from dspex.clients.canonical.request import Encoded, encode_params, seal
+from dspex.clients.canonical.request import EncodedRequest, encode_params, seal
 from dspex.clients.canonical.secrets import names_a_secret
 from dspex.clients.http.transport import RawResponse
-from dspex.clients.wires.openai.chat import OPENAI_CHAT, excerpt
+from dspex.clients.wires.body import excerpt, parse_body
+from dspex.clients.wires.openai.chat import OPENAI_CHAT
 from dspex.errors import LMError, LMUnexpectedError
 
 PATH = "/embeddings"
@@ -43,7 +42,7 @@ class EmbeddingsWire:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def encode(self, model: str, messages: list[Any], params: Mapping[str, Any]) -> Encoded:
+    def encode(self, model: str, messages: list[Any], params: Mapping[str, Any]) -> EncodedRequest:
         sent = {
             name: value
             for name, value in params.items()
@@ -65,10 +64,7 @@ class EmbeddingsWire:
         Raises:
             LMUnexpectedError: it does not hold a vector for each text.
         """
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        data = parse_body(body)
         rows = data.get("data") if isinstance(data, dict) else None
         if not isinstance(rows, list) or not all(map(_is_vector, rows)):
             raise LMUnexpectedError(f"The answer holds no embeddings: {excerpt(body)}")

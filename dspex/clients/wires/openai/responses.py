@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from pydantic import BaseModel
 
 from dspex.clients.canonical.answer import Answer, field
-from dspex.clients.canonical.request import Encoded, seal_params, take_apart
-from dspex.clients.wires.openai.chat import OpenAIFormat, excerpt
+from dspex.clients.canonical.request import EncodedRequest, seal_params, split_messages
+from dspex.clients.wires.body import excerpt, parse_body
+from dspex.clients.wires.openai.chat import OpenAIFormat
 from dspex.clients.wires.openai.responses_request import as_responses_request as as_responses_request
 from dspex.clients.wires.openai.responses_request import exact, input_json, translated
 from dspex.clients.wires.openai.responses_stream import ResponsesEvents, failure
@@ -24,8 +24,8 @@ _CITED = ("cited_text", "text", "supported_text", "document_title", "title", "ur
 class ResponsesFormat(OpenAIFormat):
     path = "/responses"
 
-    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> Encoded:
-        apart = take_apart(messages)
+    def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
+        apart = split_messages(messages)
         body = exact(translated(sent))
         if body.get("input"):  # of a caller who writes in this API's own shape
             return seal_params(b"{", apart.digest, body)
@@ -42,10 +42,7 @@ class ResponsesFormat(OpenAIFormat):
         return body[:-1] + b',"stream":true}'
 
     def decode(self, body: bytes) -> Answer:
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise LMUnexpectedError(f"The answer is not JSON ({error}): {excerpt(body)}") from None
+        data = parse_body(body)
         if isinstance(data, dict) and data.get("error"):
             raise failure(data["error"])
         if not isinstance(data, dict) or not isinstance(data.get("output"), list):

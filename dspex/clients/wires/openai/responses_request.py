@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dspex.clients.canonical.request import Apart, in_order
+from dspex.clients.canonical.request import SplitMessages, in_order
 
 _OPTIONAL = ("temperature", "top_p", "n", "logprobs", "reasoning", "tool_choice")
 
@@ -46,7 +46,7 @@ def translated(asked: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def input_json(apart: Apart) -> bytes:
+def input_json(apart: SplitMessages) -> bytes:
     """The input items of a prompt, without brackets; those that all prompts with its prefix have are written once."""
     rest = in_order(_input(apart.rest))[1:-1]
     if apart.prefix is None:
