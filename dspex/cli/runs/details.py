@@ -100,8 +100,8 @@ async def _facts_of_result(run: Run) -> dict[str, Any]:
 
 
 def _facts_of_record(record: RunRecord, bill: Bill) -> dict[str, Any]:
-    facts = {name: value for name, value in (record.result or {}).items() if name != "program"}
-    facts |= asdict(row_of_record(record))
+    row = asdict(row_of_record(record))
+    facts = {**row, **{name: value for name, value in (record.result or {}).items() if name not in row}}
     # No call is billed to an optimization that Python code runs without a budget: its record has the sums.
     return {**facts, **_facts_of_bill(bill)} if bill.calls or "lm_calls" not in facts else facts
 
