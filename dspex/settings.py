@@ -26,6 +26,7 @@ from typing import Any
 from dspex.by_value import serialize_by_value
 from dspex.dotdict import dotdict
 from dspex.errors import UsageError
+from dspex.moved import MovedUnpickler
 
 logger = logging.getLogger(__name__)
 
@@ -258,10 +259,8 @@ def load_settings(path: str | os.PathLike[str], allow_pickle: bool = False) -> d
             f"{os.fspath(path)}: Loading .pkl files can run arbitrary code, which may be dangerous. "
             "Set `allow_pickle=True` if you trust the source of the file."
         )
-    import cloudpickle
-
     with open(path, "rb") as file:
-        found: dict[str, Any] = cloudpickle.load(file)
+        found: dict[str, Any] = MovedUnpickler(file).load()
     return found
 
 

@@ -11,6 +11,8 @@ import pickle
 from collections.abc import Collection
 from typing import Any
 
+from dspex.moved import present_place
+
 _SDK_MODULES = ("litellm.types.", "openai.types.")
 _NUMPY = frozenset(
     [
@@ -50,6 +52,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
         self._allowed = _NUMPY | _OURS | frozenset(safe_types)
 
     def find_class(self, module: str, name: str) -> Any:
+        module, name = present_place(module, name)
         if (module, name) in self._allowed or (module.startswith(_SDK_MODULES) and "." not in name):
             return super().find_class(module, name)
         raise DeserializationError(

@@ -230,6 +230,12 @@ class LM(Trainable, BaseLM):
         kept = {**vars(self), "kwargs": public(self.kwargs), "api_key": None}
         return {**kept, "history": [], "callbacks": [], "transport": None, "resolved_endpoint": None}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_name" in state:  # pickled by dspex 0.1
+            state = {**state, "model_name": state["_name"], "resolved_endpoint": None}
+            del state["_name"], state["_address"]
+        vars(self).update(state)
+
     def __copy__(self) -> LM:
         new = object.__new__(type(self))
         vars(new).update(vars(self))

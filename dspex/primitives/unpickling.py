@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import io
-import pickle
 from typing import Any
+
+from dspex.moved import MovedUnpickler
 
 
 def unpickle(content: bytes) -> Any:
@@ -13,7 +14,7 @@ def unpickle(content: bytes) -> Any:
     return ProgramUnpickler(io.BytesIO(content)).load()
 
 
-class ProgramUnpickler(pickle.Unpickler):
+class ProgramUnpickler(MovedUnpickler):
     """Finds what DSPy pickled, and what earlier versions of dspex pickled, where it is now."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
