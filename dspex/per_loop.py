@@ -10,7 +10,12 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One value for each event loop, made at first use and dropped after the loop is closed."""
+    """One value for each event loop, made at first use and dropped after the loop is closed.
+
+    Args:
+        make: Makes a loop's value; called on that loop.
+        discard: Called with the value of a loop that was closed.
+    """
 
     def __init__(self, make: Callable[[], T], discard: Callable[[T], None] | None = None) -> None:
         self._make = make
@@ -27,9 +32,11 @@ class PerLoop(Generic[T]):
         return value
 
     def items(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:
+        """All loops that have a value, with it."""
         return list(self._values.items())
 
     def pop(self, loop: asyncio.AbstractEventLoop) -> T | None:
+        """Take out the value of `loop`; None if it has none."""
         return self._values.pop(loop, None)
 
     def _drop_closed(self) -> None:

@@ -1,4 +1,4 @@
-"""Data files (JSONL, CSV, Parquet) as streams of rows; whatever is wrong in one is said with its file and line."""
+"""Data files (JSONL, CSV, Parquet) as streams of rows; errors name the file and line."""
 
 from dspex.datafiles.file import DataFile, Row
 

@@ -17,9 +17,12 @@ Numbered = Iterator[tuple[int, Row]]
 
 
 class DataFile:
-    """A JSONL, CSV or Parquet file, told by its name. Read anew, row by row, each time it is asked for its rows.
+    """A JSONL, CSV or Parquet file, which one by its suffix. It is read row by row, from the start for each `rows`.
 
-    Values are what the file says: JSON values of JSONL, text of CSV, JSON values again of Parquet's types.
+    Values are JSON values from JSONL and Parquet, and texts from CSV.
+
+    Args:
+        path: The file.
 
     Raises:
         UsageError: there is no such file, or its name ends in something else.

@@ -1,4 +1,4 @@
-"""Lines of a text file, numbered, with an encoding that is not UTF-8 told by its line."""
+"""Lines of a UTF-8 text file, numbered; other encodings are refused with the number of the line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines with their ends, from 1 on. A byte order mark at the start is no part of the text."""
+    """The lines with their ends, numbered from 1. A byte order mark at the start is left out.
+
+    Raises:
+        MalformedError: a line is not UTF-8.
+    """
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if number == 1:

@@ -37,9 +37,9 @@ _STATUS = {
 class AnthropicBatch:
     """See `dspex.clients.batch.wire.BatchWire`.
 
-    A batch cannot be marked as ours here. One whose creation was not answered is known again by its time and size, as
-    long as no other batch of ours goes by that name; should it be somebody else's after all, then its results are none
-    of our requests', and these are submitted anew.
+    Batches cannot be marked here. One whose creation got no answer is recognized by its time and size, unless another
+    batch of ours has that id. If it turns out to be a stranger's, its results match none of our requests, and these are
+    submitted again.
     """
 
     name = "anthropic"

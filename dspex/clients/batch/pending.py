@@ -165,7 +165,7 @@ class PendingCalls:
     async def _answer(self, key: str) -> None:
         entry = await self.requests.store.ledger.lookup(key)
         if entry is None:
-            # Another process took it over and was told that it is not to be batched: make the call.
+            # Another process took it over and gave up on batches for it: make the call.
             self._give_back(key)
             return
         for number, pending in enumerate(list(self._pending.get(key, ()))):

@@ -1,8 +1,8 @@
 """`Prompt`: the messages of one call, of which all but the last few are the same in every call of a predictor.
 
 The system message and the demos are rendered once and shared (`Prefix`), with their JSON and its hash, so that a client
-encodes and digests only the last message. Everyone else sees a list of dicts of their own: whoever reads a shared
-message gets a copy put into its place, so that changing it changes this prompt alone.
+encodes and digests only the last message. All other code sees an ordinary list of dicts: reading a shared message
+puts a copy into its place, so that changing it changes this prompt alone.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Prefix:
 class Prompt(list[Message]):
     """Messages for an LM: a list of dicts with ``role`` and ``content``.
 
-    For the client: `stable` are the leading shared messages, `prefix_json` and `prefix_hash` their encoding. Once
-    somebody has read or changed them they are no longer shared: then `stable` and `prefix_json` are empty.
+    For the client: `stable` are the leading shared messages, `prefix_json` and `prefix_hash` their encoding. Once they
+    have been read or changed they are no longer shared: then `stable` and `prefix_json` are empty.
     """
 
     __slots__ = ("_prefix",)

@@ -1,6 +1,6 @@
 """How a caller wants a provider to cache the beginning of prompts: the `prompt_cache` of an `LM` or of a call.
 
-Providers that cache by themselves (OpenAI, Gemini, DeepSeek, ...) need not be told, and cannot be forbidden. Anthropic
+Providers that cache by themselves (OpenAI, Gemini, DeepSeek, ...) need no marks, and do it always. Anthropic
 caches what is marked, at 1.25 times the price of reading it once and a tenth of it from then on. So by default (None)
 that is marked which a predictor sends in every call, its system message and demos, where it is long enough to be
 cached. ``True`` marks it whatever its length, and the system message of any other call too; ``"1h"`` does so for an

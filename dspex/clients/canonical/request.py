@@ -39,17 +39,23 @@ class EncodedRequest:
 
 @dataclass(frozen=True, slots=True)
 class SplitMessages:
-    """Messages taken apart: the prefix that many prompts share, if there is one, and the rest. `digest` is of both."""
+    """Messages split in two.
+
+    Attributes:
+        prefix: The messages that many prompts share, if there are any.
+        rest: The others.
+        rest_json: `rest` as JSON with sorted keys, without the outer brackets.
+        digest: The SHA-256 state of both.
+    """
 
     prefix: Prefix | None
     rest: list[dict[str, Any]]
     rest_json: bytes
-    """`rest` as JSON with sorted keys, without the outer brackets."""
     digest: _Hash
 
 
 def split_messages(messages: list[dict[str, Any]]) -> SplitMessages:
-    """`messages` with what is known of their beginning already."""
+    """`messages` split where the encoded prefix of a `Prompt` ends."""
     prefix: Prefix | None = getattr(messages, "shared_prefix", None)
     if prefix is None or not prefix.json:
         encoded = _json(messages)[1:-1]
@@ -64,13 +70,14 @@ def split_messages(messages: list[dict[str, Any]]) -> SplitMessages:
 
 def encode_messages(messages: list[dict[str, Any]]) -> tuple[bytes, _Hash]:
     """The messages as JSON without the outer brackets, and their hash."""
-    apart = split_messages(messages)
-    if apart.prefix is None:
-        return apart.rest_json, apart.digest
-    return (apart.prefix.json + b"," + apart.rest_json if apart.rest_json else apart.prefix.json), apart.digest
+    split = split_messages(messages)
+    if split.prefix is None:
+        return split.rest_json, split.digest
+    return (split.prefix.json + b"," + split.rest_json if split.rest_json else split.prefix.json), split.digest
 
 
 def encode_params(params: Mapping[str, Any]) -> bytes:
+    """The parameters as JSON with sorted keys."""
     return _json(params)
 
 

@@ -1,4 +1,4 @@
-"""Putting a streamed answer together: the whole that its chunks are the pieces of."""
+"""`StreamAssembler`: the whole answer from the chunks of a stream."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class StreamAssembler:
         self._choices: dict[int, _Choice] = {}
 
     def add(self, chunk: dict[str, Any]) -> None:
+        """Add the next chunk."""
         for name in _HEAD:
             if chunk.get(name) is not None:
                 self._head.setdefault(name, chunk[name])

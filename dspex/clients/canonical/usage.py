@@ -1,4 +1,4 @@
-"""The tokens of a call, told apart, out of the usage that providers report in their several shapes."""
+"""`TokenCounts`: the tokens of a call by kind, from the usage that providers report in various shapes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """`prompt` are all tokens that were sent: of them `cached` were read from the provider's cache and `cache_write`
-    written to it (`cache_write_1h` of these for an hour). `completion` are all that came back: of them `reasoning` were
-    thought and not shown. The audio among both is apart because it has a price of its own."""
+    """The tokens of one call.
+
+    Attributes:
+        prompt: All tokens that were sent.
+        cached: Those of `prompt` that were read from the provider's cache.
+        cache_write: Those of `prompt` that were written to the provider's cache.
+        completion: All tokens that came back.
+        reasoning: Those of `completion` that were thought and not shown.
+        cache_write_1h: Those of `cache_write` that are cached for an hour.
+        prompt_audio: The audio in `prompt`, which has a price of its own.
+        completion_audio: The audio in `completion`.
+    """
 
     prompt: int = 0
     cached: int = 0

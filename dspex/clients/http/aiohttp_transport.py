@@ -1,7 +1,7 @@
 """The default transport: aiohttp's connection pool, one session for each event loop.
 
 aiohttp costs 0.2 ms of CPU a call at any number of connections; httpx's own pool scans all its connections at every
-request and costs 8 ms at 64 of them (DESIGN §4). What a call does not need is switched off: cookies, redirects,
+request and costs 8 ms at 64 of them. What a call does not need is switched off: cookies, redirects,
 response compression, environment look-ups.
 """
 
@@ -34,7 +34,7 @@ from dspex.per_loop import PerLoop
 
 _KEEP_ALIVE_SECONDS = 30.0
 _DNS_SECONDS = 300
-_WAYS_KEPT = 1024
+_ROUTES_KEPT = 1024
 
 
 class AiohttpTransport:
@@ -46,27 +46,27 @@ class AiohttpTransport:
 
     def __init__(self) -> None:
         self._pools = PerLoop(_Pool, _Pool.abandon)
-        self._ways: dict[str, _Way] = {}
+        self._routes: dict[str, _Route] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
         return await self.request("POST", url, headers, body, timeout)
 
     async def get(self, url: str, headers: Mapping[str, str], timeout: float) -> RawResponse:
-        """As `post`, for what is no LM and is asked with GET."""
+        """As `post`, with GET: for servers that are not LMs."""
         return await self.request("GET", url, headers, None, timeout)
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> RawResponse:
         session = self._pools.get().session or await self._pools.get().open()
-        way = self._way(url)
+        route = self._route(url)
         try:
-            async with self._asked(session, method, way, headers, body, timeout) as response:
+            async with self._sent(session, method, route, headers, body, timeout) as response:
                 return RawResponse(response.status, response.headers, await _read(response, url))
         # The causes are cut off (`from None`): aiohttp's exceptions carry the request's headers, and so the key.
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise explained(error, url, timeout, through=way.proxy) from None
+            raise explained(error, url, timeout, through=route.proxy) from None
 
     @asynccontextmanager
     async def stream(
@@ -92,44 +92,44 @@ class AiohttpTransport:
     async def _open(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, and read the answer inside the block. What goes wrong has a name of ours, as in `request`."""
+        """Send a request; the response is read inside the block. Failures are `LMError`s, as in `request`."""
         session = self._pools.get().session or await self._pools.get().open()
-        way, asked = self._way(url), False
+        route, answered = self._route(url), False
         try:
-            async with self._asked(session, method, way, headers, body, timeout) as response:
-                asked = True
+            async with self._sent(session, method, route, headers, body, timeout) as response:
+                answered = True
                 yield response
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if asked and not isinstance(error, aiohttp.ClientError | OSError):
+            if answered and not isinstance(error, aiohttp.ClientError | OSError):
                 raise  # of the reader's own
-            raise explained(error, url, timeout, through=way.proxy) from None
+            raise explained(error, url, timeout, through=route.proxy) from None
 
-    def _asked(
+    def _sent(
         self,
         session: aiohttp.ClientSession,
         method: str,
-        way: _Way,
+        route: _Route,
         headers: Mapping[str, str],
         body: Body | None,
         timeout: float,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return session.request(
             method,
-            way.url,
+            route.url,
             data=body,
-            headers=way.headers(headers),
+            headers=route.headers(headers),
             timeout=self._timeout(timeout),
             allow_redirects=False,
-            proxy=way.proxy,
-            proxy_headers=way.proxy_headers,
+            proxy=route.proxy,
+            proxy_headers=route.proxy_headers,
         )
 
-    def _way(self, url: str) -> _Way:
-        known = self._ways.get(url)
+    def _route(self, url: str) -> _Route:
+        known = self._routes.get(url)
         if known is None:
-            if len(self._ways) >= _WAYS_KEPT:
-                self._ways.clear()
-            known = self._ways[url] = _way_to(url)
+            if len(self._routes) >= _ROUTES_KEPT:
+                self._routes.clear()
+            known = self._routes[url] = _route_to(url)
         return known
 
     def _timeout(self, seconds: float) -> aiohttp.ClientTimeout:
@@ -141,13 +141,13 @@ class AiohttpTransport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _Route:
     """An address as aiohttp wants it, and the proxy to go through."""
 
     url: URL
     proxy: URL | None = None
     proxy_headers: Mapping[str, str] | None = field(default=None, repr=False)
-    """Who we are to the proxy."""
+    """The login at the proxy."""
 
     def headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """With those for the proxy, where it reads the request itself; aiohttp sends them to open a tunnel only."""
@@ -156,17 +156,17 @@ class _Way:
         return {**headers, **self.proxy_headers}
 
 
-def _way_to(url: str) -> _Way:
+def _route_to(url: str) -> _Route:
     try:
         proxy, target = proxy_for(url), URL(url)
     except ValueError:
         raise LMConfigurationError(f"{url} is not a URL that can be called") from None
     if proxy is None:
-        return _Way(target)
+        return _Route(target)
     if proxy.user is None:
-        return _Way(target, URL(proxy.url))
+        return _Route(target, URL(proxy.url))
     login = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
-    return _Way(target, URL(proxy.url), {"Proxy-Authorization": f"Basic {login}"})
+    return _Route(target, URL(proxy.url), {"Proxy-Authorization": f"Basic {login}"})
 
 
 class _Pool:

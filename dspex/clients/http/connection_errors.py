@@ -1,4 +1,4 @@
-"""What aiohttp's exceptions mean: who is to blame, and what the user can do about it."""
+"""What aiohttp's exceptions mean: which `LMError`, and what the user can do about it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ _REFUSED_BY_PROXY = (401, 403, 407)
 
 
 def explained(error: Exception, url: str, timeout: float, through: URL | None = None) -> LMError:
-    """The error of ours that `error` stands for, which came of calling `url`, perhaps `through` a proxy.
+    """The `LMError` for an exception of aiohttp. It never quotes headers, which hold the key.
 
-    It never quotes headers, which hold the key.
+    Args:
+        error: What aiohttp raised.
+        url: The address that was called.
+        timeout: The time allowed for the whole call, in seconds.
+        through: The proxy, if there was one.
     """
     way = f"{url} (through the proxy {through})" if through is not None else url
     if isinstance(error, aiohttp.ConnectionTimeoutError):

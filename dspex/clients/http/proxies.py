@@ -14,7 +14,7 @@ from dspex.errors import LMConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`url` is without user and password, which are never printed."""
+    """A proxy. `url` has no user and password in it; those are never printed."""
 
     url: str
     user: str | None = field(default=None, repr=False)

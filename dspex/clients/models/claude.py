@@ -14,27 +14,34 @@ _ANY = (4, 6)
 
 @dataclass(frozen=True, slots=True)
 class Claude:
-    """`room`: the tokens of an answer where the caller sets no limit (Anthropic's API needs one)."""
+    """What a Claude model can do.
+
+    Attributes:
+        generation: (3, 7) for Claude 3.7.
+        room: The tokens of an answer where the caller sets no limit (Anthropic's API needs one).
+    """
 
     generation: tuple[int, int]
     room: int
 
     @property
     def thinks(self) -> bool:
+        """Whether it has extended thinking."""
         return self.generation >= (3, 7)
 
     @property
     def thinks_adaptively(self) -> bool:
-        """Whether it is told an effort, not a budget of tokens."""
+        """Whether its parameter is an effort, not a budget of tokens."""
         return self.generation >= (4, 6)
 
     @property
     def takes_sampling(self) -> bool:
-        """Whether it takes `temperature`, `top_p` and `top_k`: since 4.7 they are no more."""
+        """Whether it takes `temperature`, `top_p` and `top_k`: models from 4.7 on do not."""
         return self.generation < (4, 7)
 
     @property
     def keeps_to_schemas(self) -> bool:
+        """Whether it has structured outputs."""
         return self.generation >= (4, 1)
 
 

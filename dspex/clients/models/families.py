@@ -12,7 +12,7 @@ from functools import lru_cache
 from dspex.clients.models.claude import claude
 from dspex.clients.models.gemini import generation
 
-# Whether they call functions, think as hard as they are told, and keep to a schema: by the first rule that matches.
+# Whether they call functions, take a reasoning effort, and keep to a schema: by the first rule that matches.
 _FAMILIES = tuple(
     (re.compile(pattern), frozenset(can.split()))
     for pattern, can in (
@@ -44,7 +44,7 @@ def abilities(provider: str, model: str) -> frozenset[str]:
     if provider in _WITHOUT_SCHEMA or (provider == "groq" and not _SCHEMA_ON_GROQ.search(name)):
         found -= {"schema"}
     if provider != "deepseek" and "deepseek" in name:
-        found -= {"reasoning"}  # it is its own API that is told how hard to think
+        found -= {"reasoning"}  # only DeepSeek's own API takes an effort
     if provider in _SERVERS:
         # Whether such a server was started with a parser for calls and thoughts, its name does not say.
         found = frozenset({"schema"})

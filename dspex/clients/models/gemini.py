@@ -20,10 +20,10 @@ def generation(model: str) -> tuple[int, int]:
 
 
 def takes_levels(model: str) -> bool:
-    """Whether the model is told a level of thinking, not a budget of tokens."""
+    """Whether the model takes a level of thinking, not a budget of tokens."""
     return generation(model) >= (3, 0)
 
 
 def thinks(model: str) -> bool:
-    """Whether the model can be told how hard to think. Of one not called Gemini nobody knows, so it is told."""
+    """Whether the model takes a reasoning effort. One that is not called Gemini is assumed to."""
     return generation(model) >= (2, 5) or generation(model) == (0, 0)

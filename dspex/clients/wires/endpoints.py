@@ -30,7 +30,13 @@ _VERSION = re.compile(r"/v\d[^/]*$")
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model's name, taken apart: `wire_name` is what the server is asked for."""
+    """A model's name, parsed.
+
+    Attributes:
+        text: As the user wrote it.
+        provider: A name of `PROVIDERS`; None for a prefix that is no provider's.
+        wire_name: The name that the server knows.
+    """
 
     text: str
     provider: str | None
@@ -39,7 +45,14 @@ class ModelName:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a call goes, ready to be sent: address, wire format, and the variable that the key came from, if any."""
+    """Where calls go.
+
+    Attributes:
+        base: The address of the API.
+        url: The address of calls.
+        wire: The wire format.
+        key_variable: The environment variable that holds the key, if any.
+    """
 
     base: str
     url: str
@@ -48,7 +61,7 @@ class Endpoint:
 
 
 def parse_model(text: str) -> ModelName:
-    """Take a model's name apart.
+    """Parse a model's name.
 
     Raises:
         UsageError: it is empty, or has a prefix and nothing after it (a ValueError).
@@ -93,7 +106,15 @@ def resolve(
     key: bool,
     api_version: str | None = None,
 ) -> Endpoint:
-    """Find where `name` is served. `key` says whether the caller brings a key.
+    """Find where `name` is served.
+
+    Args:
+        name: The model.
+        model_type: ``chat``, ``text`` or ``responses``.
+        api_base: The address, if the user gave one; else the environment's or the provider's.
+        api_key_env: The environment variable of the key, if the user named one.
+        key: Whether the user gave a key.
+        api_version: Azure's API version, if the user gave one.
 
     Raises:
         LMConfigurationError: the prefix is unknown and there is no `api_base`, or `api_base` is no URL.

@@ -34,15 +34,15 @@ def _speaking(chat: Wire) -> Wires:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """Where a provider's models are found.
+    """Where a provider's models are served, and how.
 
     Attributes:
         name: What stands before the slash in a model's name.
-        api_base: Its address; None for one that everybody has elsewhere.
+        api_base: Its address; None where every user has another one.
         base_variables: Environment variables that hold another address.
         key_variables: Environment variables that hold the key, the first one set counts.
         wires: Its wire format for each `model_type`.
-        needs_key: False for a server of one's own.
+        needs_key: False for a server that users run themselves.
         version: What its addresses end in, added where it is left out: "/v1", say.
         folder: What its model names begin with on the wire, added to one without a slash.
         takes_n: Whether one call may have several answers. Else `n` answers are as many calls.
@@ -60,6 +60,7 @@ class ProviderSpec:
 
     @property
     def key_variable(self) -> str:
+        """The environment variable to name in messages."""
         return self.key_variables[0]
 
 
@@ -95,7 +96,7 @@ def _server(
     version: str = "",
     takes_n: bool = True,
 ) -> ProviderSpec:
-    """A server of one's own."""
+    """A server that users run themselves: it needs no key."""
     own = _provider(name, api_base, *key_variables, base_variables=base_variables, wires=wires, version=version)
     return replace(own, needs_key=False, takes_n=takes_n)
 

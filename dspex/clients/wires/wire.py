@@ -1,4 +1,4 @@
-"""A wire format: how one provider's API is spoken. Each is an object in a file of its own, such as `openai`."""
+"""`Wire`: the protocol of wire formats. Each provider's is an object in a folder of its own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,30 @@ if TYPE_CHECKING:
 
 
 class Wire(Protocol):
-    """How one provider's API is spoken. `path` follows the base URL; ``{model}`` in it stands for the model's name."""
+    """How one provider's API is spoken.
+
+    Attributes:
+        path: What follows the base URL; ``{model}`` in it stands for the model's name.
+    """
 
     path: str
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
-        """The body to send, and its digest. `params` may hold some that are the client's own (`rollout_id`, keys)."""
+        """The request.
+
+        Args:
+            model: The model's name on the wire.
+            messages: OpenAI's messages.
+            params: OpenAI's parameters; those for the client itself (`rollout_id`, keys) are not sent.
+
+        Raises:
+            LMUnsupportedFeatureError: the provider cannot do what is asked.
+        """
         ...
 
-    def headers(self, key: str | None) -> dict[str, str]: ...
+    def headers(self, key: str | None) -> dict[str, str]:
+        """The headers of a request, among them the one that holds the key."""
+        ...
 
     def streamed(self, body: bytes) -> bytes:
         """The body that asks for the same answer as a stream of server-sent events."""
@@ -36,7 +51,7 @@ class Wire(Protocol):
         ...
 
     def error(self, response: RawResponse) -> LMError:
-        """What an answer with an error status means, in the provider's own words."""
+        """The error that a response with an error status means, with the provider's own words."""
         ...
 
 
@@ -44,7 +59,7 @@ class EventReader(Protocol):
     """Reads the events of one stream, in order."""
 
     def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """What an event says, as chunks in OpenAI's shape.
+        """The chunks, in OpenAI's shape, that an event says.
 
         Raises:
             LMError: it says that there will be no answer.
@@ -52,7 +67,7 @@ class EventReader(Protocol):
         ...
 
     def whole(self) -> dict[str, Any] | None:
-        """The whole answer, if the stream has told it; else it is what the chunks are the pieces of."""
+        """The whole answer, if the stream contained it; None if it must be assembled from the chunks."""
         ...
 
 
@@ -61,7 +76,9 @@ class ForeignStream(Protocol):
     """A wire whose streams are not OpenAI's chunks."""
 
     def stream_url(self, url: str) -> str:
-        """Where the streamed form of what is asked at `url` is had."""
+        """The address that streams what `url` answers in one piece."""
         ...
 
-    def event_reader(self) -> EventReader: ...
+    def event_reader(self) -> EventReader:
+        """A reader for one stream."""
+        ...

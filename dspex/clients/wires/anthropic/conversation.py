@@ -1,8 +1,8 @@
-"""Messages in OpenAI's shape as those of Anthropic's API: a system prompt, and turns of user and assistant by turns.
+"""Messages in OpenAI's shape as those of Anthropic's API: a system prompt, then user and assistant in turn.
 
-What Anthropic asks of a conversation, and what becomes of one that is otherwise: system messages go to the front;
-neighbours of one role become one turn; a conversation that the assistant opens gets a user's turn of one dot before it
-(so does litellm); empty texts are left out; an answer to be continued ends without white space.
+A conversation is changed to what Anthropic accepts: system messages go to the front; neighbours of one role become one
+turn; a conversation that the assistant opens gets a user's turn of one dot before it (so does litellm); empty texts are
+left out; an answer to be continued ends without white space.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ class Conversation:
             self.add(message)
 
     def add(self, message: Mapping[str, Any]) -> None:
+        """Add one of OpenAI's messages.
+
+        Raises:
+            UsageError: it has a role that is not known.
+            LMUnsupportedFeatureError: it has content that Anthropic does not take.
+        """
         role, content = message.get("role"), message.get("content")
         if role in ("system", "developer"):
             self.system += _marked(_blocks(content), message)
@@ -48,7 +54,7 @@ class Conversation:
             raise UsageError(f"A message's role is system, developer, user, assistant or tool, not {role!r}")
 
     def complete(self) -> None:
-        """Make it a conversation that Anthropic takes."""
+        """Change what Anthropic would not accept: the assistant as the first, and white space at its end."""
         if not self.turns:
             self.system, blocks = [], self.system
             self.turns = [{"content": blocks or "", "role": "user"}]
@@ -74,11 +80,12 @@ class Conversation:
 
 
 def as_blocks(content: str | list[Block]) -> list[Block]:
+    """A turn's content as a list of content blocks."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def mark(blocks: list[Block], marker: Mapping[str, Any]) -> list[Block]:
-    """`blocks`, to be kept in the provider's cache up to the last one of them that can be marked."""
+    """`blocks` with `marker` as the ``cache_control`` of the last block that may have one."""
     for index in range(len(blocks) - 1, -1, -1):
         if blocks[index].get("type") not in ("thinking", "redacted_thinking"):
             return [*blocks[:index], {**blocks[index], "cache_control": dict(marker)}, *blocks[index + 1 :]]
@@ -148,8 +155,8 @@ def _call(call: Mapping[str, Any]) -> Block:
 
 def _tool_result(message: Mapping[str, Any]) -> Block:
     content = message.get("content")
-    told = content if isinstance(content, str) else _blocks(content)
-    return {"type": "tool_result", "tool_use_id": _own_id(message.get("tool_call_id")), "content": told}
+    result = content if isinstance(content, str) else _blocks(content)
+    return {"type": "tool_result", "tool_use_id": _own_id(message.get("tool_call_id")), "content": result}
 
 
 def _own_id(given: Any) -> str:

@@ -51,27 +51,27 @@ _NO_CREDIT = re.compile(r"credit balance is too low|usage limits|spend limit", r
 
 
 def error_of(response: RawResponse) -> LMError:
-    """What an answer with an error status means."""
+    """The error that a response with an error status means."""
     words, kind, request_id = _words(response.body)
     meaning = _meaning(kind, words) or _BY_STATUS.get(response.status)
     if meaning is None:
         meaning = LMServerError if response.status >= 500 or response.status == 409 else LMInvalidRequestError
         if response.status < 400:
             meaning = LMUnexpectedError if response.status < 300 else LMUnsupportedModelError
-    told = meaning(f"{response.status}: {words}", status=response.status, retry_after=retry_after(response.headers))
-    told.provider_code = kind or None
-    told.request_id = request_id or response.headers.get("request-id")
-    return told
+    found = meaning(f"{response.status}: {words}", status=response.status, retry_after=retry_after(response.headers))
+    found.provider_code = kind or None
+    found.request_id = request_id or response.headers.get("request-id")
+    return found
 
 
 def error_inside(data: Mapping[str, Any]) -> LMError:
-    """An error that came with a good status, as they do in streams."""
+    """The error in a response with a good status, as in streams."""
     error = data["error"]
     kind = str(error.get("type") or "") if isinstance(error, Mapping) else ""
     words = str(error.get("message") or error) if isinstance(error, Mapping) else str(error)
-    told = (_meaning(kind, words) or LMUnexpectedError)(f"The answer is an error: {words}")
-    told.provider_code, told.request_id = kind or None, data.get("request_id")
-    return told
+    found = (_meaning(kind, words) or LMUnexpectedError)(f"The answer is an error: {words}")
+    found.provider_code, found.request_id = kind or None, data.get("request_id")
+    return found
 
 
 def _meaning(kind: str, words: str) -> type[LMError] | None:

@@ -29,15 +29,15 @@ class Anthropic:
     path = "/messages"
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
-        head, apart, tools_called = prompt_json(messages, params)
+        head, split, tools_called = prompt_json(messages, params)
         asked = sent_params(params)
         body = anthropic_params(model, asked, params)
         if tools_called and "tools" not in body:
             body |= _tools_of_the_past(tools_called)
         if params.get("extra_body"):
             asked["extra_body"] = params["extra_body"]
-        apart.digest.update(encode_params(asked | {"model": model}))
-        return EncodedRequest(head + in_order(body)[1:], apart.digest)
+        split.digest.update(encode_params(asked | {"model": model}))
+        return EncodedRequest(head + in_order(body)[1:], split.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "dspex", "anthropic-version": VERSION}

@@ -22,26 +22,26 @@ _PLAIN = ({"content", "role"}, {"role", "content"})
 
 def prompt_json(messages: list[dict[str, Any]], params: Mapping[str, Any]) -> tuple[bytes, SplitMessages, list[str]]:
     """``{"system": ..., "messages": [...],`` with what it was made of, and the names of tools called in it."""
-    apart = split_messages(messages)
+    split = split_messages(messages)
     caching = prompt_caching(params.get("prompt_cache"))
     points = params.get("cache_control_injection_points")
-    if apart.prefix is not None and not points and not caching.history and _goes_on_plainly(apart.rest):
-        beginning, role = _beginning(apart.prefix, caching)
-        if beginning and role != apart.rest[0]["role"]:
+    if split.prefix is not None and not points and not caching.history and _goes_on_plainly(split.rest):
+        beginning, role = _beginning(split.prefix, caching)
+        if beginning and role != split.rest[0]["role"]:
             joint = b"," if role else b""
-            return beginning + joint + apart.rest_json + b"],", apart, []
-    said = [*apart.prefix.messages, *apart.rest] if apart.prefix is not None else list(apart.rest)
+            return beginning + joint + split.rest_json + b"],", split, []
+    said = [*split.prefix.messages, *split.rest] if split.prefix is not None else list(split.rest)
     if points:
-        return _written(Conversation(_with_points(said, points)), apart)
+        return _written(Conversation(_with_points(said, points)), split)
     conversation = Conversation(said)
-    _mark_conversation(conversation, apart.prefix, caching)
-    return _written(conversation, apart)
+    _mark_conversation(conversation, split.prefix, caching)
+    return _written(conversation, split)
 
 
-def _written(conversation: Conversation, apart: SplitMessages) -> tuple[bytes, SplitMessages, list[str]]:
+def _written(conversation: Conversation, split: SplitMessages) -> tuple[bytes, SplitMessages, list[str]]:
     conversation.complete()
     system = b'"system":%b,' % in_order(_as_system(conversation.system)) if conversation.system else b""
-    return b'{%b"messages":%b,' % (system, in_order(conversation.turns)), apart, conversation.tools_called()
+    return b'{%b"messages":%b,' % (system, in_order(conversation.turns)), split, conversation.tools_called()
 
 
 def _goes_on_plainly(rest: list[dict[str, Any]]) -> bool:

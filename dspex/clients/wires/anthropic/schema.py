@@ -13,10 +13,10 @@ _PARTS = ("anyOf", "allOf")
 
 
 def anthropic_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`schema` with every object closed, and with what cannot be enforced (bounds, lengths, patterns) told to the model
-    in the description instead, as Anthropic's SDK does it."""
+    """`schema` with every object closed, and with what cannot be enforced (bounds, lengths, patterns) described to the
+    model instead, as in Anthropic's SDK."""
     made: dict[str, Any] = {}
-    told: dict[str, Any] = {}
+    unsupported: dict[str, Any] = {}
     for word, value in schema.items():
         if word in _KEPT:
             made[word] = value
@@ -29,12 +29,12 @@ def anthropic_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         elif (word == "format" and value in _FORMATS) or (word == "minItems" and value in (0, 1)):
             made[word] = value
         elif word not in ("description", "additionalProperties"):
-            told[word] = value
+            unsupported[word] = value
     if made.get("type") == "object":
         made["additionalProperties"] = False
     description = schema.get("description")
-    if told:
-        words = "{" + ", ".join(f"{word}: {value}" for word, value in told.items()) + "}"
+    if unsupported:
+        words = "{" + ", ".join(f"{word}: {value}" for word, value in unsupported.items()) + "}"
         description = f"{description}\n\n{words}" if description else words
     if description:
         made["description"] = description

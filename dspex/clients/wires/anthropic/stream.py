@@ -13,7 +13,7 @@ Chunk = dict[str, Any]
 
 
 class AnthropicEvents:
-    """Reads the events of one stream."""
+    """Reads the events of one stream. An `EventReader`."""
 
     def __init__(self) -> None:
         self._head: dict[str, Any] = {"object": "chat.completion.chunk"}
@@ -22,7 +22,7 @@ class AnthropicEvents:
         self._blocks: dict[int, dict[str, Any]] = {}
 
     def read(self, event: dict[str, Any]) -> list[Chunk]:
-        """What `event` says."""
+        """The chunks that `event` says."""
         index = event.get("index") or 0
         match event.get("type"):
             case "message_start":
@@ -41,7 +41,7 @@ class AnthropicEvents:
         return []
 
     def whole(self) -> None:
-        """It is told in pieces alone."""
+        """None: this API streams pieces only."""
 
     def _start(self, index: int, block: Mapping[str, Any]) -> list[Chunk]:
         self._blocks[index] = dict(block)

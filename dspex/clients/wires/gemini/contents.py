@@ -1,4 +1,4 @@
-"""Messages in OpenAI's shape as Gemini's contents: an instruction of the system, and turns of user and model by turns.
+"""Messages in OpenAI's shape as Gemini's contents: a system instruction, then user and model in turn.
 
 Neighbours of one role become one turn, but what tools answered is a turn by itself; a conversation that the model opens
 gets a user's turn of one dot before it; what has only system messages is asked as a user's turn.
@@ -19,13 +19,15 @@ Part = dict[str, Any]
 PROVIDER = "Gemini"
 
 UNSIGNED = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
-"""``skip_thought_signature_validator``, Google's word for a call of a tool that its own model did not make."""
+"""``skip_thought_signature_validator`` in base64: Google's signature for a tool call that its model did not make."""
 
 
 class Contents:
     """The instruction and the turns of a request, gathered from messages.
 
-    `signed` says whether the model wants a signature on calls of tools (those from Gemini 3 on do).
+    Args:
+        messages: OpenAI's messages.
+        signed: Whether the model wants a signature on tool calls (from Gemini 3 on).
     """
 
     def __init__(self, messages: Iterable[Mapping[str, Any]] = (), signed: bool = False) -> None:
@@ -37,6 +39,11 @@ class Contents:
             self.add(message)
 
     def add(self, message: Mapping[str, Any]) -> None:
+        """Add one of OpenAI's messages.
+
+        Raises:
+            UsageError: it has a role that is not known, or answers a call that was not made.
+        """
         role, content = message.get("role"), message.get("content")
         if role in ("system", "developer"):
             self.system += _parts(content)
@@ -50,7 +57,7 @@ class Contents:
             raise UsageError(f"A message's role is system, developer, user, assistant or tool, not {role!r}")
 
     def complete(self) -> None:
-        """Make it a conversation that Gemini takes."""
+        """Change what Gemini would not accept: no turn at all, or the model's as the first."""
         if not self.turns:
             self.system, parts = [], self.system
             self.turns = [{"parts": parts or [{"text": ""}], "role": "user"}]
@@ -86,8 +93,8 @@ class Contents:
         name = message.get("name") or self._called.get(call_id or "")
         if not name:
             raise UsageError(f"The answer of a tool belongs to no call before it: tool_call_id={call_id!r}")
-        told: dict[str, Any] = {"name": name, "response": _response(message.get("content"))}
-        return {"functionResponse": {**told, "id": call_id} if call_id else told}
+        result: dict[str, Any] = {"name": name, "response": _response(message.get("content"))}
+        return {"functionResponse": {**result, "id": call_id} if call_id else result}
 
 
 def _are_results(parts: list[Part]) -> bool:

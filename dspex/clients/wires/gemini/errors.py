@@ -53,45 +53,45 @@ _NO_KEY = re.compile(r"api.?key.{0,40}(not valid|invalid|expired|not found)|api_
 _NO_CREDIT = re.compile(r"without.{0,20}billing|credits? (are|is) depleted|enable billing", re.I)
 
 A_DAYS_QUOTA_SECONDS = 3600.0
-"""How long to leave an account alone whose quota of the day is used up: the delay that Gemini names then is short."""
+"""How long to wait when the quota of the day is used up: the delay that Gemini names then is far too short."""
 
 
 def error_of(response: RawResponse) -> LMError:
-    """What an answer with an error status means."""
+    """The error that a response with an error status means."""
     error = _error(response.body)
     if error is None:
-        return _told({"code": response.status, "message": excerpt(response.body)}, response)
-    return _told(error, response)
+        return _lm_error({"code": response.status, "message": excerpt(response.body)}, response)
+    return _lm_error(error, response)
 
 
 def error_inside(data: Any) -> LMError:
-    """An error that came with a good status, as they may in streams."""
+    """The error in a response with a good status, as in streams."""
     error = data.get("error")
     if not isinstance(error, Mapping):
         return LMUnexpectedError(f"The answer is an error: {error}")
-    return _told(error, None)
+    return _lm_error(error, None)
 
 
 def blocked(data: Mapping[str, Any]) -> LMError | None:
-    """The error that an answer without any candidate is, if the prompt was blocked."""
+    """The error of a response without candidates because the prompt was blocked; None for any other response."""
     reason = (data.get("promptFeedback") or {}).get("blockReason")
     if not reason or data.get("candidates"):
         return None
-    told = LMInvalidRequestError(f"Gemini has blocked the prompt: {reason}")
-    told.provider_code = str(reason)
-    return told
+    found = LMInvalidRequestError(f"Gemini has blocked the prompt: {reason}")
+    found.provider_code = str(reason)
+    return found
 
 
-def _told(error: Mapping[str, Any], response: RawResponse | None) -> LMError:
+def _lm_error(error: Mapping[str, Any], response: RawResponse | None) -> LMError:
     words = str(error.get("message") or error)
     code = response.status if response is not None else _number(error.get("code"))
     wait = _delay(error)
     if wait is None and response is not None:
         wait = retry_after(response.headers)
     meaning = _meaning(str(error.get("status") or ""), code, words, _reasons(error))
-    told = meaning(f"{code}: {words}", status=code or None, retry_after=wait)
-    told.provider_code = str(error.get("status") or "") or None
-    return told
+    found = meaning(f"{code}: {words}", status=code or None, retry_after=wait)
+    found.provider_code = str(error.get("status") or "") or None
+    return found
 
 
 def _meaning(status: str, code: int, words: str, reasons: set[str]) -> type[LMError]:

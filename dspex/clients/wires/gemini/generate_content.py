@@ -31,13 +31,13 @@ class Gemini:
     path = "/{model}" + _WHOLE
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
-        head, apart = _prompt_json(messages, takes_levels(model))
+        head, split = _prompt_json(messages, takes_levels(model))
         asked = sent_params(params)
         body = gemini_params(model, asked, params)
         if params.get("extra_body"):
             asked["extra_body"] = params["extra_body"]
-        apart.digest.update(encode_params(asked | {"model": model}))
-        return EncodedRequest(head + (b"," + in_order(body)[1:] if body else b"}"), apart.digest)
+        split.digest.update(encode_params(asked | {"model": model}))
+        return EncodedRequest(head + (b"," + in_order(body)[1:] if body else b"}"), split.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "dspex"}
@@ -80,17 +80,17 @@ GEMINI = Gemini()
 
 def _prompt_json(messages: list[dict[str, Any]], signed: bool) -> tuple[bytes, SplitMessages]:
     """``{"systemInstruction": ..., "contents": [...]``; what a predictor sends in every call is written once."""
-    apart = split_messages(messages)
-    if apart.prefix is not None and len(apart.rest) == 1 and apart.rest[0].get("role") == "user":
-        beginning, role = _beginning(apart.prefix, signed)
+    split = split_messages(messages)
+    if split.prefix is not None and len(split.rest) == 1 and split.rest[0].get("role") == "user":
+        beginning, role = _beginning(split.prefix, signed)
         if beginning and role != "user":  # nor what a tool has answered, which has that role too
-            turns = Contents(apart.rest).turns
+            turns = Contents(split.rest).turns
             if turns:
-                return b"%b%b%b]" % (beginning, b"," if role else b"", in_order(turns[0])), apart
-    said = [*apart.prefix.messages, *apart.rest] if apart.prefix is not None else apart.rest
+                return b"%b%b%b]" % (beginning, b"," if role else b"", in_order(turns[0])), split
+    said = [*split.prefix.messages, *split.rest] if split.prefix is not None else split.rest
     contents = Contents(said, signed)
     contents.complete()
-    return _opened(contents) + b"]", apart
+    return _opened(contents) + b"]", split
 
 
 def _beginning(prefix: Prefix, signed: bool) -> tuple[bytes, str | None]:

@@ -9,13 +9,13 @@ from dspex.clients.wires.gemini.errors import blocked
 
 
 class GeminiEvents:
-    """Reads the events of one stream."""
+    """Reads the events of one stream. An `EventReader`."""
 
     def __init__(self) -> None:
         self._calls: dict[int, int] = {}
 
     def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """What `event` says.
+        """The chunks that `event` says.
 
         Raises:
             LMInvalidRequestError: the prompt was blocked.
@@ -32,7 +32,7 @@ class GeminiEvents:
         return [*({**head, "choices": [one]} for one in cited), chunk]
 
     def whole(self) -> None:
-        """It is told in pieces alone."""
+        """None: this API streams pieces only."""
 
     def _choice(self, candidate: dict[str, Any], response_id: Any, cited: list[dict[str, Any]]) -> dict[str, Any]:
         """A candidate's piece; its citations, each a piece of its own, go into `cited`."""

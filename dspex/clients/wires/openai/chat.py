@@ -1,4 +1,4 @@
-"""OpenAI's wire format: what is sent, what comes back, and what its errors mean."""
+"""OpenAI's chat completions and text completions: requests, responses and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BEGIN_RESPONSE = "BEGIN RESPONSE:"
 
 
 class OpenAIFormat:
-    """What OpenAI's APIs have in common."""
+    """What OpenAI's APIs have in common. See `dspex.clients.wires.wire.Wire` for the methods."""
 
     path: str
 
@@ -68,10 +68,10 @@ class OpenAIFormat:
         return Answer(data)
 
     def error(self, response: RawResponse) -> LMError:
-        told = self._meaning(response)
-        told.provider_code = _words(response.body)[1] or None
-        told.request_id = response.headers.get("x-request-id")
-        return told
+        found = self._meaning(response)
+        found.provider_code = _words(response.body)[1] or None
+        found.request_id = response.headers.get("x-request-id")
+        return found
 
     def _meaning(self, response: RawResponse) -> LMError:
         words, code = _words(response.body)
@@ -89,6 +89,8 @@ class OpenAIFormat:
 
 
 class OpenAIChat(OpenAIFormat):
+    """``POST /chat/completions``."""
+
     path = "/chat/completions"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
@@ -97,6 +99,8 @@ class OpenAIChat(OpenAIFormat):
 
 
 class _Text(OpenAIFormat):
+    """``POST /completions``: the messages as one text."""
+
     path = "/completions"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
@@ -120,7 +124,7 @@ def _is_answer(data: Any) -> bool:
 
 
 def error_inside(error: Any, body: bytes) -> LMError:
-    """A 200 that holds an error (some proxies answer so): by its code if that is a status, else not an answer."""
+    """The error in a response of status 200, as some proxies send it: by its code, if that is an HTTP status."""
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, int) and 400 <= code < 600:
         return OPENAI_CHAT.error(RawResponse(code, {}, body))

@@ -25,12 +25,12 @@ class ResponsesFormat(OpenAIFormat):
     path = "/responses"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
-        apart = split_messages(messages)
+        split = split_messages(messages)
         body = exact(translated(sent))
         if body.get("input"):  # of a caller who writes in this API's own shape
-            return seal_params(b"{", apart.digest, body)
+            return seal_params(b"{", split.digest, body)
         del body["input"]
-        return seal_params(b'{"input":[%b],' % input_json(apart), apart.digest, body)
+        return seal_params(b'{"input":[%b],' % input_json(split), split.digest, body)
 
     def stream_url(self, url: str) -> str:
         return url

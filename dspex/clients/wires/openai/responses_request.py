@@ -46,14 +46,14 @@ def translated(asked: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def input_json(apart: SplitMessages) -> bytes:
+def input_json(split: SplitMessages) -> bytes:
     """The input items of a prompt, without brackets; those that all prompts with its prefix have are written once."""
-    rest = in_order(_input(apart.rest))[1:-1]
-    if apart.prefix is None:
+    rest = in_order(_input(split.rest))[1:-1]
+    if split.prefix is None:
         return rest
-    known = apart.prefix.encodings
+    known = split.prefix.encodings
     if "responses" not in known:
-        known["responses"] = in_order(_input(apart.prefix.messages))[1:-1]
+        known["responses"] = in_order(_input(split.prefix.messages))[1:-1]
     before: bytes = known["responses"]
     return before + b"," + rest if before and rest else before or rest
 
@@ -78,10 +78,10 @@ def _exact_part(part: dict[str, Any]) -> dict[str, Any]:
     if kind == "input_image":
         return {"detail": "auto", **part}
     if kind == "input_file":
-        told = {name: value for name, value in part.items() if value is not None}
-        if "://" in told.get("file_data", ""):
-            told["file_url"] = told.pop("file_data")
-        return told
+        known = {name: value for name, value in part.items() if value is not None}
+        if "://" in known.get("file_data", ""):
+            known["file_url"] = known.pop("file_data")
+        return known
     return part
 
 

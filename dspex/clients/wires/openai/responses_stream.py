@@ -86,6 +86,6 @@ def failure(error: Any) -> LMError:
     """What the error of an answer that has failed means."""
     code = str(error.get("code") or "") if isinstance(error, Mapping) else ""
     words = str(error.get("message") or error) if isinstance(error, Mapping) else str(error)
-    told = _FAILURES.get(code, LMUnexpectedError)(f"The answer is an error: {words}")
-    told.provider_code = code or None
-    return told
+    found = _FAILURES.get(code, LMUnexpectedError)(f"The answer is an error: {words}")
+    found.provider_code = code or None
+    return found
