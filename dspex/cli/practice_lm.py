@@ -53,7 +53,11 @@ def practice_lm(
     Prints the address for --api-base on standard output. Counters: GET /stats.
     """
     given: dict[str, Any] = dict(locals())
-    from dspex_practice import PracticeOptions, run_forever
+    from dspex.errors import UsageError
+    from dspex_practice import OptionError, PracticeOptions, run_forever
 
-    options = PracticeOptions(models=tuple(given.pop("model") or ()), **given)
-    run_forever(options, on_ready=lambda url: print(url, flush=True))
+    try:
+        options = PracticeOptions(models=tuple(given.pop("model") or ()), **given)
+        run_forever(options, on_ready=lambda url: print(url, flush=True))
+    except OptionError as error:
+        raise UsageError(str(error)) from error

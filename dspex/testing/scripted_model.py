@@ -72,7 +72,7 @@ class ScriptedModel:
         self.requests: list[dict[str, Any]] = []
         self._script = script
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(
             target=lambda: self._server.serve_forever(poll_interval=0.02), name="scripted-model", daemon=True
         )
@@ -121,7 +121,7 @@ class ScriptedModel:
         return Reply(f"The script has no answer: none of {sorted(answers)} is in the last message.", status=400)
 
 
-class _Server(ThreadingHTTPServer):
+class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -6,8 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dspex.errors import UsageError
-from dspex_practice.api.options import PracticeOptions
+from dspex_practice.api.options import OptionError, PracticeOptions
 from dspex_practice.server.server import run_forever
 
 _WAITS = {
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given["models"] = tuple(given["models"] or ())
     try:
         run_forever(PracticeOptions(**given), on_ready=lambda url: print(url, flush=True))
-    except UsageError as error:
+    except OptionError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
@@ -45,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--error-rate", type=float, default=0.0, metavar="SHARE", help="of 429, 500 and 503")
     parser.add_argument("--rpm", type=int, default=None, metavar="N", help="requests a minute; more get 429")
     parser.add_argument("--tpm", type=int, default=None, metavar="N", help="tokens a minute; more get 429")
-    for harm in ("malformed", "cut", "empty", "truncated", "wrong-type", "drip", "endless"):
-        parser.add_argument(f"--{harm}-rate", type=float, default=0.0, metavar="SHARE")
+    for fault in ("malformed", "cut", "empty", "truncated", "wrong-type", "drip", "endless"):
+        parser.add_argument(f"--{fault}-rate", type=float, default=0.0, metavar="SHARE")
     for wait, seconds in _WAITS.items():
         parser.add_argument(f"--{wait}", type=float, default=seconds, metavar="SECONDS")
     parser.add_argument("--chunk-chars", type=int, default=24, metavar="N", help="characters in a piece of a stream")

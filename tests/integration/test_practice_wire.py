@@ -18,8 +18,7 @@ import openai
 import pytest
 from support.waiting import wait_until
 
-from dspex.errors import UsageError
-from dspex_practice import PracticeOptions, PracticeServer
+from dspex_practice import OptionError, PracticeOptions, PracticeServer
 
 KEY = "practice-key"
 
@@ -251,7 +250,7 @@ def test_a_server_comes_back_on_its_port_and_counts_anew() -> None:
 
 def test_a_port_in_use_is_said_so(server: PracticeServer) -> None:
     port = urlsplit(server.url).port or 0
-    with pytest.raises(UsageError, match=f"Port {port} is in use"), PracticeServer(PracticeOptions(port=port)):
+    with pytest.raises(OptionError, match=f"Port {port} is in use"), PracticeServer(PracticeOptions(port=port)):
         pass
 
 

@@ -142,7 +142,7 @@ class Tool(Type):
             raise ValueError(f"Arg {name} is not in the tool's args. Tool {self.name!r} takes: {takes}.")
         if schema.get("type") in (None, "Any"):
             return
-        import jsonschema  # type: ignore[import-untyped]  # slow to import, of use only once a tool is called
+        import jsonschema  # slow to import, of use only once a tool is called
 
         try:
             jsonschema.validate(value.model_dump() if hasattr(value, "model_dump") else value, schema)

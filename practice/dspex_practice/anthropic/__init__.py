@@ -1,0 +1,1 @@
+"""The practice model in Anthropic's format."""

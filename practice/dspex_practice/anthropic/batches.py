@@ -10,9 +10,9 @@ import orjson
 from dspex_practice.anthropic.dialect import ANTHROPIC
 from dspex_practice.anthropic.format import MessagesRequest
 from dspex_practice.api import body as read
-from dspex_practice.api.batches import Batch, Batches, Line, Result, State
+from dspex_practice.api.batches import BatchInput, BatchResult, BatchStore, State, StoredBatch
 from dspex_practice.api.clock import rfc3339
-from dspex_practice.api.endpoint import Answer, Call, Endpoint, desk, json_answer
+from dspex_practice.api.endpoint import EndpointCall, EndpointResponse, PracticeEndpoint, json_answer, plain_endpoint
 from dspex_practice.api.paging import openai_page
 from dspex_practice.api.service import Service
 from dspex_practice.model.errors import BadRequestError, Reason, RefusedError
@@ -25,25 +25,25 @@ _LONGEST_ID = 64
 class AnthropicBatches:
     """The endpoints under ``/v1/messages/batches``. `messages` answers the requests."""
 
-    def __init__(self, service: Service, batches: Batches, messages: Endpoint[MessagesRequest]) -> None:
+    def __init__(self, service: Service, batches: BatchStore, messages: PracticeEndpoint[MessagesRequest]) -> None:
         self._service = service
         self._batches = batches
         self._messages = messages
-        self.create = self._desk(self._create)
-        self.list = self._desk(self._list)
-        self.get = self._desk(lambda call: json_answer(_object(batches.get(call.parts["id"]), call)))
-        self.cancel = self._desk(lambda call: json_answer(_object(batches.cancel(call.parts["id"]), call)))
-        self.delete = self._desk(self._delete)
-        self.results = self._desk(self._results)
+        self.create = self._endpoint(self._create)
+        self.list = self._endpoint(self._list)
+        self.get = self._endpoint(lambda call: json_answer(_object(batches.get(call.parts["id"]), call)))
+        self.cancel = self._endpoint(lambda call: json_answer(_object(batches.cancel(call.parts["id"]), call)))
+        self.delete = self._endpoint(self._delete)
+        self.results = self._endpoint(self._results)
 
-    def _desk(self, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
-        return desk("messages/batches", ANTHROPIC, answer)
+    def _endpoint(self, answer: Callable[[EndpointCall], EndpointResponse]) -> PracticeEndpoint[Any]:
+        return plain_endpoint("messages/batches", ANTHROPIC, answer)
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: EndpointCall) -> EndpointResponse:
         requests = read.objects(read.load(call.raw), "requests")
         if not 1 <= len(requests) <= _MOST_LINES:
             raise BadRequestError(f"List should have 1 to {_MOST_LINES} items", "requests")
-        lines: dict[str, Line] = {}
+        lines: dict[str, BatchInput] = {}
         for i, each in enumerate(requests):
             line = self._line(each, f"requests.{i}.", call.headers)
             if line.key in lines:
@@ -51,32 +51,32 @@ class AnthropicBatches:
             lines[line.key] = line
         return json_answer(_object(self._batches.start(list(lines.values()), {}), call))
 
-    def _line(self, each: Mapping[str, Any], place: str, headers: Mapping[str, str]) -> Line:
+    def _line(self, each: Mapping[str, Any], place: str, headers: Mapping[str, str]) -> BatchInput:
         key = read.text(each, "custom_id", place)
         if not 1 <= len(key) <= _LONGEST_ID:
             raise BadRequestError(f"{place}custom_id: should have 1 to {_LONGEST_ID} characters")
         params = read.mapping(each, "params", place)
         if params is None:
             raise BadRequestError("Field required", f"{place}params")
-        call = Call(orjson.dumps(params), headers=headers)
-        return Line(key, lambda: self._service.offline(self._messages, call))
+        call = EndpointCall(orjson.dumps(params), headers=headers)
+        return BatchInput(key, lambda: self._service.offline(self._messages, call))
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: EndpointCall) -> EndpointResponse:
         found = openai_page([_object(batch, call) for batch in self._batches.all()], call.query)
         return json_answer({name: value for name, value in found.items() if name != "object"})
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: EndpointCall) -> EndpointResponse:
         self._batches.delete(call.parts["id"])
         return json_answer({"id": call.parts["id"], "type": "message_batch_deleted"})
 
-    def _results(self, call: Call) -> Answer:
+    def _results(self, call: EndpointCall) -> EndpointResponse:
         batch = self._batches.get(call.parts["id"])
         if not batch.state.ended:
             raise RefusedError(Reason.NO_SUCH, f"Results of batch {batch.id} are not available yet.")
-        return Answer(b"".join(_results(batch)), content_type="application/x-jsonl")
+        return EndpointResponse(b"".join(_results(batch)), content_type="application/x-jsonl")
 
 
-def _object(batch: Batch, call: Call) -> dict[str, Any]:
+def _object(batch: StoredBatch, call: EndpointCall) -> dict[str, Any]:
     ended = batch.state.ended
     counts = {
         "processing": 0 if ended else len(batch.lines),
@@ -99,7 +99,7 @@ def _object(batch: Batch, call: Call) -> dict[str, Any]:
     }
 
 
-def _results(batch: Batch) -> Iterator[bytes]:
+def _results(batch: StoredBatch) -> Iterator[bytes]:
     """A line for each request; those that a cancelled batch did not come to last."""
     for result in batch.results:
         yield orjson.dumps({"custom_id": result.key, "result": _outcome(result)}) + b"\n"
@@ -107,7 +107,7 @@ def _results(batch: Batch) -> Iterator[bytes]:
         yield orjson.dumps({"custom_id": line.key, "result": {"type": "canceled"}}) + b"\n"
 
 
-def _outcome(result: Result) -> dict[str, Any]:
+def _outcome(result: BatchResult) -> dict[str, Any]:
     if result.good:
         return {"type": "succeeded", "message": orjson.Fragment(result.body)}
     return {"type": "errored", "error": orjson.Fragment(result.body)}

@@ -14,12 +14,12 @@ import orjson
 
 from dspex_practice.anthropic.tools import check_results, read_toolbox
 from dspex_practice.api import body as read
-from dspex_practice.api.prompt_cache import SHORT, Block, Cached
+from dspex_practice.api.prompt_cache import SHORT, CacheBlock, Cached
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.request import Ask, reasons
-from dspex_practice.model.response import Finish, Reply
+from dspex_practice.model.request import ModelRequest, reasons
+from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import TOKENS_A_MESSAGE, TOKENS_A_PICTURE, count_tokens
 
 _ROLES = ("user", "assistant", "system")
@@ -37,10 +37,10 @@ _FINISH = {
 
 
 @dataclass(frozen=True, slots=True)
-class MessagesRequest(Ask):
+class MessagesRequest(ModelRequest):
     """A request as read. `blocks` are the prompt in the order in which it is cached: tools, system, messages."""
 
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[CacheBlock, ...] = ()
     prefill: str = ""
     """What the answer is to begin with, and does not repeat."""
     shows_thinking: bool = True
@@ -69,7 +69,7 @@ def write_count(request: MessagesRequest) -> bytes:
     return orjson.dumps({"input_tokens": request.prompt_tokens})
 
 
-def write_message(request: MessagesRequest, reply: Reply, cached: Cached, tier: str = "standard") -> bytes:
+def write_message(request: MessagesRequest, reply: ModelReply, cached: Cached, tier: str = "standard") -> bytes:
     """A whole answer."""
     return orjson.dumps(
         {
@@ -82,7 +82,7 @@ def write_message(request: MessagesRequest, reply: Reply, cached: Cached, tier: 
     )
 
 
-def head(request: Ask) -> dict[str, Any]:
+def head(request: ModelRequest) -> dict[str, Any]:
     return {
         "id": f"msg_practice_{request.digest.hex()[:24]}",
         "type": "message",
@@ -91,7 +91,7 @@ def head(request: Ask) -> dict[str, Any]:
     }
 
 
-def content(request: MessagesRequest, reply: Reply) -> list[dict[str, Any]]:
+def content(request: MessagesRequest, reply: ModelReply) -> list[dict[str, Any]]:
     """Thinking, text and calls, each a block."""
     blocks: list[dict[str, Any]] = []
     if reply.thinking:
@@ -106,11 +106,11 @@ def content(request: MessagesRequest, reply: Reply) -> list[dict[str, Any]]:
     return blocks
 
 
-def stop(reply: Reply) -> dict[str, Any]:
+def stop(reply: ModelReply) -> dict[str, Any]:
     return {"stop_reason": _FINISH[reply.finish], "stop_sequence": reply.stopped_by}
 
 
-def usage(request: Ask, reply: Reply, cached: Cached, tier: str) -> dict[str, Any]:
+def usage(request: ModelRequest, reply: ModelReply, cached: Cached, tier: str) -> dict[str, Any]:
     return {
         "input_tokens": request.prompt_tokens - cached.read - cached.written,
         "cache_creation_input_tokens": cached.written,
@@ -204,7 +204,7 @@ def _result(given: Any) -> str:
     return str(given or "")
 
 
-def _message_blocks(message: Mapping[str, Any], i: int) -> Iterator[Block]:
+def _message_blocks(message: Mapping[str, Any], i: int) -> Iterator[CacheBlock]:
     for j, part in enumerate(_parts(message)):
         text = part.get("text")
         if part.get("type") in ("image", "document"):
@@ -216,9 +216,9 @@ def _message_blocks(message: Mapping[str, Any], i: int) -> Iterator[Block]:
         yield replace(block, text=f"{message['role']}:{block.text}", tokens=block.tokens + extra)
 
 
-def _block(part: Mapping[str, Any], text: str, place: str, tokens: int | None = None) -> Block:
+def _block(part: Mapping[str, Any], text: str, place: str, tokens: int | None = None) -> CacheBlock:
     keep = _keep(part.get("cache_control"), place)
-    return Block(text, count_tokens(text) if tokens is None else tokens, keep)
+    return CacheBlock(text, count_tokens(text) if tokens is None else tokens, keep)
 
 
 def _keep(control: Any, place: str) -> float:
@@ -229,7 +229,7 @@ def _keep(control: Any, place: str) -> float:
     return _KEEP[read.one_of(control, "ttl", _KEEP, "5m", f"{place}.cache_control.")]
 
 
-def _marked(body: Mapping[str, Any], blocks: list[Block]) -> list[Block]:
+def _marked(body: Mapping[str, Any], blocks: list[CacheBlock]) -> list[CacheBlock]:
     """`blocks` with the mark that a request as a whole puts on its last one; no more than four of them."""
     if keep := _keep(body.get("cache_control"), "body"):
         blocks = [*blocks[:-1], replace(blocks[-1], keep=keep)]

@@ -9,7 +9,7 @@ import orjson
 
 from dspex_practice.anthropic.format import MessagesRequest, content, head, stop, usage
 from dspex_practice.api.prompt_cache import Cached
-from dspex_practice.model.response import Reply
+from dspex_practice.model.response import ModelReply
 from dspex_practice.openai.chat_format import chunks
 
 _EMPTY: dict[str, dict[str, Any]] = {
@@ -20,14 +20,14 @@ _EMPTY: dict[str, dict[str, Any]] = {
 
 
 def write_message_stream(
-    request: MessagesRequest, reply: Reply, cached: Cached, chunk_chars: int = 24
+    request: MessagesRequest, reply: ModelReply, cached: Cached, chunk_chars: int = 24
 ) -> Iterator[bytes]:
     """The events of an answer, `chunk_chars` characters at a time."""
     for event in _events(request, reply, cached, chunk_chars):
         yield f"event: {event['type']}\n".encode() + b"data: " + orjson.dumps(event) + b"\n\n"
 
 
-def _events(request: MessagesRequest, reply: Reply, cached: Cached, size: int) -> Iterator[dict[str, Any]]:
+def _events(request: MessagesRequest, reply: ModelReply, cached: Cached, size: int) -> Iterator[dict[str, Any]]:
     counts = usage(request, reply, cached, "standard")
     started = {**head(request), "content": [], "stop_reason": None, "stop_sequence": None}
     yield {"type": "message_start", "message": {**started, "usage": {**counts, "output_tokens": 1}}}

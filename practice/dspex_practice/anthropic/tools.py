@@ -7,10 +7,10 @@ from typing import Any
 
 from dspex_practice.api import body as read
 from dspex_practice.model.errors import BadRequestError
-from dspex_practice.model.tools import Demand, Toolbox
+from dspex_practice.model.tools import Toolbox, ToolDemand
 from dspex_practice.openai.chat_tools import read_function
 
-_DEMANDS = {"auto": Demand.FREE, "none": Demand.NONE, "any": Demand.SOME, "tool": Demand.SOME}
+_DEMANDS = {"auto": ToolDemand.FREE, "none": ToolDemand.NONE, "any": ToolDemand.SOME, "tool": ToolDemand.SOME}
 
 
 def read_toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, list[dict[str, Any]]]:

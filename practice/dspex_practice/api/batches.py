@@ -28,7 +28,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BatchInput:
     """One request; `ask` answers it with a status and a body."""
 
     key: str
@@ -36,7 +36,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BatchResult:
     key: str
     status: int
     body: bytes
@@ -47,15 +47,15 @@ class Result:
 
 
 @dataclass(slots=True)
-class Batch:
+class StoredBatch:
     """One batch. `about` is what its provider's format says of it besides."""
 
     id: str
     created: float
-    lines: Sequence[Line]
+    lines: Sequence[BatchInput]
     about: dict[str, Any]
     state: State = State.NEW
-    results: list[Result] = field(default_factory=list)
+    results: list[BatchResult] = field(default_factory=list)
     ended: float | None = None
     cancel_asked: float | None = None
     problems: list[dict[str, Any]] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Batch:
         return len(self.results) - self.good
 
 
-class Batches:
+class BatchStore:
     """Batches by id, worked off one line after another. `seconds` is how long each takes; `now` the time of day."""
 
     def __init__(self, prefix: str, seconds: float, now: Callable[[], float]) -> None:
@@ -79,21 +79,23 @@ class Batches:
         self._seconds = seconds
         self._now = now
         self._made = 0
-        self._batches: dict[str, Batch] = {}
+        self._batches: dict[str, StoredBatch] = {}
         self._at_work: set[asyncio.Task[None]] = set()
 
-    def start(self, lines: Sequence[Line], about: dict[str, Any], problems: Sequence[dict[str, Any]] = ()) -> Batch:
+    def start(
+        self, lines: Sequence[BatchInput], about: dict[str, Any], problems: Sequence[dict[str, Any]] = ()
+    ) -> StoredBatch:
         """Begin a batch; with `problems` it fails at once."""
         self._made += 1
         digest = blake2b(f"{self._made} {[line.key for line in lines]}".encode(), digest_size=12).hexdigest()
-        batch = Batch(f"{self._prefix}{digest}", self._now(), lines, about, problems=list(problems))
+        batch = StoredBatch(f"{self._prefix}{digest}", self._now(), lines, about, problems=list(problems))
         self._batches[batch.id] = batch
         task = asyncio.get_running_loop().create_task(self._work(batch))
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
         return batch
 
-    def get(self, batch_id: str) -> Batch:
+    def get(self, batch_id: str) -> StoredBatch:
         """A batch.
 
         Raises:
@@ -103,11 +105,11 @@ class Batches:
             raise RefusedError(Reason.NO_SUCH, f"No batch found with id '{batch_id}'.", param="id")
         return self._batches[batch_id]
 
-    def all(self) -> list[Batch]:
+    def all(self) -> list[StoredBatch]:
         """Newest first."""
         return list(self._batches.values())[::-1]
 
-    def cancel(self, batch_id: str) -> Batch:
+    def cancel(self, batch_id: str) -> StoredBatch:
         """Answer no more lines of a batch; what is answered stays."""
         batch = self.get(batch_id)
         if not batch.state.ended:
@@ -121,7 +123,7 @@ class Batches:
             raise RefusedError(Reason.BAD_REQUEST, "A batch that is being processed cannot be deleted.")
         del self._batches[batch_id]
 
-    async def _work(self, batch: Batch) -> None:
+    async def _work(self, batch: StoredBatch) -> None:
         if not batch.problems:
             batch.state = State.RUNNING if batch.state is State.NEW else batch.state
             for place, line in enumerate(batch.lines):
@@ -129,7 +131,7 @@ class Batches:
                 if await stopped_before(due, batch.stop, self._now):
                     break
                 status, body = line.ask()
-                batch.results.append(Result(line.key, status, body))
+                batch.results.append(BatchResult(line.key, status, body))
         batch.ended = self._now()
         ended = State.CANCELLED if batch.stop.is_set() else State.DONE
         batch.state = State.FAILED if batch.problems else ended

@@ -28,7 +28,7 @@ class Levels:
     tokens: Level | None = None
 
 
-class Dialect(Protocol):
+class FormatDialect(Protocol):
     """One provider's manners."""
 
     name: str

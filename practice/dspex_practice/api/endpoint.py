@@ -9,14 +9,15 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
-from dspex_practice.api.dialect import Dialect
+from dspex_practice.api.dialect import FormatDialect
+from dspex_practice.api.multipart import FormPart
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class EndpointCall:
     """A request as it came."""
 
     raw: bytes
@@ -28,9 +29,11 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     """``http://host:port``, as the caller has it."""
+    form: Mapping[str, FormPart] | None = None
+    """The parts of a body that is a form, by name."""
 
 
-class Asked(Protocol):
+class ModelQuery(Protocol):
     """A request as read."""
 
     @property
@@ -44,17 +47,17 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PlainQuery:
     """A request that asks no model."""
 
-    call: Call
+    call: EndpointCall
     digest: bytes
     model: str = ""
     prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EndpointResponse:
     """What is sent: a body, or a stream of pieces of one."""
 
     body: bytes = b""
@@ -66,30 +69,32 @@ class Answer:
     """What marks a piece of the stream that an answer without an end would repeat."""
 
 
-def json_answer(value: Any) -> Answer:
-    return Answer(orjson.dumps(value))
+def json_answer(value: Any) -> EndpointResponse:
+    return EndpointResponse(orjson.dumps(value))
 
 
-A = TypeVar("A", bound=Asked)
+A = TypeVar("A", bound=ModelQuery)
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(Generic[A]):
+class PracticeEndpoint(Generic[A]):
     """`answer` is given what `read` read, and whether it is to get the format wrong."""
 
     name: str
-    dialect: Dialect
-    read: Callable[[Call], A]
-    answer: Callable[[A, bool], Answer]
+    dialect: FormatDialect
+    read: Callable[[EndpointCall], A]
+    answer: Callable[[A, bool], EndpointResponse]
     paid: bool = True
     """Whether it asks the model: is limited, checked against the model's context, and counted in the totals."""
 
 
-def desk(name: str, dialect: Dialect, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
+def plain_endpoint(
+    name: str, dialect: FormatDialect, answer: Callable[[EndpointCall], EndpointResponse]
+) -> PracticeEndpoint[Any]:
     """An endpoint that asks no model."""
 
-    def read(call: Call) -> Desk:
+    def read(call: EndpointCall) -> PlainQuery:
         where = f"{call.method} {call.path} {sorted(call.query.items())}".encode()
-        return Desk(call, blake2b(where + b"\n" + call.raw, digest_size=16).digest())
+        return PlainQuery(call, blake2b(where + b"\n" + call.raw, digest_size=16).digest())
 
-    return Endpoint(name, dialect, read, lambda asked, _: answer(asked.call), paid=False)
+    return PracticeEndpoint(name, dialect, read, lambda asked, _: answer(asked.call), paid=False)

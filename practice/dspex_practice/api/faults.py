@@ -10,7 +10,7 @@ from dspex_practice.api.options import PracticeOptions
 from dspex_practice.model.errors import Reason, RefusedError
 
 
-class Harm(Enum):
+class FaultKind(Enum):
     """What is done to an answer on its way. The values are the names in `Stats.errors`."""
 
     CUT = "cut"
@@ -28,49 +28,52 @@ class Harm(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class FaultDecision:
     """What is to happen to one attempt: without a `refusal` it is answered."""
 
     delay: float = 0.0
     refusal: Reason | None = None
     malformed: bool = False
-    harm: Harm | None = None
+    fault: FaultKind | None = None
 
 
 class Faults:
-    """Draws fates. They do not depend on the order in which requests arrive, so a concurrent run repeats as well."""
+    """Decides what happens to each attempt.
+
+    The decisions do not depend on the order in which requests arrive, so a concurrent run repeats as well.
+    """
 
     def __init__(self, options: PracticeOptions) -> None:
         self._options = options
         self._key = str(options.seed).encode()[:64]
-        self._harms = [
-            (Harm.EMPTY, options.empty_rate),
-            (Harm.TRUNCATED, options.truncated_rate),
-            (Harm.WRONG_TYPE, options.wrong_type_rate),
-            (Harm.DRIP, options.drip_rate),
-            (Harm.ENDLESS, options.endless_rate),
+        self._fault_rates = [
+            (FaultKind.EMPTY, options.empty_rate),
+            (FaultKind.TRUNCATED, options.truncated_rate),
+            (FaultKind.WRONG_TYPE, options.wrong_type_rate),
+            (FaultKind.DRIP, options.drip_rate),
+            (FaultKind.ENDLESS, options.endless_rate),
         ]
         drawn = options.jitter, options.error_rate, options.malformed_rate, options.cut_rate
-        self._chancy = any(drawn) or any(rate for _, rate in self._harms)
+        self._any_random = any(drawn) or any(rate for _, rate in self._fault_rates)
 
-    def fate(self, digest: bytes, attempt: int) -> Fate:
-        """The fate of attempt number `attempt` (from 0) of a request."""
+    def decide(self, digest: bytes, attempt: int) -> FaultDecision:
+        """What happens to attempt number `attempt` (from 0) of a request."""
         options = self._options
-        if not self._chancy:
-            return Fate(options.latency)
+        if not self._any_random:
+            return FaultDecision(options.latency)
         late, refused, cut = self._draws(digest, attempt)
-        return Fate(
+        return FaultDecision(
             delay=options.latency + options.jitter * late,
             refusal=_reason(refused / options.error_rate) if refused < options.error_rate else None,
             malformed=self._draws(digest, -1)[0] < options.malformed_rate,
-            harm=Harm.CUT if cut < options.cut_rate else self._harm(digest, attempt),
+            fault=FaultKind.CUT if cut < options.cut_rate else self._fault(digest, attempt),
         )
 
-    def _harm(self, digest: bytes, attempt: int) -> Harm | None:
-        drawn = self._draws(digest + b"harm", attempt)[0]
-        for harm, rate in self._harms:
+    def _fault(self, digest: bytes, attempt: int) -> FaultKind | None:
+        drawn = self._draws(digest + b"fault", attempt)[0]
+        for fault, rate in self._fault_rates:
             if drawn < rate:
-                return harm
+                return fault
             drawn -= rate
         return None
 
@@ -82,7 +85,7 @@ class Faults:
 
 
 def injected(reason: Reason, retry_after: float) -> RefusedError:
-    """The refusal of an attempt whose fate it is."""
+    """The refusal of an attempt whose decision it is."""
     if reason is Reason.REQUESTS:
         return RefusedError(reason, "Rate limit reached (injected by the practice model).", wait=retry_after)
     said = "had an error" if reason is Reason.SERVER else "is overloaded"

@@ -1,49 +1,47 @@
-"""The parts of a form that was sent as ``multipart/form-data``."""
+"""The parts of a form that was sent as ``multipart/form-data``, read by aiohttp's parser."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
 from dataclasses import dataclass
-from email.message import Message
+
+from aiohttp import BodyPartReader, MultipartReader, StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.hdrs import CONTENT_TYPE
 
 from dspex_practice.model.errors import BadRequestError
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
+    """A field of a form. `filename` is None for a plain value."""
+
     name: str
     data: bytes
     filename: str | None = None
     content_type: str = ""
 
 
-def read_parts(raw: bytes, content_type: str) -> dict[str, Part]:
-    """The parts by name.
+async def read_parts(raw: bytes, content_type: str) -> dict[str, FormPart]:
+    """The parts of the form `raw`, by name.
+
+    Args:
+        raw: The body of the request.
+        content_type: Its content type, with the boundary.
 
     Raises:
-        BadRequestError: if it is no such form.
+        BadRequestError: the form is broken.
     """
-    boundary = _header(content_type).get_param("boundary")
-    if not content_type.startswith("multipart/form-data") or not isinstance(boundary, str):
-        raise BadRequestError("The request must be multipart/form-data.")
-    return {part.name: part for part in _parts(raw, b"--" + boundary.encode())}
-
-
-def _parts(raw: bytes, boundary: bytes) -> Iterator[Part]:
-    for piece in (b"\r\n" + raw).split(b"\r\n" + boundary)[1:]:
-        head, found, data = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        if not found:
-            continue
-        lines = (line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n"))
-        headers = {name.strip().lower(): value.strip() for name, _, value in lines}
-        said = _header(headers.get("content-disposition", ""))
-        name, filename = said.get_param("name"), said.get_param("filename")
-        if isinstance(name, str):
-            kept = filename if isinstance(filename, str) else None
-            yield Part(name, data, kept, headers.get("content-type", ""))
-
-
-def _header(value: str) -> Message:
-    message = Message()
-    message["content-type"] = value
-    return message
+    loop = asyncio.get_running_loop()
+    stream = StreamReader(BaseProtocol(loop), limit=2**16, loop=loop)
+    stream.feed_data(raw)
+    stream.feed_eof()
+    parts: dict[str, FormPart] = {}
+    try:
+        async for part in MultipartReader({CONTENT_TYPE: content_type}, stream):
+            if isinstance(part, BodyPartReader) and part.name is not None:
+                data = bytes(await part.read(decode=False))
+                parts[part.name] = FormPart(part.name, data, part.filename, part.headers.get(CONTENT_TYPE, ""))
+    except (ValueError, AssertionError) as error:
+        raise BadRequestError(f"The form cannot be read: {error}") from error
+    return parts

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from dspex.errors import UsageError
-
 _SECONDS = ("latency", "jitter", "retry_after", "drip_seconds", "batch_seconds", "tuning_seconds")
 _RATES = ("error_rate", "malformed_rate")
-_HARMS = ("cut_rate", "empty_rate", "truncated_rate", "wrong_type_rate", "drip_rate", "endless_rate")
+_FAULTS = ("cut_rate", "empty_rate", "truncated_rate", "wrong_type_rate", "drip_rate", "endless_rate")
 _LEAST_ONE = ("chunk_chars", "rpm", "tpm", "context", "cache_min_tokens")
+
+
+class OptionError(ValueError):
+    """An option has a value that cannot be, or the address cannot be used. The message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class PracticeOptions:
     """How to serve, and which faults to inject. All that is random follows from `seed` and the request.
 
     Raises:
-        UsageError: for a value that cannot be; the message names it.
+        OptionError: for a value that cannot be; the message names it.
     """
 
     host: str = "127.0.0.1"
@@ -75,18 +77,22 @@ class PracticeOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, float) and not math.isfinite(value):
-                raise UsageError(f"{field.name} must be a finite number, not {value}.")
+                raise OptionError(f"{field.name} must be a finite number, not {value}.")
         if not 0 <= self.port <= 65535:
-            raise UsageError(f"port must be between 0 and 65535, not {self.port}.")
+            raise OptionError(f"port must be between 0 and 65535, not {self.port}.")
         for name in _SECONDS:
             if getattr(self, name) < 0:
-                raise UsageError(f"{name} is a number of seconds and cannot be negative, but is {getattr(self, name)}.")
-        for name in _RATES + _HARMS:
+                raise OptionError(
+                    f"{name} is a number of seconds and cannot be negative, but is {getattr(self, name)}."
+                )
+        for name in _RATES + _FAULTS:
             if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is a share between 0 and 1, not {getattr(self, name)}.")
-        if sum(getattr(self, name) for name in _HARMS) > 1:
-            raise UsageError(f"{', '.join(_HARMS)} are shares of the same attempts and cannot be more than 1 together.")
+                raise OptionError(f"{name} is a share between 0 and 1, not {getattr(self, name)}.")
+        if sum(getattr(self, name) for name in _FAULTS) > 1:
+            raise OptionError(
+                f"{', '.join(_FAULTS)} are shares of the same attempts and cannot be more than 1 together."
+            )
         for name in _LEAST_ONE:
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UsageError(f"{name} must be at least 1, not {value}.")
+                raise OptionError(f"{name} must be at least 1, not {value}.")

@@ -17,7 +17,7 @@ _KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class CacheBlock:
     """A piece of a prompt. `keep` is for how many seconds the prompt up to here is to be kept; 0 for not at all."""
 
     text: str
@@ -43,7 +43,7 @@ class PromptCache:
         self._clock = clock
         self._until: dict[bytes, float] = {}
 
-    def use(self, blocks: Sequence[Block]) -> Cached:
+    def use(self, blocks: Sequence[CacheBlock]) -> Cached:
         """Note a prompt whose marks are in `blocks`. What is read may end where another prompt had its mark."""
         last = max((i for i, block in enumerate(blocks) if block.keep), default=-1)
         now = self._clock()

@@ -34,7 +34,7 @@ class Bucket:
         return Level(self.limit, max(0, int(self._left)), (self._capacity - self._left) / self._rate)
 
 
-class Limits:
+class RateLimits:
     """What is let through a minute: `rpm` requests, `tpm` tokens; None for any number.
 
     The tokens of a prompt are taken when it is let through, those of its answer when it is given.

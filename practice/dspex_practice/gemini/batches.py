@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from dspex_practice.api import body as read
-from dspex_practice.api.batches import Batch, Batches, Line, Result, State
+from dspex_practice.api.batches import BatchInput, BatchResult, BatchStore, State, StoredBatch
 from dspex_practice.api.clock import rfc3339
-from dspex_practice.api.endpoint import Answer, Call, Endpoint, desk, json_answer
+from dspex_practice.api.endpoint import EndpointCall, EndpointResponse, PracticeEndpoint, json_answer, plain_endpoint
 from dspex_practice.api.files import Files
 from dspex_practice.api.paging import gemini_page
 from dspex_practice.api.service import Service
@@ -33,23 +33,25 @@ _STATES = {
 class GeminiBatches:
     """``models/…:batchGenerateContent`` and what is under ``/v1beta/batches``. `generate` answers the requests."""
 
-    def __init__(self, service: Service, files: Files, batches: Batches, generate: Endpoint[GenerateRequest]) -> None:
+    def __init__(
+        self, service: Service, files: Files, batches: BatchStore, generate: PracticeEndpoint[GenerateRequest]
+    ) -> None:
         self._service = service
         self._files = files
         self._batches = batches
         self._generate = generate
-        self.create = self._desk(self._create)
-        self.list = self._desk(
+        self.create = self._endpoint(self._create)
+        self.list = self._endpoint(
             lambda call: json_answer(gemini_page([*map(self._operation, batches.all())], call.query, "operations"))
         )
-        self.get = self._desk(lambda call: json_answer(self._operation(batches.get(call.parts["id"]))))
-        self.cancel = self._desk(self._cancel)
-        self.delete = self._desk(self._delete)
+        self.get = self._endpoint(lambda call: json_answer(self._operation(batches.get(call.parts["id"]))))
+        self.cancel = self._endpoint(self._cancel)
+        self.delete = self._endpoint(self._delete)
 
-    def _desk(self, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
-        return desk("batchGenerateContent", GEMINI, answer)
+    def _endpoint(self, answer: Callable[[EndpointCall], EndpointResponse]) -> PracticeEndpoint[Any]:
+        return plain_endpoint("batchGenerateContent", GEMINI, answer)
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: EndpointCall) -> EndpointResponse:
         batch = camel(read.mapping(read.load(call.raw), "batch") or {})
         source = camel(read.mapping(batch, "inputConfig") or {})
         model = call.parts["model"]
@@ -72,24 +74,24 @@ class GeminiBatches:
         data = self._files.get(name.removeprefix("files/")).data
         return [read.load(raw) for raw in data.splitlines() if raw.strip()]
 
-    def _line(self, each: Mapping[str, Any], i: int, model: str) -> Line:
+    def _line(self, each: Mapping[str, Any], i: int, model: str) -> BatchInput:
         request = read.mapping(each, "request", f"requests[{i}].")
         if request is None:
             raise BadRequestError("request is missing", f"requests[{i}].request")
         named = str(request.get("model") or model).removeprefix("models/")
         body = {name: value for name, value in request.items() if name != "model"}
-        call = Call(orjson.dumps(body), parts={"model": named})
-        return Line(str(each.get("key", i)), lambda: self._service.offline(self._generate, call))
+        call = EndpointCall(orjson.dumps(body), parts={"model": named})
+        return BatchInput(str(each.get("key", i)), lambda: self._service.offline(self._generate, call))
 
-    def _cancel(self, call: Call) -> Answer:
+    def _cancel(self, call: EndpointCall) -> EndpointResponse:
         self._batches.cancel(call.parts["id"])
         return json_answer({})
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: EndpointCall) -> EndpointResponse:
         self._batches.delete(call.parts["id"])
         return json_answer({})
 
-    def _operation(self, batch: Batch) -> dict[str, Any]:
+    def _operation(self, batch: StoredBatch) -> dict[str, Any]:
         total = len(batch.lines)
         stats = {
             "requestCount": str(total),
@@ -117,7 +119,7 @@ class GeminiBatches:
             found["response"] = {"@type": f"{_TYPE}Output", **metadata["output"]}
         return found
 
-    def _output(self, batch: Batch) -> dict[str, Any]:
+    def _output(self, batch: StoredBatch) -> dict[str, Any]:
         """The responses in the body, or where requests were in a file, the name of a file of them."""
         if batch.about["file"] is None:
             pairs = zip(batch.results, batch.about["metadata"], strict=True)
@@ -129,15 +131,15 @@ class GeminiBatches:
         return {"responsesFile": f"files/{batch.about['written']}"}
 
 
-def _response(result: Result, metadata: Any) -> dict[str, Any]:
+def _response(result: BatchResult, metadata: Any) -> dict[str, Any]:
     return {**_outcome(result), **({"metadata": metadata} if metadata is not None else {})}
 
 
-def _file_line(result: Result) -> bytes:
+def _file_line(result: BatchResult) -> bytes:
     return orjson.dumps({"key": result.key, **_outcome(result)}) + b"\n"
 
 
-def _outcome(result: Result) -> dict[str, Any]:
+def _outcome(result: BatchResult) -> dict[str, Any]:
     if result.good:
         return {"response": orjson.Fragment(result.body)}
     error = orjson.loads(result.body)["error"]

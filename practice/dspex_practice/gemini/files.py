@@ -10,7 +10,7 @@ import orjson
 
 from dspex_practice.api import body as read
 from dspex_practice.api.clock import rfc3339
-from dspex_practice.api.endpoint import Answer, Call, Endpoint, desk, json_answer
+from dspex_practice.api.endpoint import EndpointCall, EndpointResponse, PracticeEndpoint, json_answer, plain_endpoint
 from dspex_practice.api.files import Files, StoredFile
 from dspex_practice.api.paging import gemini_page
 from dspex_practice.gemini.dialect import GEMINI
@@ -29,17 +29,19 @@ class GeminiFiles:
         self._now = now
         self._uploads: dict[str, tuple[str, str, bytearray]] = {}
         """Those that are not finished: name, type and what has come."""
-        self.start = self._desk(self._start)
-        self.upload = self._desk(self._upload)
-        self.list = self._desk(lambda call: json_answer(gemini_page([*map(_object, files.all())], call.query, "files")))
-        self.get = self._desk(lambda call: json_answer(_object(files.get(call.parts["id"]))))
-        self.download = self._desk(self._download)
-        self.delete = self._desk(self._delete)
+        self.start = self._endpoint(self._start)
+        self.upload = self._endpoint(self._upload)
+        self.list = self._endpoint(
+            lambda call: json_answer(gemini_page([*map(_object, files.all())], call.query, "files"))
+        )
+        self.get = self._endpoint(lambda call: json_answer(_object(files.get(call.parts["id"]))))
+        self.download = self._endpoint(self._download)
+        self.delete = self._endpoint(self._delete)
 
-    def _desk(self, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
-        return desk("files", GEMINI, answer)
+    def _endpoint(self, answer: Callable[[EndpointCall], EndpointResponse]) -> PracticeEndpoint[Any]:
+        return plain_endpoint("files", GEMINI, answer)
 
-    def _start(self, call: Call) -> Answer:
+    def _start(self, call: EndpointCall) -> EndpointResponse:
         if call.headers.get("X-Goog-Upload-Protocol") != "resumable" or call.headers.get(_COMMAND) != "start":
             raise BadRequestError("Only resumable uploads are taken here.")
         about = camel(read.mapping(read.load(call.raw), "file") or {}) if call.raw else {}
@@ -47,9 +49,9 @@ class GeminiFiles:
         key = f"{len(self._uploads)}{sha256(call.raw).hexdigest()[:16]}"
         self._uploads[key] = (str(about.get("displayName") or ""), content_type, bytearray())
         url = f"{call.origin}/upload/v1beta/files/{key}"
-        return Answer(b"{}", headers={"X-Goog-Upload-URL": url, _STATUS: "active"})
+        return EndpointResponse(b"{}", headers={"X-Goog-Upload-URL": url, _STATUS: "active"})
 
-    def _upload(self, call: Call) -> Answer:
+    def _upload(self, call: EndpointCall) -> EndpointResponse:
         key = call.parts["id"]
         if key not in self._uploads:
             raise RefusedError(Reason.NO_SUCH, "There is no such upload.")
@@ -58,15 +60,15 @@ class GeminiFiles:
             raise BadRequestError(f"The upload has come to {len(data)} bytes.")
         data += call.raw
         if "finalize" not in call.headers.get(_COMMAND, ""):
-            return Answer(b"", headers={_STATUS: "active"})
+            return EndpointResponse(b"", headers={_STATUS: "active"})
         del self._uploads[key]
         kept = self._files.add(name, "upload", bytes(data), self._now(), content_type)
-        return Answer(orjson.dumps({"file": _object(kept)}), headers={_STATUS: "final"})
+        return EndpointResponse(orjson.dumps({"file": _object(kept)}), headers={_STATUS: "final"})
 
-    def _download(self, call: Call) -> Answer:
-        return Answer(self._files.get(call.parts["id"]).data, content_type="application/octet-stream")
+    def _download(self, call: EndpointCall) -> EndpointResponse:
+        return EndpointResponse(self._files.get(call.parts["id"]).data, content_type="application/octet-stream")
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: EndpointCall) -> EndpointResponse:
         self._files.delete(call.parts["id"])
         return json_answer({})
 

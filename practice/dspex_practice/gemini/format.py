@@ -20,8 +20,8 @@ from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.logprobs import score
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.request import Ask, reasons
-from dspex_practice.model.response import Finish, Reply
+from dspex_practice.model.request import ModelRequest, reasons
+from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import TOKENS_A_PICTURE
 from dspex_practice.openai.chat_format import chunks, turn_tokens
 
@@ -36,7 +36,7 @@ _FINISH = {Finish.LENGTH: "MAX_TOKENS"}
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateRequest(Ask):
+class GenerateRequest(ModelRequest):
     """A request as read."""
 
     shows_thinking: bool = False
@@ -106,12 +106,12 @@ def read_contents(body: Mapping[str, Any]) -> tuple[list[Turn], int]:
     return turns, pictures
 
 
-def write_generated(request: GenerateRequest, replies: Sequence[Reply]) -> bytes:
+def write_generated(request: GenerateRequest, replies: Sequence[ModelReply]) -> bytes:
     """A whole answer."""
     return orjson.dumps(generated(request, replies))
 
 
-def generated(request: GenerateRequest, replies: Sequence[Reply]) -> dict[str, Any]:
+def generated(request: GenerateRequest, replies: Sequence[ModelReply]) -> dict[str, Any]:
     candidates = [
         {**_candidate(i, _parts(request, reply), _FINISH.get(reply.finish, "STOP")), **_scores(request, reply.text)}
         for i, reply in enumerate(replies)
@@ -119,7 +119,9 @@ def generated(request: GenerateRequest, replies: Sequence[Reply]) -> dict[str, A
     return {"candidates": candidates, "usageMetadata": _usage(request, replies), **_tail(request)}
 
 
-def write_generated_stream(request: GenerateRequest, replies: Sequence[Reply], chunk_chars: int) -> Iterator[bytes]:
+def write_generated_stream(
+    request: GenerateRequest, replies: Sequence[ModelReply], chunk_chars: int
+) -> Iterator[bytes]:
     """The answer in pieces: as server-sent events, or as the elements of one JSON array."""
     found = [orjson.dumps(piece) for piece in _pieces(request, replies, chunk_chars)]
     for i, piece in enumerate(found):
@@ -133,7 +135,7 @@ def write_count(tokens: int) -> bytes:
     return orjson.dumps({"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]})
 
 
-def _pieces(request: GenerateRequest, replies: Sequence[Reply], size: int) -> Iterator[dict[str, Any]]:
+def _pieces(request: GenerateRequest, replies: Sequence[ModelReply], size: int) -> Iterator[dict[str, Any]]:
     counts = _usage(request, replies)
     begun = {"promptTokenCount": request.prompt_tokens, "totalTokenCount": request.prompt_tokens}
     for i, reply in enumerate(replies):
@@ -153,7 +155,7 @@ def _cut(part: Mapping[str, Any], size: int) -> Iterator[dict[str, Any]]:
         yield {**part, "text": piece}
 
 
-def _parts(request: GenerateRequest, reply: Reply) -> list[dict[str, Any]]:
+def _parts(request: GenerateRequest, reply: ModelReply) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     if reply.thinking and request.shows_thinking:
         parts.append({"text": reply.thinking, "thought": True})
@@ -175,7 +177,7 @@ def _candidate(index: int, parts: Sequence[Mapping[str, Any]], finish: str | Non
     return {"content": {"parts": parts, "role": "model"}, "index": index, **ended}
 
 
-def _usage(request: Ask, replies: Sequence[Reply]) -> dict[str, Any]:
+def _usage(request: ModelRequest, replies: Sequence[ModelReply]) -> dict[str, Any]:
     thinking = sum(reply.thinking_tokens for reply in replies)
     answered = sum(reply.tokens for reply in replies) - thinking
     counts = {
@@ -187,11 +189,11 @@ def _usage(request: Ask, replies: Sequence[Reply]) -> dict[str, Any]:
     return {**counts, "thoughtsTokenCount": thinking} if thinking else counts
 
 
-def _tail(request: Ask) -> dict[str, Any]:
+def _tail(request: ModelRequest) -> dict[str, Any]:
     return {"modelVersion": request.model, "responseId": f"practice-{request.digest.hex()[:24]}"}
 
 
-def _scores(request: Ask, text: str) -> dict[str, Any]:
+def _scores(request: ModelRequest, text: str) -> dict[str, Any]:
     if request.logprobs is None or not text:
         return {}
     found = score(text, request.logprobs)

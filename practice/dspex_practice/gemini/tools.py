@@ -12,20 +12,20 @@ from dspex_practice.gemini.json_schema import from_openapi
 from dspex_practice.gemini.names import camel
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.tokens import count_tokens
-from dspex_practice.model.tools import Demand, Tool, Toolbox
+from dspex_practice.model.tools import OfferedTool, Toolbox, ToolDemand
 
 _MODES = {
-    "MODE_UNSPECIFIED": Demand.FREE,
-    "AUTO": Demand.FREE,
-    "VALIDATED": Demand.FREE,
-    "ANY": Demand.SOME,
-    "NONE": Demand.NONE,
+    "MODE_UNSPECIFIED": ToolDemand.FREE,
+    "AUTO": ToolDemand.FREE,
+    "VALIDATED": ToolDemand.FREE,
+    "ANY": ToolDemand.SOME,
+    "NONE": ToolDemand.NONE,
 }
 
 
 def read_toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, int]:
     """The tools of a request, and how many tokens they take."""
-    tools: list[Tool] = []
+    tools: list[OfferedTool] = []
     written: list[Any] = []
     for i, each in enumerate(read.objects(body, "tools")):
         offered = camel(each)
@@ -44,8 +44,8 @@ def read_toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, int]:
     return Toolbox(tuple(tools), _MODES[mode], allowed), tokens
 
 
-def _tool(one: Mapping[str, Any], place: str) -> Tool:
+def _tool(one: Mapping[str, Any], place: str) -> OfferedTool:
     plain = read.mapping(one, "parametersJsonSchema", f"{place}.")
     given = read.mapping(one, "parameters", f"{place}.")
     parameters = plain if plain is not None else from_openapi(given)
-    return Tool(read.text(one, "name", f"{place}."), str(one.get("description") or ""), parameters)
+    return OfferedTool(read.text(one, "name", f"{place}."), str(one.get("description") or ""), parameters)

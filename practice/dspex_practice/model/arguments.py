@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dspex_practice.model.fallback_values import Given, invent
+from dspex_practice.model.fallback_values import PromptContext, invent
 from dspex_practice.model.label_rules import spoken
-from dspex_practice.model.label_voting import Ballot
+from dspex_practice.model.label_voting import LabelVoting
 from dspex_practice.model.prompt import OutputField
 from dspex_practice.model.schema import Schema
 from dspex_practice.model.text import carries_meaning, features, words
@@ -57,7 +57,7 @@ class _Taking:
         schema = resolve(part, part)
         if labels := choices(schema):
             seen = features(self._query)
-            scores = Ballot(labels, str(part.get("description", "")), []).scores(seen, [])
+            scores = LabelVoting(labels, str(part.get("description", "")), []).scores(seen, [])
             return labels[max(range(len(scores)), key=scores.__getitem__)]
         if kind(schema) in ("integer", "number") and self._numbers:
             number = in_range(schema, self._numbers.pop(0))
@@ -68,7 +68,7 @@ class _Taking:
             text = self._text(name)
             if fits(text, schema):
                 return text
-        return invent(OutputField(name, part), Given({"": self._query}, self._query))
+        return invent(OutputField(name, part), PromptContext({"": self._query}, self._query))
 
     def _text(self, name: str) -> str:
         for sign, pattern in (("mail", _MAIL), ("date", _DATE), ("day", _DATE), ("url", _LINK), ("link", _LINK)):

@@ -35,16 +35,16 @@ _DEEPEST = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class LabeledText:
     """A text and the label that it was shown with."""
 
     text: str
     label: str
 
 
-def read_evidence(inputs: Mapping[str, str]) -> list[Evidence]:
+def read_evidence(inputs: Mapping[str, str]) -> list[LabeledText]:
     """The labelled examples in `inputs`, in the order shown, without repetitions."""
-    found: dict[Evidence, None] = {}
+    found: dict[LabeledText, None] = {}
     for value in inputs.values():
         for evidence in _labelled(_records(value)):
             found[evidence] = None
@@ -59,7 +59,7 @@ def _records(text: str) -> list[Record]:
     return []
 
 
-def _labelled(records: Sequence[Record]) -> Iterator[Evidence]:
+def _labelled(records: Sequence[Record]) -> Iterator[LabeledText]:
     label_key = _label_key(records)
     if label_key is None:
         return
@@ -72,7 +72,7 @@ def _labelled(records: Sequence[Record]) -> Iterator[Evidence]:
             if key != label_key and not _JUDGEMENT.search(key) and not _TALK.search(key)
         ]
         if label and texts:
-            yield Evidence("\n".join(texts), label)
+            yield LabeledText("\n".join(texts), label)
 
 
 def _label_key(records: Sequence[Record]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dspex_practice.model.label_rules import spoken
 from dspex_practice.model.prompt import OutputField
-from dspex_practice.model.sampling import STEADY, Vary
+from dspex_practice.model.sampling import STEADY, Sampling
 from dspex_practice.model.text import carries_meaning, stem, words
 from dspex_practice.model.values import fill, fits, in_range, kind, resolve
 
@@ -23,7 +23,7 @@ _SPREAD = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PromptContext:
     """What a value can be made of: the fields of the question, all of them as one text, and what tools found."""
 
     inputs: Mapping[str, str]
@@ -31,7 +31,7 @@ class Given:
     found: str = ""
 
 
-def invent(field: OutputField, given: Given, vary: Vary = STEADY) -> Any:
+def invent(field: OutputField, given: PromptContext, vary: Sampling = STEADY) -> Any:
     """A value of the right type from the question alone."""
     schema = resolve(field.schema, field.schema)
     if kind(schema) in ("integer", "number"):
@@ -64,7 +64,7 @@ def _calculate(left: float, sign: str, right: float) -> float:
     return left * right
 
 
-def _quote(given: Given, vary: Vary) -> str:
+def _quote(given: PromptContext, vary: Sampling) -> str:
     """The sentence that has most in common with the question: of what tools found, else of the other inputs.
 
     The shortest input is taken for the question.

@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model import instruction_writer as propose
 from dspex_practice.model.example_extraction import read_evidence
-from dspex_practice.model.prompt import Layout, Prompt, Task, Turn, read_frame, read_task, sort_turns
-from dspex_practice.model.prompt_index import Lesson
+from dspex_practice.model.instruction_writer import InstructionWriter, asks_freely
+from dspex_practice.model.prompt import Layout, ParsedPrompt, PromptTask, Turn, read_frame, read_task, sort_turns
+from dspex_practice.model.prompt_index import PromptIndex
 from dspex_practice.model.render import render
 
 NAME = "practice"
@@ -40,37 +40,38 @@ class Question:
 
 
 class Learner:
-    """Answers questions; keeps the lessons of recent prompts, which come again and again with other queries."""
+    """Answers questions; keeps the indexes of recent prompts, which come again and again with other queries."""
 
-    def __init__(self, kept_lessons: int = 128) -> None:
-        self._kept = kept_lessons
-        self._lessons: OrderedDict[Hashable, tuple[Lesson, Task]] = OrderedDict()
+    def __init__(self, kept_indexes: int = 128) -> None:
+        self._kept = kept_indexes
+        self._indexes: OrderedDict[Hashable, tuple[PromptIndex, PromptTask]] = OrderedDict()
 
     def answers(self, question: Question) -> list[str]:
         """`question.n` answers. At temperature 0 they are all the same."""
         prompt = sort_turns(question.turns)
-        lesson, task = self._lesson(prompt, question)
+        index, task = self._index_of(prompt, question)
         found: list[str] = []
         for i in range(question.n if question.temperature > 0 else 1):
             seed = question.seed + i
-            if task.layout is Layout.FREE and propose.asks_freely(prompt.asked):
+            if task.layout is Layout.FREE and asks_freely(prompt.asked):
                 chance = random.Random(seed) if question.temperature > 0 else None
-                found.append(propose.write_freely(prompt.asked, read_evidence({"": prompt.asked}), chance))
+                writer = InstructionWriter(read_evidence({"": prompt.asked}), chance)
+                found.append(writer.write_freely(prompt.asked))
             else:
-                values = lesson.answer(prompt.asked, question.temperature, seed, prompt.found)
+                values = index.answer(prompt.asked, question.temperature, seed, prompt.found)
                 found.append(render(values, task.layout))
         return found if len(found) == question.n else found * question.n
 
-    def _lesson(self, prompt: Prompt, question: Question) -> tuple[Lesson, Task]:
+    def _index_of(self, prompt: ParsedPrompt, question: Question) -> tuple[PromptIndex, PromptTask]:
         schema = orjson.dumps(question.schema) if question.schema is not None else b""
         stands = prompt.head and read_task(prompt.head).outputs  # else the question itself says what is asked for
         key = (prompt.head, prompt.shown, "" if stands else prompt.asked, schema, question.json_only)
-        known = self._lessons.get(key)
+        known = self._indexes.get(key)
         if known is None:
             frame = read_frame(prompt, question.schema, json_only=question.json_only)
-            known = self._lessons[key] = (Lesson(frame), frame.task)
-            if len(self._lessons) > self._kept:
-                self._lessons.popitem(last=False)
+            known = self._indexes[key] = (PromptIndex(frame), frame.task)
+            if len(self._indexes) > self._kept:
+                self._indexes.popitem(last=False)
         else:
-            self._lessons.move_to_end(key)
+            self._indexes.move_to_end(key)
         return known

@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from dspex_practice.model.example_extraction import Evidence
+from dspex_practice.model.example_extraction import LabeledText
 from dspex_practice.model.label_rules import spoken
 from dspex_practice.model.text import carries_meaning, stem, words
 
@@ -23,31 +23,43 @@ _MOST_WORDS = 12
 _LONGEST_BASE = 600
 
 
-def wanted(field: str, inputs: Collection[str]) -> bool:
+def asks_for_instruction(field: str, inputs: Collection[str]) -> bool:
     """Whether an output field of this name asks for an instruction or for observations to write one from."""
     return _WANTED.fullmatch(field) is not None or (field == "summary" and "observations" in inputs)
-
-
-def write(field: str, evidence: Sequence[Evidence], inputs: Mapping[str, str], chance: random.Random | None) -> str:
-    """An instruction from `evidence` and from the rules that `inputs` already hold; `chance` varies how much of it."""
-    if "prefix" in field:
-        return "Answer:"
-    rules = _known_rules("\n".join(inputs.values()))
-    for label, telling in _telling_words(evidence).items():
-        rules[label] = list(dict.fromkeys([*rules.get(label, ()), *telling]))
-    most = chance.randint(_MOST_WORDS // 2, _MOST_WORDS) if chance is not None else _MOST_WORDS
-    lines = [_rule(label, telling[:most]) for label, telling in sorted(rules.items()) if telling]
-    return "\n".join([_base(inputs, chance), *lines])
-
-
-def write_freely(asked: str, evidence: Sequence[Evidence], chance: random.Random | None) -> str:
-    """The answer to a reflection prompt that names no fields: the new instruction within a fence."""
-    return f"```\n{write('new_instruction', evidence, {'instruction': _first_fence(asked), '': asked}, chance)}\n```"
 
 
 def asks_freely(asked: str) -> bool:
     """Whether a prompt without fields asks for a new instruction."""
     return re.search(r"(?:write|propose|provide) (?:a |the )?(?:new|improved) instruction", asked) is not None
+
+
+class InstructionWriter:
+    """Writes instructions from labelled texts.
+
+    Args:
+        evidence: The texts and their labels.
+        chance: Varies how much of it goes into an instruction; None for the same instruction each time.
+    """
+
+    def __init__(self, evidence: Sequence[LabeledText], chance: random.Random | None) -> None:
+        self._evidence = evidence
+        self._chance = chance
+
+    def write(self, field: str, inputs: Mapping[str, str]) -> str:
+        """An instruction for the output field `field`, also from the rules that the `inputs` already hold."""
+        if "prefix" in field:
+            return "Answer:"
+        chance = self._chance
+        rules = _known_rules("\n".join(inputs.values()))
+        for label, telling in _telling_words(self._evidence).items():
+            rules[label] = list(dict.fromkeys([*rules.get(label, ()), *telling]))
+        most = chance.randint(_MOST_WORDS // 2, _MOST_WORDS) if chance is not None else _MOST_WORDS
+        lines = [_rule(label, telling[:most]) for label, telling in sorted(rules.items()) if telling]
+        return "\n".join([_base(inputs, chance), *lines])
+
+    def write_freely(self, asked: str) -> str:
+        """The answer to a reflection prompt that names no fields: the new instruction within a fence."""
+        return f"```\n{self.write('new_instruction', {'instruction': _first_fence(asked), '': asked})}\n```"
 
 
 def _rule(label: str, telling: Sequence[str]) -> str:
@@ -61,7 +73,7 @@ def _known_rules(text: str) -> dict[str, list[str]]:
     return found
 
 
-def _telling_words(evidence: Sequence[Evidence]) -> dict[str, list[str]]:
+def _telling_words(evidence: Sequence[LabeledText]) -> dict[str, list[str]]:
     """For each label the words and pairs that its examples use and the others' do not, best first."""
     shown: dict[str, Counter[str]] = defaultdict(Counter)
     surface: dict[str, str] = {}

@@ -23,7 +23,7 @@ _SMALLEST_SHARE = 0.3
 """What even a feature of every text counts for, against the rarity weight of the rare ones."""
 
 
-class Index:
+class SimilarityIndex:
     """Texts by their features, so that a query touches only what it shares with them."""
 
     def __init__(self, texts: Sequence[Features]) -> None:
@@ -58,7 +58,7 @@ class Index:
         return math.sqrt(sum((value * rarity.get(feature, unseen)) ** 2 for feature, value in text.items())) or 1.0
 
 
-class Ballot:
+class LabelVoting:
     """The labels of one output field and all that the prompt says for each of them."""
 
     def __init__(self, labels: Sequence[Any], instruction: str, examples: Iterable[Any]) -> None:

@@ -8,16 +8,16 @@ from dataclasses import replace
 from dspex_practice.model.errors import Reason, RefusedError
 from dspex_practice.model.in_context_learner import NAME, Learner
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.request import Ask
-from dspex_practice.model.response import Finish, Reply, limited, stopped
+from dspex_practice.model.request import ModelRequest
+from dspex_practice.model.response import Finish, ModelReply, limited, stopped
 from dspex_practice.model.structured import unwrapped, wrapped
 from dspex_practice.model.thinking import think
-from dspex_practice.model.tools import Call
+from dspex_practice.model.tools import ToolInvocation
 
 _MALFORMED = "I am the practice model and was told to get the format wrong: "
 
 
-class Mind:
+class Model:
     """Answers requests of any format. `models` are the only names it answers to; empty for any."""
 
     def __init__(self, models: Sequence[str] = (), context: int | None = None) -> None:
@@ -50,18 +50,18 @@ class Mind:
             )
             raise RefusedError(Reason.TOO_LONG, message, param="messages")
 
-    def replies(self, ask: Ask, *, malformed: bool = False) -> list[Reply]:
+    def replies(self, ask: ModelRequest, *, malformed: bool = False) -> list[ModelReply]:
         """As many answers as are asked for. `malformed` gets their format wrong."""
         question, inside = wrapped(ask.question)
         turns = question.turns
         calls = ask.tools.calls(turns) if ask.tools.tools else ()
         if calls:
-            replies = [Reply("", Finish.CALLS, calls=calls)] * question.n
+            replies = [ModelReply("", Finish.CALLS, calls=calls)] * question.n
         else:
             if trained := self._trained.get(ask.model):
                 question = replace(question, turns=_after_head(turns, trained))
             texts = self._learner.answers(question)
-            replies = [Reply(unwrapped(text) if inside else text) for text in texts]
+            replies = [ModelReply(unwrapped(text) if inside else text) for text in texts]
         if malformed:
             replies = [_malformed(reply) for reply in replies]
         if ask.thinks:
@@ -74,7 +74,7 @@ def _after_head(turns: Sequence[Turn], examples: Sequence[Turn]) -> list[Turn]:
     return [*head, *examples, *(turn for turn in turns if turn.role != "system")]
 
 
-def _malformed(reply: Reply) -> Reply:
+def _malformed(reply: ModelReply) -> ModelReply:
     if reply.calls:
-        return replace(reply, calls=tuple(Call(call.name, {"malformed": True}) for call in reply.calls))
-    return Reply(_MALFORMED + reply.text[len(reply.text) // 2 :].replace("[[", "").replace("{", ""))
+        return replace(reply, calls=tuple(ToolInvocation(call.name, {"malformed": True}) for call in reply.calls))
+    return ModelReply(_MALFORMED + reply.text[len(reply.text) // 2 :].replace("[[", "").replace("{", ""))

@@ -43,7 +43,7 @@ class OutputField:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PromptTask:
     """What the system message asks for."""
 
     layout: Layout
@@ -61,7 +61,7 @@ class Demo:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class ParsedPrompt:
     """The turns of a prompt, sorted: what stays the same from call to call (`head`, `shown`) and what is asked now."""
 
     head: str
@@ -76,7 +76,7 @@ class Prompt:
 class Frame:
     """What the head and the examples of a prompt say."""
 
-    task: Task
+    task: PromptTask
     demos: tuple[Demo, ...]
 
 
@@ -93,7 +93,7 @@ _NOT_SUPPLIED = "Not supplied for this particular example."
 _PARTIAL = "This is an example of the task, though some input or output fields are not supplied."
 
 
-def sort_turns(turns: Sequence[Turn]) -> Prompt:
+def sort_turns(turns: Sequence[Turn]) -> ParsedPrompt:
     """Tell the examples of a prompt from what it asks: the last user turn is the question, whatever comes after it."""
     head = "\n".join(turn.text for turn in turns if turn.role == "system")
     pairs: list[tuple[str, str]] = []
@@ -110,10 +110,10 @@ def sort_turns(turns: Sequence[Turn]) -> Prompt:
             waiting, found = [], []
     if not waiting and pairs:
         waiting = [pairs.pop()[0]]
-    return Prompt(head, tuple(pairs), "\n".join(waiting), "\n".join(found))
+    return ParsedPrompt(head, tuple(pairs), "\n".join(waiting), "\n".join(found))
 
 
-def read_frame(prompt: Prompt, schema: Schema | None = None, *, json_only: bool = False) -> Frame:
+def read_frame(prompt: ParsedPrompt, schema: Schema | None = None, *, json_only: bool = False) -> Frame:
     """Read what a prompt asks for and shows. `schema` is the JSON schema wanted of the answer."""
     task = read_task(prompt.head or prompt.asked)
     if not task.outputs:
@@ -127,21 +127,21 @@ def read_frame(prompt: Prompt, schema: Schema | None = None, *, json_only: bool 
     return Frame(task, tuple(_demo(ask, answer, task) for ask, answer in prompt.shown))
 
 
-def read_inputs(text: str, task: Task) -> Mapping[str, str]:
+def read_inputs(text: str, task: PromptTask) -> Mapping[str, str]:
     """The input fields in a user turn, by name; "" names text without fields."""
     parts = _parts(text)
     return {name: value for name, value in parts.items() if name in task.inputs} or parts
 
 
 @lru_cache(maxsize=256)
-def read_task(text: str) -> Task:
+def read_task(text: str) -> PromptTask:
     """Read a system message, or the only message where there is no other."""
     listed_inputs, listed_outputs = _listed_fields(text)
     notes = dict(_NOTE.findall(_readable_notes(text)))
     outputs = tuple(_field(name, kind, description, notes.get(name)) for name, kind, description in listed_outputs)
     instruction = text.split(_OBJECTIVE, 1)[-1]
     instruction = "\n".join(line.strip() for line in instruction.splitlines()).strip()
-    return Task(_layout(text), tuple(name for name, _, _ in listed_inputs), outputs, instruction)
+    return PromptTask(_layout(text), tuple(name for name, _, _ in listed_inputs), outputs, instruction)
 
 
 def _listed_fields(text: str) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
@@ -192,7 +192,7 @@ def _field(name: str, kind: str, description: str, note: str | None) -> OutputFi
     return OutputField(name, schema, description)
 
 
-def _from_reminder(task: Task, last: str) -> Task:
+def _from_reminder(task: PromptTask, last: str) -> PromptTask:
     """The fields named by "Respond with the corresponding output fields, starting with ..."."""
     reminder = last[last.rfind("Respond with ") :] if "Respond with " in last else ""
     names = [name for name in dict.fromkeys(_REMINDED.findall(reminder)) if name != "completed"]
@@ -200,7 +200,7 @@ def _from_reminder(task: Task, last: str) -> Task:
     return replace(task, layout=layout, outputs=tuple(OutputField(name, STRING) for name in names))
 
 
-def _under_schema(task: Task, schema: Schema) -> Task:
+def _under_schema(task: PromptTask, schema: Schema) -> PromptTask:
     """`task` with the output fields that `schema` asks for, keeping what the prompt says about them."""
     named = schema.get("properties")
     properties = named if isinstance(named, Mapping) else {}
@@ -215,7 +215,7 @@ def _under_schema(task: Task, schema: Schema) -> Task:
     return replace(task, layout=Layout.JSON, outputs=outputs or task.outputs)
 
 
-def _demo(ask: str, answer: str, task: Task) -> Demo:
+def _demo(ask: str, answer: str, task: PromptTask) -> Demo:
     given = _answered(answer, task.layout)
     if not given and len(task.outputs) == 1:
         given = {task.outputs[0].name: answer.strip()}

@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dspex_practice.model import instruction_writer as propose
 from dspex_practice.model.example_extraction import read_evidence
-from dspex_practice.model.fallback_values import Given, invent
+from dspex_practice.model.fallback_values import PromptContext, invent
+from dspex_practice.model.instruction_writer import InstructionWriter, asks_for_instruction
 from dspex_practice.model.label_rules import labels_named, spoken
-from dspex_practice.model.label_voting import Ballot, Index
+from dspex_practice.model.label_voting import LabelVoting, SimilarityIndex
 from dspex_practice.model.prompt import Frame, OutputField, read_inputs
-from dspex_practice.model.sampling import Vary, gumbel
+from dspex_practice.model.sampling import Sampling, gumbel
 from dspex_practice.model.text import carries_meaning, features, stem, words
 from dspex_practice.model.values import choices, fill, fits, kind, parse, resolve
 
@@ -25,14 +25,14 @@ _SPREAD = 0.05
 """How far scores vary at temperature 1."""
 
 
-class Lesson:
+class PromptIndex:
     """One prompt's head and examples, learnt."""
 
     def __init__(self, frame: Frame) -> None:
         self._task = frame.task
         self._demos = frame.demos
-        self._index = Index([features(demo.text) for demo in frame.demos])
-        self._ballots = {field.name: ballot for field in frame.task.outputs if (ballot := self._ballot(field))}
+        self._index = SimilarityIndex([features(demo.text) for demo in frame.demos])
+        self._votings = {field.name: voting for field in frame.task.outputs if (voting := self._voting(field))}
 
     def answer(self, asked: str, temperature: float, seed: int, found: str = "") -> dict[str, Any]:
         """A value for every output field; `found` is what tools gave. The same arguments give the same answer."""
@@ -43,34 +43,34 @@ class Lesson:
         chance = random.Random(seed) if temperature > 0 else None
         values: dict[str, Any] = {}
         for field in self._task.outputs:
-            ballot = self._ballots.get(field.name)
-            if ballot is not None:
-                scores = ballot.scores(seen, similarities)
-                values[field.name] = ballot.labels[_choose(scores, temperature, chance)]
+            voting = self._votings.get(field.name)
+            if voting is not None:
+                scores = voting.scores(seen, similarities)
+                values[field.name] = voting.labels[_choose(scores, temperature, chance)]
             else:
                 values[field.name] = None
         for field in self._task.outputs:
-            if field.name not in self._ballots:
-                vary = Vary(temperature, f"{seed}/{field.name}")
+            if field.name not in self._votings:
+                vary = Sampling(temperature, f"{seed}/{field.name}")
                 values[field.name] = (
-                    self._propose(field, inputs, chance)
-                    if propose.wanted(field.name, self._task.inputs)
-                    else self._compose(field, Given(inputs, query, found), similarities, values, vary)
+                    self._instruction(field, inputs, chance)
+                    if asks_for_instruction(field.name, self._task.inputs)
+                    else self._compose(field, PromptContext(inputs, query, found), similarities, values, vary)
                 )
         return values
 
-    def _ballot(self, field: OutputField) -> Ballot | None:
+    def _voting(self, field: OutputField) -> LabelVoting | None:
         schema = resolve(field.schema, field.schema)
         given = [demo.outputs.get(field.name) for demo in self._demos]
         labels = choices(schema)
-        if labels is None and propose.wanted(field.name, self._task.inputs):
+        if labels is None and asks_for_instruction(field.name, self._task.inputs):
             return None
         if labels is None:
             labels = self._labels_seen(field, given)
         if not labels:
             return None
         instruction = f"{self._task.instruction}\n{field.description}"
-        return Ballot(labels, instruction, ["" if value is None else str(value) for value in given])
+        return LabelVoting(labels, instruction, ["" if value is None else str(value) for value in given])
 
     def _labels_seen(self, field: OutputField, given: Sequence[Any]) -> list[Any]:
         """The answers that examples and instruction have shown, where they are few words and no reasoning."""
@@ -86,7 +86,12 @@ class Lesson:
         return labels
 
     def _compose(
-        self, field: OutputField, given: Given, similarities: Sequence[float], values: Mapping[str, Any], vary: Vary
+        self,
+        field: OutputField,
+        given: PromptContext,
+        similarities: Sequence[float],
+        values: Mapping[str, Any],
+        vary: Sampling,
     ) -> Any:
         """A value for a field that has no labels to choose from."""
         nearest = vary.best(similarities, _SPREAD)
@@ -99,8 +104,8 @@ class Lesson:
                 return again
         return invent(field, given, vary)
 
-    def _propose(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
-        text = propose.write(field.name, read_evidence(inputs), inputs, chance)
+    def _instruction(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
+        text = InstructionWriter(read_evidence(inputs), chance).write(field.name, inputs)
         if fits(text, field.schema):
             return text
         names = parse(next((value for name, value in inputs.items() if name.endswith("names")), ""), {"type": "array"})

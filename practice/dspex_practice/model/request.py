@@ -10,7 +10,7 @@ from dspex_practice.model.tools import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ModelRequest:
     """What to ask the learner, and how to send its answer."""
 
     model: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dspex_practice.model.tokens import CHARS_A_TOKEN, count_tokens
-from dspex_practice.model.tools import Call
+from dspex_practice.model.tools import ToolInvocation
 
 
 class Finish(Enum):
@@ -16,16 +16,16 @@ class Finish(Enum):
     END = "end"
     LENGTH = "length"
     STOP = "stop"
-    """At a text that the request named: `Reply.stopped_by`."""
+    """At a text that the request named: `ModelReply.stopped_by`."""
     CALLS = "calls"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ModelReply:
     text: str
     finish: Finish = Finish.END
     thinking: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolInvocation, ...] = ()
     stopped_by: str | None = None
 
     @property
@@ -39,19 +39,19 @@ class Reply:
         return self.thinking_tokens + count_tokens(self.text) + called
 
 
-def stopped(reply: Reply, stops: Sequence[str]) -> Reply:
+def stopped(reply: ModelReply, stops: Sequence[str]) -> ModelReply:
     """`reply` up to the first of `stops`."""
     found = [(place, stop) for stop in stops if (place := reply.text.find(stop)) >= 0]
     if not found:
         return reply
     place, stop = min(found)
-    return Reply(reply.text[:place], Finish.STOP, reply.thinking, stopped_by=stop)
+    return ModelReply(reply.text[:place], Finish.STOP, reply.thinking, stopped_by=stop)
 
 
-def limited(reply: Reply, max_tokens: int | None) -> Reply:
+def limited(reply: ModelReply, max_tokens: int | None) -> ModelReply:
     """`reply` within `max_tokens`. Thinking comes first; calls that do not fit are not made."""
     if max_tokens is None or reply.tokens <= max_tokens:
         return reply
     thinking = reply.thinking[: max_tokens * CHARS_A_TOKEN]
     left = max_tokens - count_tokens(thinking)
-    return Reply(reply.text[: left * CHARS_A_TOKEN], Finish.LENGTH, thinking)
+    return ModelReply(reply.text[: left * CHARS_A_TOKEN], Finish.LENGTH, thinking)

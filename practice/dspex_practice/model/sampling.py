@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Vary:
+class Sampling:
     """How much a choice may vary, and what it follows from."""
 
     temperature: float
@@ -23,7 +23,7 @@ class Vary:
         return max(range(len(scores)), key=scores.__getitem__, default=-1)
 
 
-STEADY = Vary(0.0, "")
+STEADY = Sampling(0.0, "")
 """Always the best."""
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from dspex_practice.model.arguments import arguments
 from dspex_practice.model.label_rules import spoken
-from dspex_practice.model.label_voting import Index
+from dspex_practice.model.label_voting import SimilarityIndex
 from dspex_practice.model.prompt import Turn, read_inputs, read_task, sort_turns
 from dspex_practice.model.schema import Schema
 from dspex_practice.model.text import Features, features
@@ -27,7 +27,7 @@ _ABOUT = 0.1
 _CLAUSE = re.compile(r"(?<=[.?!;])\s+|\n+|,?\s+(?:and|then)\s+(?=\w)")
 
 
-class Demand(Enum):
+class ToolDemand(Enum):
     """What the request says about calling."""
 
     FREE = "free"
@@ -36,14 +36,14 @@ class Demand(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class OfferedTool:
     name: str
     description: str
     parameters: Schema
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolInvocation:
     name: str
     arguments: Mapping[str, Any]
 
@@ -57,33 +57,33 @@ class Call:
 class Toolbox:
     """The tools of a request. `allowed` are the names that may be called; empty for all."""
 
-    tools: tuple[Tool, ...] = ()
-    demand: Demand = Demand.FREE
+    tools: tuple[OfferedTool, ...] = ()
+    demand: ToolDemand = ToolDemand.FREE
     allowed: tuple[str, ...] = ()
     parallel: bool = True
 
-    def calls(self, turns: Sequence[Turn]) -> tuple[Call, ...]:
+    def calls(self, turns: Sequence[Turn]) -> tuple[ToolInvocation, ...]:
         """The calls to make now."""
         tools = [tool for tool in self.tools if not self.allowed or tool.name in self.allowed]
         prompt = sort_turns(turns)
-        if not tools or self.demand is Demand.NONE or (prompt.found and self.demand is Demand.FREE):
+        if not tools or self.demand is ToolDemand.NONE or (prompt.found and self.demand is ToolDemand.FREE):
             return ()
         task = read_task(prompt.head or prompt.asked)
         query = "\n".join(read_inputs(prompt.asked, task).values())
-        least = _ABOUT if self.demand is Demand.FREE else 0.0
+        least = _ABOUT if self.demand is ToolDemand.FREE else 0.0
         if (whole := _nearest(tools, query, least)) is None:
             return ()
         chosen = _each_clause(tools, query) if self.parallel else []
         if len(chosen) < 2:
             chosen = [(whole, query)]
-        calls = [Call(tool.name, arguments(tool.parameters, text)) for tool, text in chosen]
+        calls = [ToolInvocation(tool.name, arguments(tool.parameters, text)) for tool, text in chosen]
         return tuple({(call.name, call.written): call for call in calls}.values())
 
 
-def _each_clause(tools: Sequence[Tool], query: str) -> Sequence[tuple[Tool, str]]:
+def _each_clause(tools: Sequence[OfferedTool], query: str) -> Sequence[tuple[OfferedTool, str]]:
     """The tools that clauses of `query` are about, each with its part of `query`: up to the next one's."""
     ends = [match.start() for match in _CLAUSE.finditer(query)] + [len(query)]
-    found: list[tuple[Tool, int]] = []
+    found: list[tuple[OfferedTool, int]] = []
     for start, end in zip([0, *ends], ends, strict=False):
         clause = query[start:end]
         tool = _nearest(tools, clause, _ABOUT) if clause.strip() else None
@@ -93,13 +93,13 @@ def _each_clause(tools: Sequence[Tool], query: str) -> Sequence[tuple[Tool, str]
     return [(tool, query[start:end]) for (tool, start), end in zip(found, nexts, strict=False)]
 
 
-def _nearest(tools: Sequence[Tool], query: str, least: float) -> Tool | None:
+def _nearest(tools: Sequence[OfferedTool], query: str, least: float) -> OfferedTool | None:
     near = _index(tuple(map(_described, tools))).similarities(_plain(query))
     best = max(range(len(near)), key=near.__getitem__)
     return tools[best] if near[best] >= least else None
 
 
-def _described(tool: Tool) -> str:
+def _described(tool: OfferedTool) -> str:
     properties = tool.parameters.get("properties")
     named = properties.items() if isinstance(properties, Mapping) else ()
     parts = [f"{spoken(str(name))} {part.get('description', '')}" for name, part in named if isinstance(part, Mapping)]
@@ -107,8 +107,8 @@ def _described(tool: Tool) -> str:
 
 
 @lru_cache(maxsize=128)
-def _index(descriptions: tuple[str, ...]) -> Index:
-    return Index([_plain(description) for description in descriptions])
+def _index(descriptions: tuple[str, ...]) -> SimilarityIndex:
+    return SimilarityIndex([_plain(description) for description in descriptions])
 
 
 def _plain(text: str) -> Features:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, overload
+
+import orjson
 
 from dspex_practice.model.schema import Schema, read_literal
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 _DEEPEST = 12
 _SHALLOW = 3
@@ -49,20 +55,36 @@ def resolve(schema: Any, root: Schema, *, briefly: bool = False) -> Schema:
     return {}
 
 
-def fits(value: Any, schema: Any, root: Schema | None = None, depth: int = 0) -> bool:
-    """Whether `value` is of `schema`."""
-    root = schema if root is None else root
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+def fits(value: Any, schema: Any) -> bool:
+    """Whether `value` is of `schema`. What a schema says that is no JSON schema says nothing."""
+    if not isinstance(schema, Mapping):
         return True
-    if isinstance(schema.get("$ref"), str):
-        return fits(value, _follow(schema["$ref"], root), root, depth + 1)
-    for key, rule in (("anyOf", any), ("oneOf", any), ("allOf", all)):
-        if isinstance(schema.get(key), list):
-            return rule(fits(value, option, root, depth + 1) for option in schema[key])
-    allowed = choices(schema)
-    if allowed is not None:
-        return value in allowed
-    return _fits_kind(value, schema, root, depth)
+    if not _finite(value):
+        return False
+    try:
+        return bool(_validator(orjson.dumps(schema)).is_valid(value))
+    except Exception:  # noqa: BLE001 - schemas are the caller's, and the library fails on broken ones in many ways
+        return True
+
+
+@lru_cache(maxsize=512)  # a prompt's schemas come again with every query
+def _validator(schema: bytes) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # slow to import
+    from referencing import Registry
+
+    parsed = orjson.loads(schema)
+    typed = parsed.keys() & {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"}
+    complete = parsed if typed else {**parsed, "type": kind(parsed)}
+    return Draft202012Validator(complete, registry=Registry())  # an empty one: nothing is fetched from anywhere
+
+
+def _finite(value: Any) -> bool:
+    """Whether JSON can hold all numbers in `value`."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_finite, value.values()))
+    return all(map(_finite, value)) if isinstance(value, list) else True
 
 
 def parse(value: Any, schema: Schema) -> Any:
@@ -80,7 +102,7 @@ def parse(value: Any, schema: Schema) -> Any:
 
 def fill(schema: Any, text: Callable[[], str]) -> Any:
     """A value of `schema`, as small as it allows below the top; `text` gives the next string to use."""
-    return _Filling(schema, text).value(schema, 0)
+    return _ValueFiller(schema, text).value(schema, 0)
 
 
 def in_range(schema: Schema, value: float) -> float | int:
@@ -97,7 +119,7 @@ def in_range(schema: Schema, value: float) -> float | int:
     return round(value) if whole else value
 
 
-class _Filling:
+class _ValueFiller:
     """One value being made up, within a limit of parts."""
 
     def __init__(self, root: Schema, text: Callable[[], str]) -> None:
@@ -132,33 +154,6 @@ class _Filling:
             for name, part in properties.items()
             if depth < _SHALLOW or name in required
         }
-
-
-def _fits_kind(value: Any, schema: Schema, root: Schema, depth: int) -> bool:
-    wanted = kind(schema)
-    if wanted == "object":
-        return isinstance(value, dict) and _fits_object(value, schema, root, depth)
-    if wanted == "array":
-        return (
-            isinstance(value, list)
-            and len(value) >= _whole(schema.get("minItems"), 0)
-            and all(fits(item, schema.get("items"), root, depth + 1) for item in value)
-        )
-    if wanted in ("integer", "number"):
-        numeric = isinstance(value, int if wanted == "integer" else (int, float)) and not isinstance(value, bool)
-        return numeric and math.isfinite(value) and in_range(schema, value) == value
-    if wanted == "string":
-        least, most = _whole(schema.get("minLength"), 0), _whole(schema.get("maxLength"), None)
-        return isinstance(value, str) and len(value) >= least and (most is None or len(value) <= most)
-    return isinstance(value, bool) if wanted == "boolean" else value is None
-
-
-def _fits_object(value: Mapping[str, Any], schema: Schema, root: Schema, depth: int) -> bool:
-    properties, required = _properties(schema)
-    other = schema.get("additionalProperties")
-    return all(name in value for name in required) and all(
-        fits(part, properties.get(name, other), root, depth + 1) for name, part in value.items()
-    )
 
 
 def _properties(schema: Schema) -> tuple[Mapping[str, Any], list[Any]]:

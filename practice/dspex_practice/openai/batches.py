@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from dspex_practice.api import body as read
-from dspex_practice.api.batches import Batch, Batches, Line, Result, State
-from dspex_practice.api.endpoint import Answer, Call, Endpoint, desk, json_answer
+from dspex_practice.api.batches import BatchInput, BatchResult, BatchStore, State, StoredBatch
+from dspex_practice.api.endpoint import EndpointCall, EndpointResponse, PracticeEndpoint, json_answer, plain_endpoint
 from dspex_practice.api.files import Files
 from dspex_practice.api.paging import openai_page
 from dspex_practice.api.service import Service
@@ -33,21 +33,23 @@ class OpenAIBatches:
     """The endpoints under ``/v1/batches``. `endpoints` answer the lines, by path."""
 
     def __init__(
-        self, service: Service, files: Files, batches: Batches, endpoints: Mapping[str, Endpoint[Any]]
+        self, service: Service, files: Files, batches: BatchStore, endpoints: Mapping[str, PracticeEndpoint[Any]]
     ) -> None:
         self._service = service
         self._files = files
         self._batches = batches
         self._endpoints = endpoints
-        self.create = self._desk(self._create)
-        self.list = self._desk(lambda call: json_answer(openai_page([*map(self._object, batches.all())], call.query)))
-        self.get = self._desk(lambda call: json_answer(self._object(batches.get(call.parts["id"]))))
-        self.cancel = self._desk(lambda call: json_answer(self._object(batches.cancel(call.parts["id"]))))
+        self.create = self._endpoint(self._create)
+        self.list = self._endpoint(
+            lambda call: json_answer(openai_page([*map(self._object, batches.all())], call.query))
+        )
+        self.get = self._endpoint(lambda call: json_answer(self._object(batches.get(call.parts["id"]))))
+        self.cancel = self._endpoint(lambda call: json_answer(self._object(batches.cancel(call.parts["id"]))))
 
-    def _desk(self, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
-        return desk("batches", OPENAI, answer)
+    def _endpoint(self, answer: Callable[[EndpointCall], EndpointResponse]) -> PracticeEndpoint[Any]:
+        return plain_endpoint("batches", OPENAI, answer)
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: EndpointCall) -> EndpointResponse:
         body = read.load(call.raw)
         path = read.text(body, "endpoint")
         if path not in self._endpoints:
@@ -61,8 +63,8 @@ class OpenAIBatches:
         about = {"endpoint": path, "input": file.id, "metadata": read.mapping(body, "metadata")}
         return json_answer(self._object(self._batches.start(lines, about, problems)))
 
-    def _lines(self, data: bytes, path: str) -> tuple[list[Line], list[dict[str, Any]]]:
-        lines: dict[str, Line] = {}
+    def _lines(self, data: bytes, path: str) -> tuple[list[BatchInput], list[dict[str, Any]]]:
+        lines: dict[str, BatchInput] = {}
         problems: list[dict[str, Any]] = []
         for number, raw in enumerate(data.splitlines(), 1):
             if not raw.strip():
@@ -80,7 +82,7 @@ class OpenAIBatches:
             problems.append({"code": "invalid_file", "message": message, "param": None, "line": None})
         return list(lines.values()), problems
 
-    def _line(self, line: Mapping[str, Any], path: str) -> Line:
+    def _line(self, line: Mapping[str, Any], path: str) -> BatchInput:
         key = read.text(line, "custom_id")
         if line.get("url") != path:
             raise BadRequestError(f"The URL provided for this request does not match the batch endpoint {path}.", "url")
@@ -89,10 +91,10 @@ class OpenAIBatches:
         body = read.mapping(line, "body")
         if body is None:
             raise BadRequestError("body is missing.", "body")
-        call = Call(orjson.dumps(body), path=path)
-        return Line(key, lambda: self._service.offline(self._endpoints[path], call))
+        call = EndpointCall(orjson.dumps(body), path=path)
+        return BatchInput(key, lambda: self._service.offline(self._endpoints[path], call))
 
-    def _object(self, batch: Batch) -> dict[str, Any]:
+    def _object(self, batch: StoredBatch) -> dict[str, Any]:
         created, ended = int(batch.created), int(batch.ended) if batch.ended is not None else None
         output, errors = self._written(batch)
         failed = {"object": "list", "data": batch.problems} if batch.problems and batch.state.ended else None
@@ -119,7 +121,7 @@ class OpenAIBatches:
             "metadata": batch.about["metadata"],
         }
 
-    def _written(self, batch: Batch) -> tuple[str | None, str | None]:
+    def _written(self, batch: StoredBatch) -> tuple[str | None, str | None]:
         """The ids of the files of an ended batch, which are written when they are first asked for."""
         if not batch.state.ended:
             return None, None
@@ -130,13 +132,13 @@ class OpenAIBatches:
         written: tuple[str | None, str | None] = batch.about["written"]
         return written
 
-    def _write(self, batch: Batch, kind: str, data: bytes) -> str | None:
+    def _write(self, batch: StoredBatch, kind: str, data: bytes) -> str | None:
         if not data:
             return None
         return self._files.add(f"{batch.id}_{kind}.jsonl", "batch_output", data, batch.ended or batch.created).id
 
 
-def _result(batch: Batch, result: Result) -> bytes:
+def _result(batch: StoredBatch, result: BatchResult) -> bytes:
     response = {
         "status_code": result.status,
         "request_id": f"req_practice_{result.key}",

@@ -18,8 +18,8 @@ from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import FINGERPRINT, NAME, Question
 from dspex_practice.model.logprobs import Scored, score
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.request import Ask, reasons
-from dspex_practice.model.response import Finish, Reply
+from dspex_practice.model.request import ModelRequest, reasons
+from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import CHARS_A_TOKEN, TOKENS_A_MESSAGE, TOKENS_A_PICTURE, count_tokens
 from dspex_practice.openai.chat_tools import check_results, read_call, read_toolbox
 
@@ -38,7 +38,7 @@ _FINISH = {Finish.END: "stop", Finish.STOP: "stop", Finish.LENGTH: "length", Fin
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest(Ask):
+class ChatRequest(ModelRequest):
     """A request as read."""
 
     stream_usage: bool = False
@@ -85,7 +85,7 @@ def turn_tokens(turns: Sequence[Turn]) -> int:
     return sum(count_tokens(turn.text) + TOKENS_A_MESSAGE for turn in turns)
 
 
-def usage(request: Ask, replies: Sequence[Reply]) -> dict[str, Any]:
+def usage(request: ModelRequest, replies: Sequence[ModelReply]) -> dict[str, Any]:
     completion = sum(reply.tokens for reply in replies)
     thinking = sum(reply.thinking_tokens for reply in replies)
     return {
@@ -97,7 +97,7 @@ def usage(request: Ask, replies: Sequence[Reply]) -> dict[str, Any]:
     }
 
 
-def write_answer(request: ChatRequest, replies: Sequence[Reply]) -> bytes:
+def write_answer(request: ChatRequest, replies: Sequence[ModelReply]) -> bytes:
     """A whole answer."""
     return orjson.dumps(
         {
@@ -116,7 +116,7 @@ def write_answer(request: ChatRequest, replies: Sequence[Reply]) -> bytes:
     )
 
 
-def write_stream(request: ChatRequest, replies: Sequence[Reply], chunk_chars: int = 24) -> Iterator[bytes]:
+def write_stream(request: ChatRequest, replies: Sequence[ModelReply], chunk_chars: int = 24) -> Iterator[bytes]:
     """The same answer as server-sent events, `chunk_chars` characters at a time (whole tokens, if they have scores)."""
     head = _head(request, "chat.completion.chunk")
     if request.logprobs is not None:
@@ -172,12 +172,12 @@ def read_response_format(asked: Any) -> tuple[dict[str, Any] | None, bool]:
     return schema, True
 
 
-def call_id(request: Ask, choice: int, place: int) -> str:
+def call_id(request: ModelRequest, choice: int, place: int) -> str:
     """The id of a call, one for each place in each choice."""
     return f"call_{request.digest.hex()[:20]}{choice:x}{place:x}"
 
 
-def _message(request: Ask, choice: int, reply: Reply) -> dict[str, Any]:
+def _message(request: ModelRequest, choice: int, reply: ModelReply) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
         "content": None if reply.calls else reply.text,
@@ -197,7 +197,7 @@ def _message(request: Ask, choice: int, reply: Reply) -> dict[str, Any]:
     return message
 
 
-def _deltas(request: Ask, choice: int, reply: Reply, size: int) -> Iterator[dict[str, Any]]:
+def _deltas(request: ModelRequest, choice: int, reply: ModelReply, size: int) -> Iterator[dict[str, Any]]:
     yield {"role": "assistant", "content": None if reply.calls else ""}
     for piece in chunks(reply.thinking, size):
         yield {"reasoning_content": piece}
@@ -211,7 +211,7 @@ def _deltas(request: Ask, choice: int, reply: Reply, size: int) -> Iterator[dict
             yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
 
 
-def _head(request: Ask, kind: str) -> dict[str, Any]:
+def _head(request: ModelRequest, kind: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-practice-{request.digest.hex()[:24]}",
         "object": kind,
@@ -226,7 +226,7 @@ def _choice(index: int, delta: Mapping[str, Any], scores: Any, finish_reason: st
     return {"index": index, "delta": delta, "logprobs": scores, "finish_reason": finish_reason}
 
 
-def _scores(request: Ask, text: str) -> dict[str, Any] | None:
+def _scores(request: ModelRequest, text: str) -> dict[str, Any] | None:
     if request.logprobs is None or not text:
         return None
     return {"content": [scored(each) for each in score(text, request.logprobs)], "refusal": None}

@@ -10,9 +10,9 @@ import orjson
 from dspex_practice.api import body as read
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.tokens import count_tokens
-from dspex_practice.model.tools import Demand, Tool, Toolbox
+from dspex_practice.model.tools import OfferedTool, Toolbox, ToolDemand
 
-_DEMANDS = {"auto": Demand.FREE, "none": Demand.NONE, "required": Demand.SOME}
+_DEMANDS = {"auto": ToolDemand.FREE, "none": ToolDemand.NONE, "required": ToolDemand.SOME}
 
 
 def read_toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, int]:
@@ -29,10 +29,10 @@ def tokens_of(offered: Sequence[Mapping[str, Any]]) -> int:
     return count_tokens(orjson.dumps(offered).decode()) if offered else 0
 
 
-def read_choice(choice: Any, tools: Sequence[Tool]) -> tuple[Demand, tuple[str, ...]]:
+def read_choice(choice: Any, tools: Sequence[OfferedTool]) -> tuple[ToolDemand, tuple[str, ...]]:
     """What `choice` demands, and the names that it allows."""
     if choice is None:
-        return Demand.FREE, ()
+        return ToolDemand.FREE, ()
     if not tools:
         raise BadRequestError("tool_choice is only allowed when tools are specified.", "tool_choice")
     if isinstance(choice, str) and choice in _DEMANDS:
@@ -41,9 +41,9 @@ def read_choice(choice: Any, tools: Sequence[Tool]) -> tuple[Demand, tuple[str, 
     if kind == "allowed_tools":
         inner = choice.get("allowed_tools", choice)
         named = tuple(_name(each) for each in read.objects(inner, "tools", "tool_choice."))
-        demand = Demand.SOME if inner.get("mode") == "required" else Demand.FREE
+        demand = ToolDemand.SOME if inner.get("mode") == "required" else ToolDemand.FREE
     elif kind == "function":
-        demand, named = Demand.SOME, (_name(choice),)
+        demand, named = ToolDemand.SOME, (_name(choice),)
     else:
         raise BadRequestError("tool_choice must be none, auto, required or a function.", "tool_choice")
     known = {tool.name for tool in tools}
@@ -52,11 +52,11 @@ def read_choice(choice: Any, tools: Sequence[Tool]) -> tuple[Demand, tuple[str, 
     return demand, named
 
 
-def read_function(function: Mapping[str, Any], place: str, schema: str = "parameters") -> Tool:
+def read_function(function: Mapping[str, Any], place: str, schema: str = "parameters") -> OfferedTool:
     """A tool from its name, description and the schema of its parameters."""
     name = read.text(function, "name", f"{place}.")
     parameters = read.mapping(function, schema, f"{place}.") or {}
-    return Tool(name, str(function.get("description") or ""), parameters)
+    return OfferedTool(name, str(function.get("description") or ""), parameters)
 
 
 def check_results(messages: Sequence[Mapping[str, Any]]) -> None:
@@ -88,7 +88,7 @@ def read_call(call: Mapping[str, Any]) -> str:
     return f"{read.text(function, 'name')} {read.text(function, 'arguments')}"
 
 
-def _tool(each: Mapping[str, Any], i: int) -> Tool:
+def _tool(each: Mapping[str, Any], i: int) -> OfferedTool:
     if each.get("type") != "function" or not isinstance(each.get("function"), dict):
         raise BadRequestError(f"tools[{i}] must be a function.", f"tools[{i}].type")
     return read_function(each["function"], f"tools[{i}].function")

@@ -17,8 +17,8 @@ from dspex_practice.api.clock import CREATED
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import FINGERPRINT, Question
 from dspex_practice.model.logprobs import score
-from dspex_practice.model.request import Ask
-from dspex_practice.model.response import Finish, Reply
+from dspex_practice.model.request import ModelRequest
+from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import CHARS_A_TOKEN, count_tokens
 from dspex_practice.openai.chat_format import chunks, usage
 from dspex_practice.openai.text_prompt import read_turns
@@ -32,7 +32,7 @@ _FINISH = {Finish.LENGTH: "length"}
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionRequest(Ask):
+class CompletionRequest(ModelRequest):
     """A request as read. `question` is that of the first prompt."""
 
     prompts: Sequence[str] = ()
@@ -40,7 +40,7 @@ class CompletionRequest(Ask):
     suffix: str = ""
     stream_usage: bool = False
 
-    def each(self) -> Iterator[Ask]:
+    def each(self) -> Iterator[ModelRequest]:
         """A request for each prompt."""
         for prompt in self.prompts:
             yield replace(self, question=replace(self.question, turns=read_turns(prompt)))
@@ -83,13 +83,15 @@ def read_completion(raw: bytes) -> CompletionRequest:
     )
 
 
-def write_completion(request: CompletionRequest, replies: Sequence[Reply]) -> bytes:
+def write_completion(request: CompletionRequest, replies: Sequence[ModelReply]) -> bytes:
     """A whole answer: for each prompt its choices, in order."""
     choices = [_choice(request, i, _text(request, i, reply), reply) for i, reply in enumerate(replies)]
     return orjson.dumps({**_head(request), "choices": choices, "usage": usage(request, replies)})
 
 
-def write_completion_stream(request: CompletionRequest, replies: Sequence[Reply], chunk_chars: int) -> Iterator[bytes]:
+def write_completion_stream(
+    request: CompletionRequest, replies: Sequence[ModelReply], chunk_chars: int
+) -> Iterator[bytes]:
     """The same answer as server-sent events."""
     head = _head(request)
     size = chunk_chars
@@ -113,12 +115,12 @@ def _prompts(given: Any) -> list[str]:
     return prompts
 
 
-def _text(request: CompletionRequest, i: int, reply: Reply) -> str:
+def _text(request: CompletionRequest, i: int, reply: ModelReply) -> str:
     opening = request.prompts[i // request.question.n] if request.echo else ""
     return f"{opening}{reply.text}{request.suffix}"
 
 
-def _choice(request: CompletionRequest, i: int, text: str, reply: Reply) -> dict[str, Any]:
+def _choice(request: CompletionRequest, i: int, text: str, reply: ModelReply) -> dict[str, Any]:
     finish = _FINISH.get(reply.finish, "stop")
     return {"index": i, "text": text, "logprobs": _scores(text, request.logprobs), "finish_reason": finish}
 
@@ -135,7 +137,7 @@ def _scores(text: str, top: int | None) -> dict[str, Any] | None:
     }
 
 
-def _head(request: Ask) -> dict[str, Any]:
+def _head(request: ModelRequest) -> dict[str, Any]:
     return {
         "id": f"cmpl-practice-{request.digest.hex()[:24]}",
         "object": "text_completion",

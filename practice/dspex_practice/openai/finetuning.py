@@ -13,12 +13,12 @@ from hashlib import blake2b
 from typing import Any
 
 from dspex_practice.api import body as read
-from dspex_practice.api.endpoint import Answer, Call, Endpoint, desk, json_answer
+from dspex_practice.api.endpoint import EndpointCall, EndpointResponse, PracticeEndpoint, json_answer, plain_endpoint
 from dspex_practice.api.files import Files
 from dspex_practice.api.paging import openai_page
 from dspex_practice.api.wait import stopped_before
 from dspex_practice.model.errors import BadRequestError, Reason, RefusedError
-from dspex_practice.model.model import Mind
+from dspex_practice.model.model import Model
 from dspex_practice.model.tokens import count_tokens
 from dspex_practice.openai.dialect import OPENAI
 from dspex_practice.openai.training_file import read_examples
@@ -27,7 +27,7 @@ _ENDED = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(slots=True)
-class Job:
+class StoredJob:
     """One job, in the words of the API."""
 
     id: str
@@ -50,23 +50,23 @@ class Job:
 class FineTuning:
     """The endpoints under ``/v1/fine_tuning/jobs``. A job takes `seconds`; `now` gives the time of day."""
 
-    def __init__(self, mind: Mind, files: Files, seconds: float, now: Callable[[], float]) -> None:
-        self._mind = mind
+    def __init__(self, practice_model: Model, files: Files, seconds: float, now: Callable[[], float]) -> None:
+        self._mind = practice_model
         self._files = files
         self._seconds = seconds
         self._now = now
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, StoredJob] = {}
         self._at_work: set[asyncio.Task[None]] = set()
-        self.create = self._desk(self._create)
-        self.list = self._desk(lambda call: json_answer(openai_page([*map(_object, self._newest())], call.query)))
-        self.get = self._desk(lambda call: json_answer(_object(self._job(call))))
-        self.cancel = self._desk(self._cancel)
-        self.events = self._desk(lambda call: json_answer(openai_page(self._job(call).events[::-1], call.query)))
+        self.create = self._endpoint(self._create)
+        self.list = self._endpoint(lambda call: json_answer(openai_page([*map(_object, self._newest())], call.query)))
+        self.get = self._endpoint(lambda call: json_answer(_object(self._job(call))))
+        self.cancel = self._endpoint(self._cancel)
+        self.events = self._endpoint(lambda call: json_answer(openai_page(self._job(call).events[::-1], call.query)))
 
-    def _desk(self, answer: Callable[[Call], Answer]) -> Endpoint[Any]:
-        return desk("fine_tuning/jobs", OPENAI, answer)
+    def _endpoint(self, answer: Callable[[EndpointCall], EndpointResponse]) -> PracticeEndpoint[Any]:
+        return plain_endpoint("fine_tuning/jobs", OPENAI, answer)
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: EndpointCall) -> EndpointResponse:
         body = read.load(call.raw)
         model = read.model_name(body)
         files = {name: body.get(name) for name in ("training_file", "validation_file")}
@@ -79,7 +79,7 @@ class FineTuning:
         digest = blake2b(f"{len(self._jobs)} {model} {training.id}".encode(), digest_size=12).hexdigest()
         about = {name: body.get(name) for name in ("hyperparameters", "seed", "metadata")} | {"method": method}
         suffix = str(body.get("suffix") or "")
-        job = Job(f"ftjob-{digest}", model, training.id, files["validation_file"], suffix, self._now(), about)
+        job = StoredJob(f"ftjob-{digest}", model, training.id, files["validation_file"], suffix, self._now(), about)
         self._jobs[job.id] = job
         self._note(job, f"Created fine-tuning job: {job.id}")
         task = asyncio.get_running_loop().create_task(self._work(job, training.data))
@@ -87,7 +87,7 @@ class FineTuning:
         task.add_done_callback(self._at_work.discard)
         return json_answer(_object(job))
 
-    async def _work(self, job: Job, data: bytes) -> None:
+    async def _work(self, job: StoredJob, data: bytes) -> None:
         try:
             examples = read_examples(data)
         except BadRequestError as error:
@@ -103,7 +103,7 @@ class FineTuning:
         self._note(job, f"New fine-tuned model created: {job.trained_model}")
         return self._end(job, "succeeded", "The job has successfully completed")
 
-    def _cancel(self, call: Call) -> Answer:
+    def _cancel(self, call: EndpointCall) -> EndpointResponse:
         job = self._job(call)
         if job.status in _ENDED:
             raise BadRequestError(f"Job has already completed: {job.id}")
@@ -111,26 +111,26 @@ class FineTuning:
         self._end(job, "cancelled", "The job was cancelled")
         return json_answer(_object(job))
 
-    def _end(self, job: Job, status: str, message: str) -> None:
+    def _end(self, job: StoredJob, status: str, message: str) -> None:
         job.status, job.finished = status, self._now()
         self._note(job, message, "error" if status == "failed" else "info")
 
-    def _note(self, job: Job, message: str, level: str = "info") -> None:
+    def _note(self, job: StoredJob, message: str, level: str = "info") -> None:
         event_id = f"ftevent-{job.id.removeprefix('ftjob-')}{len(job.events)}"
         event = {"object": "fine_tuning.job.event", "id": event_id, "created_at": int(self._now())}
         job.events.append({**event, "level": level, "message": message, "type": "message", "data": {}})
 
-    def _job(self, call: Call) -> Job:
+    def _job(self, call: EndpointCall) -> StoredJob:
         job_id = call.parts["id"]
         if job_id not in self._jobs:
             raise RefusedError(Reason.NO_SUCH, f"Could not find fine tune: {job_id}", param="fine_tuning_job_id")
         return self._jobs[job_id]
 
-    def _newest(self) -> list[Job]:
+    def _newest(self) -> list[StoredJob]:
         return list(self._jobs.values())[::-1]
 
 
-def _object(job: Job) -> dict[str, Any]:
+def _object(job: StoredJob) -> dict[str, Any]:
     asked = job.about["hyperparameters"] or {}
     auto = {name: asked.get(name, "auto") for name in ("n_epochs", "batch_size", "learning_rate_multiplier")}
     return {

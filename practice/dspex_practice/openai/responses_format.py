@@ -19,8 +19,8 @@ from dspex_practice.model.errors import BadRequestError, Reason, RefusedError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.logprobs import score
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.request import Ask, reasons
-from dspex_practice.model.response import Finish, Reply
+from dspex_practice.model.request import ModelRequest, reasons
+from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import TOKENS_A_PICTURE
 from dspex_practice.model.tools import Toolbox
 from dspex_practice.openai.chat_format import call_id, scored, turn_tokens
@@ -35,7 +35,7 @@ _IGNORED = ("reasoning", "item_reference")
 
 
 @dataclass(frozen=True, slots=True)
-class ResponsesRequest(Ask):
+class ResponsesRequest(ModelRequest):
     """A request as read. `body` is as it came, for the answer repeats much of it."""
 
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Conversations:
             raise RefusedError(Reason.BAD_REQUEST, message, param="previous_response_id")
         return self._turns[response_id]
 
-    def keep(self, request: ResponsesRequest, reply: Reply) -> None:
+    def keep(self, request: ResponsesRequest, reply: ModelReply) -> None:
         if request.body.get("store") is False:
             return
         said = [Turn("call", call.written) for call in reply.calls] or [Turn("assistant", reply.text)]
@@ -108,12 +108,12 @@ def read_responses(raw: bytes, conversations: Conversations) -> ResponsesRequest
     )
 
 
-def write_response(request: ResponsesRequest, reply: Reply) -> bytes:
+def write_response(request: ResponsesRequest, reply: ModelReply) -> bytes:
     """A whole answer."""
     return orjson.dumps(response_object(request, reply))
 
 
-def response_object(request: ResponsesRequest, reply: Reply | None) -> dict[str, Any]:
+def response_object(request: ResponsesRequest, reply: ModelReply | None) -> dict[str, Any]:
     """The answer; without a reply, as it stands before there is any."""
     body = request.body
     cut = reply is not None and reply.finish is Finish.LENGTH
@@ -147,7 +147,7 @@ def response_object(request: ResponsesRequest, reply: Reply | None) -> dict[str,
     }
 
 
-def output_items(request: ResponsesRequest, reply: Reply) -> list[dict[str, Any]]:
+def output_items(request: ResponsesRequest, reply: ModelReply) -> list[dict[str, Any]]:
     """Thinking, calls and text, each an item."""
     items: list[dict[str, Any]] = []
     if reply.thinking:
@@ -171,23 +171,23 @@ def output_items(request: ResponsesRequest, reply: Reply) -> list[dict[str, Any]
     return items
 
 
-def text_part(request: Ask, text: str) -> dict[str, Any]:
+def text_part(request: ModelRequest, text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": scores(request, text)}
 
 
-def scores(request: Ask, text: str) -> list[dict[str, Any]]:
+def scores(request: ModelRequest, text: str) -> list[dict[str, Any]]:
     return [] if request.logprobs is None else [scored(each) for each in score(text, request.logprobs)]
 
 
-def response_id(request: Ask) -> str:
+def response_id(request: ModelRequest) -> str:
     return f"resp_practice_{request.digest.hex()}"
 
 
-def item_id(request: Ask, kind: str, place: int) -> str:
+def item_id(request: ModelRequest, kind: str, place: int) -> str:
     return f"{kind}_practice_{request.digest.hex()[:24]}{place}"
 
 
-def _usage(request: Ask, reply: Reply) -> dict[str, Any]:
+def _usage(request: ModelRequest, reply: ModelReply) -> dict[str, Any]:
     return {
         "input_tokens": request.prompt_tokens,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model.response import Finish, Reply
+from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import CHARS_A_TOKEN
 from dspex_practice.openai.chat_format import chunks
 from dspex_practice.openai.responses_format import ResponsesRequest, output_items, response_object, scores, text_part
@@ -20,7 +20,7 @@ _EMPTY: dict[str, dict[str, Any]] = {
 """Items as they are before anything is in them."""
 
 
-def write_response_stream(request: ResponsesRequest, reply: Reply, chunk_chars: int) -> Iterator[bytes]:
+def write_response_stream(request: ResponsesRequest, reply: ModelReply, chunk_chars: int) -> Iterator[bytes]:
     """The events of an answer, `chunk_chars` characters at a time (whole tokens, if they have scores)."""
     if request.logprobs is not None:
         chunk_chars = max(CHARS_A_TOKEN, chunk_chars // CHARS_A_TOKEN * CHARS_A_TOKEN)
@@ -29,7 +29,7 @@ def write_response_stream(request: ResponsesRequest, reply: Reply, chunk_chars: 
         yield f"event: {event['type']}\n".encode() + b"data: " + orjson.dumps(event) + b"\n\n"
 
 
-def _events(request: ResponsesRequest, reply: Reply, size: int) -> Iterator[dict[str, Any]]:
+def _events(request: ResponsesRequest, reply: ModelReply, size: int) -> Iterator[dict[str, Any]]:
     started = response_object(request, None)
     yield {"type": "response.created", "response": started}
     yield {"type": "response.in_progress", "response": started}

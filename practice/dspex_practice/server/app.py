@@ -12,16 +12,17 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from dspex_practice.api.dialect import Dialect
-from dspex_practice.api.endpoint import JSON, Call, Endpoint
-from dspex_practice.api.faults import Fate, Harm
+from dspex_practice.api.dialect import FormatDialect
+from dspex_practice.api.endpoint import JSON, EndpointCall, PracticeEndpoint
+from dspex_practice.api.faults import FaultDecision, FaultKind
+from dspex_practice.api.multipart import read_parts
 from dspex_practice.api.options import PracticeOptions
 from dspex_practice.api.service import Service
 from dspex_practice.api.stats import Stats
 from dspex_practice.model.errors import Reason, RefusedError
 from dspex_practice.model.in_context_learner import FINGERPRINT
 from dspex_practice.server.routes import Routes, dialect
-from dspex_practice.server.sending import gone, send, send_harmed
+from dspex_practice.server.sending import gone, send, send_with_fault
 
 
 class PracticeApp:
@@ -72,34 +73,36 @@ class PracticeApp:
         return self.stats.report()
 
     async def _answer(
-        self, request: web.BaseRequest, endpoint: Endpoint[Any], parts: Mapping[str, str]
+        self, request: web.BaseRequest, endpoint: PracticeEndpoint[Any], parts: Mapping[str, str]
     ) -> web.StreamResponse:
         self._check_key(request, endpoint.dialect)
         raw = await request.read()
         origin = f"{request.scheme}://{request.host}"
-        call = Call(raw, request.method, request.path, parts, request.query, request.headers, origin)
+        kind = request.headers.get("Content-Type", "")
+        form = await read_parts(raw, kind) if kind.startswith("multipart/form-data") else None
+        call = EndpointCall(raw, request.method, request.path, parts, request.query, request.headers, origin, form)
         admitted = self._service.admit(endpoint, call)
-        fate: Fate = admitted.fate
-        if fate.delay:
-            await asyncio.sleep(fate.delay)
+        decision: FaultDecision = admitted.decision
+        if decision.delay:
+            await asyncio.sleep(decision.delay)
         answer = self._service.answer(admitted)
         if gone(request):
             self.stats.abandoned += 1
             return web.Response(status=499)
         headers = self._headers(endpoint, admitted.asked.digest)
-        if fate.malformed and endpoint.paid:
+        if decision.malformed and endpoint.paid:
             self.stats.errors["malformed"] += 1
-        if fate.harm is not None:
-            self.stats.errors[fate.harm.value] += 1
-            response = await send_harmed(request, answer, headers, fate.harm, self._options.drip_seconds)
-            if fate.harm is Harm.DRIP and not gone(request):
+        if decision.fault is not None:
+            self.stats.errors[decision.fault.value] += 1
+            response = await send_with_fault(request, answer, headers, decision.fault, self._options.drip_seconds)
+            if decision.fault is FaultKind.DRIP and not gone(request):
                 self._service.gave(admitted, answer)
             return response
         response = await send(request, answer, headers)
         self._service.gave(admitted, answer)
         return response
 
-    def _check_key(self, request: web.BaseRequest, dialect: Dialect) -> None:
+    def _check_key(self, request: web.BaseRequest, dialect: FormatDialect) -> None:
         wanted = self._options.api_key
         if wanted is None:
             return
@@ -109,11 +112,11 @@ class PracticeApp:
         if not any(hmac.compare_digest(key.encode(), wanted.encode()) for key in given):
             raise RefusedError(Reason.WRONG_KEY, "Incorrect API key provided.")
 
-    def _headers(self, endpoint: Endpoint[Any], digest: bytes) -> dict[str, str]:
+    def _headers(self, endpoint: PracticeEndpoint[Any], digest: bytes) -> dict[str, str]:
         limits = endpoint.dialect.limits(self._service.levels(), self._now()) if endpoint.paid else {}
         return {**endpoint.dialect.headers(digest), **limits}
 
-    def _refused(self, dialect: Dialect, refusal: RefusedError) -> web.Response:
+    def _refused(self, dialect: FormatDialect, refusal: RefusedError) -> web.Response:
         headers = dialect.limits(self._service.levels(), self._now())
         status = dialect.status(refusal)
         if status == 429:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dspex_practice.api import body as read
-from dspex_practice.api.endpoint import Answer, Call, Endpoint
+from dspex_practice.api.endpoint import EndpointCall, EndpointResponse, PracticeEndpoint
 from dspex_practice.gemini.dialect import GEMINI
 from dspex_practice.gemini.embeddings import EmbedRequest, read_batch_embed, read_embed, write_vectors
 from dspex_practice.gemini.format import GenerateRequest, from_body, write_count
@@ -13,34 +13,34 @@ from dspex_practice.openai.dialect import OPENAI
 from dspex_practice.openai.embeddings_format import EmbeddingsRequest, read_embeddings_request, write_embeddings
 
 
-def embeddings() -> Endpoint[EmbeddingsRequest]:
-    def answer(asked: EmbeddingsRequest, malformed: bool) -> Answer:
-        return Answer(write_embeddings(asked, [vector(text, asked.dimensions) for text in asked.texts]))
+def embeddings() -> PracticeEndpoint[EmbeddingsRequest]:
+    def answer(asked: EmbeddingsRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_embeddings(asked, [vector(text, asked.dimensions) for text in asked.texts]))
 
-    return Endpoint("embeddings", OPENAI, lambda call: read_embeddings_request(call.raw), answer)
+    return PracticeEndpoint("embeddings", OPENAI, lambda call: read_embeddings_request(call.raw), answer)
 
 
-def embed_content(*, several: bool) -> Endpoint[EmbedRequest]:
+def embed_content(*, several: bool) -> PracticeEndpoint[EmbedRequest]:
     """``:embedContent``, or for `several` contents ``:batchEmbedContents``."""
     reader = read_batch_embed if several else read_embed
 
-    def read_call(call: Call) -> EmbedRequest:
+    def read_call(call: EndpointCall) -> EmbedRequest:
         return reader(call.raw, call.parts["model"])
 
-    def answer(asked: EmbedRequest, malformed: bool) -> Answer:
-        return Answer(write_vectors(asked))
+    def answer(asked: EmbedRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_vectors(asked))
 
-    return Endpoint("batchEmbedContents" if several else "embedContent", GEMINI, read_call, answer)
+    return PracticeEndpoint("batchEmbedContents" if several else "embedContent", GEMINI, read_call, answer)
 
 
-def gemini_tokens() -> Endpoint[GenerateRequest]:
+def gemini_tokens() -> PracticeEndpoint[GenerateRequest]:
     """``:countTokens`` of contents, or of a whole request."""
 
-    def read_call(call: Call) -> GenerateRequest:
+    def read_call(call: EndpointCall) -> GenerateRequest:
         body = camel(read.load(call.raw))
         return from_body(body.get("generateContentRequest") or body, call.parts["model"])
 
-    def answer(asked: GenerateRequest, malformed: bool) -> Answer:
-        return Answer(write_count(asked.prompt_tokens))
+    def answer(asked: GenerateRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_count(asked.prompt_tokens))
 
-    return Endpoint("countTokens", GEMINI, read_call, answer, paid=False)
+    return PracticeEndpoint("countTokens", GEMINI, read_call, answer, paid=False)

@@ -12,9 +12,9 @@ from typing import Any
 
 from dspex_practice.anthropic.batches import AnthropicBatches
 from dspex_practice.anthropic.dialect import ANTHROPIC
-from dspex_practice.api.batches import Batches
-from dspex_practice.api.dialect import Dialect
-from dspex_practice.api.endpoint import Endpoint
+from dspex_practice.api.batches import BatchStore
+from dspex_practice.api.dialect import FormatDialect
+from dspex_practice.api.endpoint import PracticeEndpoint
 from dspex_practice.api.files import Files
 from dspex_practice.api.prompt_cache import PromptCache
 from dspex_practice.api.service import Service
@@ -38,13 +38,13 @@ from dspex_practice.server.text_endpoints import (
     stream_generate,
 )
 
-Table = dict[str, dict[str, Endpoint[Any]]]
+Table = dict[str, dict[str, PracticeEndpoint[Any]]]
 """By path, by method."""
 
 _VERSION = re.compile(r"^((?:/v1(?:beta|alpha)?\d*)+)(?=/)")
 _GOOGLE = ("x-goog-api-key", "x-goog-api-client", "x-goog-upload-command")
 _UPLOAD = re.compile(r"^/upload/v1[a-z]*/")
-_FAMILIES: dict[str, Dialect] = {"openai": OPENAI, "anthropic": ANTHROPIC, "gemini": GEMINI}
+_FAMILIES: dict[str, FormatDialect] = {"openai": OPENAI, "anthropic": ANTHROPIC, "gemini": GEMINI}
 
 
 class Routes:
@@ -69,7 +69,7 @@ class Routes:
             return "gemini", _UPLOAD.sub("/upload/", path[len(version) :])
         return ("anthropic" if "anthropic-version" in headers else "openai"), path[len(version) :]
 
-    def find(self, method: str, family: str, path: str) -> tuple[Endpoint[Any], Mapping[str, str]]:
+    def find(self, method: str, family: str, path: str) -> tuple[PracticeEndpoint[Any], Mapping[str, str]]:
         """The endpoint, and what the path names.
 
         Raises:
@@ -83,7 +83,7 @@ class Routes:
         return methods[method], parts
 
 
-def dialect(family: str, path: str) -> Dialect:
+def dialect(family: str, path: str) -> FormatDialect:
     """In whose manner to refuse a path."""
     return ANTHROPIC if path.startswith("/messages") else _FAMILIES[family]
 
@@ -95,7 +95,7 @@ class _Finder:
         self._exact = {path: methods for path, methods in table.items() if "{" not in path}
         self._named = [(_pattern(path), methods) for path, methods in table.items() if "{" in path]
 
-    def find(self, path: str) -> tuple[Mapping[str, Endpoint[Any]] | None, Mapping[str, str]]:
+    def find(self, path: str) -> tuple[Mapping[str, PracticeEndpoint[Any]] | None, Mapping[str, str]]:
         if (methods := self._exact.get(path)) is not None:
             return methods, {}
         for pattern, methods in self._named:
@@ -109,18 +109,18 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _openai(service: Service, now: Callable[[], float]) -> Table:
-    options, mind = service.options, service.mind
-    speaking: dict[str, Endpoint[Any]] = {
-        "/v1/chat/completions": chat(mind, options.chunk_chars),
-        "/v1/completions": completions(mind, options.chunk_chars),
-        "/v1/responses": responses(mind, options.chunk_chars),
+    options, practice_model = service.options, service.practice_model
+    speaking: dict[str, PracticeEndpoint[Any]] = {
+        "/v1/chat/completions": chat(practice_model, options.chunk_chars),
+        "/v1/completions": completions(practice_model, options.chunk_chars),
+        "/v1/responses": responses(practice_model, options.chunk_chars),
         "/v1/embeddings": embeddings(),
     }
     files = Files("file-")
     kept = OpenAIFiles(files, now)
-    batches = OpenAIBatches(service, files, Batches("batch_", options.batch_seconds, now), speaking)
-    jobs = FineTuning(mind, files, options.tuning_seconds, now)
-    models, model = openai_models(mind)
+    batches = OpenAIBatches(service, files, BatchStore("batch_", options.batch_seconds, now), speaking)
+    jobs = FineTuning(practice_model, files, options.tuning_seconds, now)
+    models, model = openai_models(practice_model)
     return {
         **{path.removeprefix("/v1"): {"POST": endpoint} for path, endpoint in speaking.items()},
         "/models": {"GET": models},
@@ -139,13 +139,13 @@ def _openai(service: Service, now: Callable[[], float]) -> Table:
 
 
 def _anthropic(service: Service, now: Callable[[], float]) -> Table:
-    options, mind = service.options, service.mind
+    options, practice_model = service.options, service.practice_model
     cache = PromptCache(options.cache_min_tokens, service.clock)
-    each = messages(mind, options.chunk_chars, cache, tier="batch")
-    batches = AnthropicBatches(service, Batches("msgbatch_", options.batch_seconds, now), each)
-    models, model = anthropic_models(mind)
+    each = messages(practice_model, options.chunk_chars, cache, tier="batch")
+    batches = AnthropicBatches(service, BatchStore("msgbatch_", options.batch_seconds, now), each)
+    models, model = anthropic_models(practice_model)
     return {
-        "/messages": {"POST": messages(mind, options.chunk_chars, cache)},
+        "/messages": {"POST": messages(practice_model, options.chunk_chars, cache)},
         "/messages/count_tokens": {"POST": message_tokens()},
         "/messages/batches": {"POST": batches.create, "GET": batches.list},
         "/messages/batches/{id}": {"GET": batches.get, "DELETE": batches.delete},
@@ -157,15 +157,15 @@ def _anthropic(service: Service, now: Callable[[], float]) -> Table:
 
 
 def _gemini(service: Service, now: Callable[[], float]) -> Table:
-    options, mind = service.options, service.mind
+    options, practice_model = service.options, service.practice_model
     files = Files("practice-")
     kept = GeminiFiles(files, now)
-    generating = generate(mind)
-    batches = GeminiBatches(service, files, Batches("practice-", options.batch_seconds, now), generating)
-    models, model = gemini_models(mind)
+    generating = generate(practice_model)
+    batches = GeminiBatches(service, files, BatchStore("practice-", options.batch_seconds, now), generating)
+    models, model = gemini_models(practice_model)
     return {
         "/models/{model}:generateContent": {"POST": generating},
-        "/models/{model}:streamGenerateContent": {"POST": stream_generate(mind, options.chunk_chars)},
+        "/models/{model}:streamGenerateContent": {"POST": stream_generate(practice_model, options.chunk_chars)},
         "/models/{model}:countTokens": {"POST": gemini_tokens()},
         "/models/{model}:embedContent": {"POST": embed_content(several=False)},
         "/models/{model}:batchEmbedContents": {"POST": embed_content(several=True)},

@@ -1,4 +1,4 @@
-"""Sending an answer over a socket: whole, or with the harm that is asked for."""
+"""Sending an answer over a socket: whole, or with the fault that is asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from dspex_practice.api.endpoint import Answer
-from dspex_practice.api.faults import Harm
+from dspex_practice.api.endpoint import EndpointResponse
+from dspex_practice.api.faults import FaultKind
 
 _PAGE = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in to the network.</body></html>"
 _BLANKS = b" " * 4096
@@ -19,7 +19,7 @@ _PAUSE = 0.005
 """Seconds between the pieces of a body without an end, so that its reader and the server live."""
 
 
-async def send(request: web.BaseRequest, answer: Answer, headers: Mapping[str, str]) -> web.StreamResponse:
+async def send(request: web.BaseRequest, answer: EndpointResponse, headers: Mapping[str, str]) -> web.StreamResponse:
     """Send a whole answer."""
     headers = {**headers, **answer.headers, "Content-Type": answer.content_type}
     if answer.stream is None:
@@ -31,23 +31,27 @@ async def send(request: web.BaseRequest, answer: Answer, headers: Mapping[str, s
     return response
 
 
-async def send_harmed(
-    request: web.BaseRequest, answer: Answer, headers: Mapping[str, str], harm: Harm, drip_seconds: float
+async def send_with_fault(
+    request: web.BaseRequest,
+    answer: EndpointResponse,
+    headers: Mapping[str, str],
+    fault: FaultKind,
+    drip_seconds: float,
 ) -> web.StreamResponse:
-    """Send `answer` with `harm` done to it."""
+    """Send `answer` with `fault` done to it."""
     headers = {**headers, **answer.headers, "Content-Type": answer.content_type}
-    if harm is Harm.EMPTY:
+    if fault is FaultKind.EMPTY:
         return web.Response(body=b"", headers=headers)
-    if harm is Harm.WRONG_TYPE:
+    if fault is FaultKind.WRONG_TYPE:
         return web.Response(body=_PAGE, headers={**headers, "Content-Type": "text/html; charset=utf-8"})
     pieces = list(answer.stream) if answer.stream is not None else [answer.body]
-    if harm is Harm.ENDLESS:
+    if fault is FaultKind.ENDLESS:
         return await _without_end(request, pieces, answer.repeat, headers)
     body = b"".join(pieces)
-    if harm is Harm.TRUNCATED:
+    if fault is FaultKind.TRUNCATED:
         return web.Response(body=body[: len(body) // 2], headers=headers)
     response = await _prepared(request, headers, len(body))
-    if harm is Harm.DRIP:
+    if fault is FaultKind.DRIP:
         return await _drip(request, response, body, drip_seconds)
     await response.write(body[: len(body) // 2])
     if request.transport is not None:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dspex.errors import UsageError
-from dspex_practice.api.options import PracticeOptions
+from dspex_practice.api.options import OptionError, PracticeOptions
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -33,7 +32,7 @@ async def serve(
     """Serve until `stop` is set or the task is cancelled. `on_ready` is called with the base URL (``http://…/v1``).
 
     Raises:
-        UsageError: if the address cannot be listened on.
+        OptionError: if the address cannot be listened on.
     """
     from dspex_practice.server.app import PracticeApp
 
@@ -149,5 +148,5 @@ async def _listen(site: web.TCPSite, options: PracticeOptions) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {options.port} is in use. Choose another with --port, or 0 for any free one."
-            raise UsageError(message) from error
-        raise UsageError(f"Cannot listen on {options.host}:{options.port}: {error.strerror}.") from error
+            raise OptionError(message) from error
+        raise OptionError(f"Cannot listen on {options.host}:{options.port}: {error.strerror}.") from error

@@ -16,7 +16,7 @@ from dspex_practice.api.prompt_cache import Cached
 from dspex_practice.gemini.embeddings import read_batch_embed, read_embed
 from dspex_practice.gemini.format import read_generate, write_generated
 from dspex_practice.model.errors import RefusedError
-from dspex_practice.model.model import Mind
+from dspex_practice.model.model import Model
 from dspex_practice.openai.completions_format import read_completion
 from dspex_practice.openai.responses_format import Conversations, read_responses, write_response
 from dspex_practice.openai.training_file import read_examples
@@ -58,13 +58,13 @@ def test_any_body_is_read_or_refused(name: str, changed: dict[str, Any]) -> None
 @given(changed=st.dictionaries(NAMES, values, max_size=4))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_what_is_read_is_answered(changed: dict[str, Any]) -> None:
-    mind = Mind()
+    practice_model = Model()
     with contextlib.suppress(RefusedError):
         message = read_messages(orjson.dumps({**READERS["messages"][1], **changed}))
-        assert orjson.loads(write_message(message, mind.replies(message)[0], Cached()))["content"] is not None
+        assert orjson.loads(write_message(message, practice_model.replies(message)[0], Cached()))["content"] is not None
     with contextlib.suppress(RefusedError):
         asked = read_responses(orjson.dumps({**READERS["responses"][1], **changed}), Conversations())
-        assert orjson.loads(write_response(asked, mind.replies(asked)[0]))["output"]
+        assert orjson.loads(write_response(asked, practice_model.replies(asked)[0]))["output"]
     with contextlib.suppress(RefusedError):
         generate = read_generate(orjson.dumps({**READERS["gemini"][1], **changed}), "m")
-        assert orjson.loads(write_generated(generate, mind.replies(generate)))["candidates"]
+        assert orjson.loads(write_generated(generate, practice_model.replies(generate)))["candidates"]

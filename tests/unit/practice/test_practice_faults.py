@@ -7,11 +7,10 @@ from collections import Counter
 
 import pytest
 
-from dspex.errors import UsageError
-from dspex_practice import PracticeOptions
+from dspex_practice import OptionError, PracticeOptions
 from dspex_practice.api.dialect import Level, Levels
-from dspex_practice.api.faults import Fate, Faults, Harm
-from dspex_practice.api.rate_limits import Limits
+from dspex_practice.api.faults import FaultDecision, FaultKind, Faults
+from dspex_practice.api.rate_limits import RateLimits
 from dspex_practice.api.stats import Counts, Stats
 from dspex_practice.model.errors import Reason, RefusedError
 
@@ -20,38 +19,38 @@ DIGESTS = [random.Random(i).randbytes(16) for i in range(4000)]
 
 def test_errors_come_at_their_rate_and_in_their_proportion() -> None:
     faults = Faults(PracticeOptions(error_rate=0.4, malformed_rate=0.2, cut_rate=0.1, latency=1, jitter=2))
-    fates = [faults.fate(digest, 0) for digest in DIGESTS]
-    counts = Counter(fate.refusal for fate in fates)
+    decisions = [faults.decide(digest, 0) for digest in DIGESTS]
+    counts = Counter(decision.refusal for decision in decisions)
     assert counts[None] == pytest.approx(2400, rel=0.1)
     assert counts[Reason.REQUESTS] == pytest.approx(800, rel=0.15)
     assert counts[Reason.SERVER] == pytest.approx(400, rel=0.2)
     assert counts[Reason.OVERLOADED] == pytest.approx(400, rel=0.2)
-    assert sum(fate.malformed for fate in fates) == pytest.approx(800, rel=0.15)
-    assert sum(fate.harm is Harm.CUT for fate in fates) == pytest.approx(400, rel=0.2)
-    assert all(1 <= fate.delay <= 3 for fate in fates)
+    assert sum(decision.malformed for decision in decisions) == pytest.approx(800, rel=0.15)
+    assert sum(decision.fault is FaultKind.CUT for decision in decisions) == pytest.approx(400, rel=0.2)
+    assert all(1 <= decision.delay <= 3 for decision in decisions)
 
 
 def test_the_same_seed_brings_the_same_fates_in_any_order() -> None:
     options = PracticeOptions(error_rate=0.5, seed=3)
-    forward = [Faults(options).fate(digest, 1) for digest in DIGESTS[:50]]
-    backward = [Faults(options).fate(digest, 1) for digest in reversed(DIGESTS[:50])]
+    forward = [Faults(options).decide(digest, 1) for digest in DIGESTS[:50]]
+    backward = [Faults(options).decide(digest, 1) for digest in reversed(DIGESTS[:50])]
     assert forward == backward[::-1]
-    assert forward != [Faults(PracticeOptions(error_rate=0.5, seed=4)).fate(digest, 1) for digest in DIGESTS[:50]]
+    assert forward != [Faults(PracticeOptions(error_rate=0.5, seed=4)).decide(digest, 1) for digest in DIGESTS[:50]]
 
 
 def test_a_repeated_request_is_drawn_anew_but_stays_malformed_if_it_was() -> None:
     faults = Faults(PracticeOptions(error_rate=0.5, malformed_rate=0.5))
     for digest in DIGESTS[:20]:
-        fates = [faults.fate(digest, attempt) for attempt in range(40)]
-        assert {fate.refusal for fate in fates} > {None}
-        assert len({fate.malformed for fate in fates}) == 1
+        decisions = [faults.decide(digest, attempt) for attempt in range(40)]
+        assert {decision.refusal for decision in decisions} > {None}
+        assert len({decision.malformed for decision in decisions}) == 1
 
 
 def test_without_faults_every_attempt_passes_at_once() -> None:
-    assert Faults(PracticeOptions()).fate(b"x", 0) == Fate()
+    assert Faults(PracticeOptions()).decide(b"x", 0) == FaultDecision()
 
 
-def waits(limits: Limits, tokens: int = 0) -> float:
+def waits(limits: RateLimits, tokens: int = 0) -> float:
     """Seconds to wait; 0 if let through."""
     try:
         limits.admit(tokens)
@@ -62,7 +61,7 @@ def waits(limits: Limits, tokens: int = 0) -> float:
 
 def test_rate_limit_lets_through_what_it_says_and_tells_how_long_to_wait() -> None:
     now = [0.0]
-    limits = Limits(120, None, lambda: now[0])
+    limits = RateLimits(120, None, lambda: now[0])
     assert [waits(limits), waits(limits)] == [0, 0]
     assert waits(limits) == pytest.approx(0.5)
     assert limits.levels() == Levels(Level(120, 0, 1.0), None)
@@ -74,7 +73,7 @@ def test_rate_limit_lets_through_what_it_says_and_tells_how_long_to_wait() -> No
 
 def test_tokens_a_minute_are_prompts_and_answers() -> None:
     now = [0.0]
-    limits = Limits(None, 6000, lambda: now[0])
+    limits = RateLimits(None, 6000, lambda: now[0])
     assert waits(limits, 60) == 0
     limits.charge(140)  # an answer of more than was left: it is owed
     assert waits(limits, 50) == pytest.approx(1.5)
@@ -86,7 +85,7 @@ def test_tokens_a_minute_are_prompts_and_answers() -> None:
 
 def test_a_prompt_of_more_than_a_seconds_tokens_passes_when_the_bucket_is_full() -> None:
     now = [0.0]
-    limits = Limits(None, 60, lambda: now[0])
+    limits = RateLimits(None, 60, lambda: now[0])
     assert waits(limits, 10) == 0
     now[0] = 9.0
     assert waits(limits, 10) == pytest.approx(1.0)
@@ -97,10 +96,10 @@ def test_a_prompt_of_more_than_a_seconds_tokens_passes_when_the_bucket_is_full()
 def test_harms_come_at_their_rates_and_one_at_a_time() -> None:
     rates = {"empty_rate": 0.1, "truncated_rate": 0.1, "wrong_type_rate": 0.1, "drip_rate": 0.1, "endless_rate": 0.1}
     faults = Faults(PracticeOptions(cut_rate=0.2, **rates))
-    counts = Counter(faults.fate(digest, 0).harm for digest in DIGESTS)
-    assert counts[Harm.CUT] == pytest.approx(800, rel=0.15)
-    for harm in (Harm.EMPTY, Harm.TRUNCATED, Harm.WRONG_TYPE, Harm.DRIP, Harm.ENDLESS):
-        assert counts[harm] == pytest.approx(320, rel=0.25)  # of what was not cut
+    counts = Counter(faults.decide(digest, 0).fault for digest in DIGESTS)
+    assert counts[FaultKind.CUT] == pytest.approx(800, rel=0.15)
+    for fault in (FaultKind.EMPTY, FaultKind.TRUNCATED, FaultKind.WRONG_TYPE, FaultKind.DRIP, FaultKind.ENDLESS):
+        assert counts[fault] == pytest.approx(320, rel=0.25)  # of what was not cut
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,7 @@ def test_harms_come_at_their_rates_and_one_at_a_time() -> None:
     ],
 )
 def test_wrong_options_are_refused_by_name(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
+    with pytest.raises(OptionError, match=next(iter(wrong))):
         PracticeOptions(**wrong)  # type: ignore[arg-type]
 
 

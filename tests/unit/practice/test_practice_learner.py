@@ -83,11 +83,11 @@ def test_samples_vary_with_temperature_and_seed() -> None:
 
 
 def test_lessons_of_many_prompts_are_not_all_kept() -> None:
-    learner = Learner(kept_lessons=2)
+    learner = Learner(kept_indexes=2)
     heads = [choosing(instruction=f"Task {i}.") for i in range(5)]
     answers = [learner.answers(Question([Turn("system", head), asked("refund")])) for head in [*heads, *heads]]
     assert answers[:5] == answers[5:]
-    assert len(learner._lessons) == 2
+    assert len(learner._indexes) == 2
 
 
 @pytest.mark.parametrize(

@@ -14,34 +14,34 @@ from practice_prompts import choosing
 from dspex_practice.api.multipart import read_parts
 from dspex_practice.api.options import PracticeOptions
 from dspex_practice.api.paging import gemini_page, openai_page
-from dspex_practice.api.prompt_cache import Block, Cached, PromptCache
+from dspex_practice.api.prompt_cache import CacheBlock, Cached, PromptCache
 from dspex_practice.api.service import Service
 from dspex_practice.gemini.json_schema import from_openapi
 from dspex_practice.model.errors import BadRequestError, RefusedError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.logprobs import score
-from dspex_practice.model.model import Mind
+from dspex_practice.model.model import Model
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.response import Finish, Reply, limited, stopped
+from dspex_practice.model.response import Finish, ModelReply, limited, stopped
 from dspex_practice.model.structured import unwrapped, wrapped
-from dspex_practice.model.tools import Call
+from dspex_practice.model.tools import ToolInvocation
 from dspex_practice.openai.text_prompt import read_turns
 from dspex_practice.server.routes import Routes
 
-CALL = Call("f", {"x": 1})
+CALL = ToolInvocation("f", {"x": 1})
 
 
 def test_thinking_comes_first_out_of_the_limit_and_calls_last() -> None:
-    reply = Reply("abcdefgh", thinking="12345678")
+    reply = ModelReply("abcdefgh", thinking="12345678")
     assert limited(reply, 4) is reply
-    assert limited(reply, 3) == Reply("abcd", Finish.LENGTH, "12345678")
-    assert limited(reply, 1) == Reply("", Finish.LENGTH, "1234")
-    assert limited(Reply("", Finish.CALLS, calls=(CALL,)), 2).calls == ()
+    assert limited(reply, 3) == ModelReply("abcd", Finish.LENGTH, "12345678")
+    assert limited(reply, 1) == ModelReply("", Finish.LENGTH, "1234")
+    assert limited(ModelReply("", Finish.CALLS, calls=(CALL,)), 2).calls == ()
 
 
 def test_the_first_of_several_stops_counts() -> None:
-    assert stopped(Reply("one two three"), ("three", "two")) == Reply("one ", Finish.STOP, stopped_by="two")
-    assert stopped(Reply("one"), ("x",)) == Reply("one")
+    assert stopped(ModelReply("one two three"), ("three", "two")) == ModelReply("one ", Finish.STOP, stopped_by="two")
+    assert stopped(ModelReply("one"), ("x",)) == ModelReply("one")
 
 
 @given(st.text(max_size=200), st.integers(0, 20))
@@ -60,7 +60,7 @@ def test_scores_spell_the_text_and_are_log_probabilities(text: str, top: int) ->
 def test_a_cache_forgets_after_its_time_and_a_reading_renews_it() -> None:
     now = [0.0]
     cache = PromptCache(10, lambda: now[0])
-    blocks = [Block("head", 20, keep=300), Block("question", 5)]
+    blocks = [CacheBlock("head", 20, keep=300), CacheBlock("question", 5)]
     assert cache.use(blocks) == Cached(written=20)
     now[0] = 299
     assert cache.use(blocks) == Cached(read=20)
@@ -72,10 +72,10 @@ def test_a_cache_forgets_after_its_time_and_a_reading_renews_it() -> None:
 
 def test_a_cache_reads_the_longest_prefix_it_knows_and_writes_the_rest() -> None:
     cache = PromptCache(10, lambda: 0.0)
-    assert cache.use([Block("a", 20, keep=300), Block("b", 30, keep=3600)]) == Cached(0, 50, 30)
-    assert cache.use([Block("a", 20), Block("b", 30), Block("c", 7, keep=300)]) == Cached(50, 7, 0)
-    assert cache.use([Block("a", 20), Block("x", 30, keep=300)]) == Cached(20, 30, 0)
-    assert cache.use([Block("tiny", 5, keep=300)]) == Cached()
+    assert cache.use([CacheBlock("a", 20, keep=300), CacheBlock("b", 30, keep=3600)]) == Cached(0, 50, 30)
+    assert cache.use([CacheBlock("a", 20), CacheBlock("b", 30), CacheBlock("c", 7, keep=300)]) == Cached(50, 7, 0)
+    assert cache.use([CacheBlock("a", 20), CacheBlock("x", 30, keep=300)]) == Cached(20, 30, 0)
+    assert cache.use([CacheBlock("tiny", 5, keep=300)]) == Cached()
 
 
 def test_googles_schemas_are_read_as_json_schemas() -> None:
@@ -120,17 +120,17 @@ def test_a_joined_prompt_is_taken_apart() -> None:
     assert read_turns("Once upon a time") == [Turn("user", "Once upon a time")]
 
 
-def test_a_form_is_read_byte_for_byte() -> None:
+async def test_a_form_is_read_byte_for_byte() -> None:
     raw = (
         b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\nContent-Type: x/y\r\n\r\n'
         b"\r\n\x00--b\n\xff\r\n\r\n--b--\r\n"
     )
-    parts = read_parts(raw, "multipart/form-data; boundary=b")
+    parts = await read_parts(raw, "multipart/form-data; boundary=b")
     assert parts["purpose"].data == b"batch"
     assert (parts["file"].data, parts["file"].filename) == (b"\r\n\x00--b\n\xff\r\n", "a.jsonl")
     with pytest.raises(BadRequestError):
-        read_parts(raw, "application/json")
+        await read_parts(raw, "multipart/form-data")
 
 
 def test_pages_go_on_where_the_last_one_ended() -> None:
@@ -147,12 +147,12 @@ def test_pages_go_on_where_the_last_one_ended() -> None:
 
 
 def test_training_stands_before_the_question_for_the_trained_model_alone() -> None:
-    mind = Mind()
-    mind.learn("ft:x", [Turn("user", "where is my bag"), Turn("assistant", "lost_bag")])
-    mind.check("ft:x", 0)
+    practice_model = Model()
+    practice_model.learn("ft:x", [Turn("user", "where is my bag"), Turn("assistant", "lost_bag")])
+    practice_model.check("ft:x", 0)
     with pytest.raises(RefusedError):
-        mind.check("ft:y", 0)
-    assert mind.models == ["practice", "ft:x"]
+        practice_model.check("ft:y", 0)
+    assert practice_model.models == ["practice", "ft:x"]
 
 
 ROUTED = [
@@ -186,9 +186,9 @@ def test_any_other_path_is_refused(path: str) -> None:
 
 
 def test_thoughts_lead_to_the_answer() -> None:
-    mind = Mind()
+    practice_model = Model()
     from dspex_practice.openai.chat_format import read_request
 
     raw = orjson.dumps({"model": "x-reason", "messages": [{"role": "user", "content": "a red bus"}]})
-    [reply] = mind.replies(read_request(raw))
+    [reply] = practice_model.replies(read_request(raw))
     assert reply.thinking == "The question is about red, bus. I am shown no examples. What fits best: a red bus"

@@ -13,7 +13,7 @@ from practice_prompts import INTENTS, block, choosing, system
 
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import Learner
-from dspex_practice.model.response import Finish, Reply, limited
+from dspex_practice.model.response import Finish, ModelReply, limited
 from dspex_practice.model.tokens import count_tokens
 from dspex_practice.model.values import fits
 from dspex_practice.openai.chat_format import read_request, usage
@@ -177,7 +177,7 @@ def test_text_parts_of_a_message_are_read_together() -> None:
 def test_tokens_are_counted_and_limited() -> None:
     assert [count_tokens(text) for text in ("", "a", "abcd", "abcde")] == [0, 1, 1, 2]
     request = read_request(body([{"role": "system", "content": choosing()}, *GOOD], max_tokens=2))
-    choice = limited(Reply("abcdefghijkl"), request.max_tokens)
+    choice = limited(ModelReply("abcdefghijkl"), request.max_tokens)
     assert (choice.text, choice.finish) == ("abcdefgh", Finish.LENGTH)
     counts = usage(request, [choice])
     assert counts["completion_tokens"] == 2

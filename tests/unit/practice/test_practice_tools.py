@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from dspex_practice.model.arguments import arguments
 from dspex_practice.model.prompt import Turn
-from dspex_practice.model.tools import Demand, Tool, Toolbox
+from dspex_practice.model.tools import OfferedTool, Toolbox, ToolDemand
 from dspex_practice.model.values import fits
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-WEATHER = Tool("get_weather", "The current weather of a city.", CITY)
+WEATHER = OfferedTool("get_weather", "The current weather of a city.", CITY)
 TEXT = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
-SEARCH = Tool("search_wiki", "Search Wikipedia.", TEXT)
+SEARCH = OfferedTool("search_wiki", "Search Wikipedia.", TEXT)
 WORDS = {"type": "string"}
 PERSON = {"type": "object", "properties": {"name": WORDS}, "required": ["name"]}
 
 
-def called(question: str, *tools: Tool, **options: Any) -> list[tuple[str, Any]]:
+def called(question: str, *tools: OfferedTool, **options: Any) -> list[tuple[str, Any]]:
     box = Toolbox(tools or (WEATHER, SEARCH), **options)
     return [(call.name, dict(call.arguments)) for call in box.calls([Turn("user", question)])]
 
@@ -51,7 +51,7 @@ def test_fields_of_a_prompt_are_the_question() -> None:
 def test_after_its_results_a_question_is_answered_unless_a_call_is_demanded() -> None:
     turns = [Turn("user", "What is the weather in Paris?"), Turn("call", ""), Turn("tool", "sunny")]
     assert Toolbox((WEATHER,)).calls(turns) == ()
-    assert [call.name for call in Toolbox((WEATHER,), Demand.SOME).calls(turns)] == ["get_weather"]
+    assert [call.name for call in Toolbox((WEATHER,), ToolDemand.SOME).calls(turns)] == ["get_weather"]
     asked_again = [*turns, Turn("assistant", "It is sunny."), Turn("user", "And the weather in Rome?")]
     assert [dict(call.arguments) for call in Toolbox((WEATHER,)).calls(asked_again)] == [{"city": "Rome"}]
 
@@ -113,11 +113,11 @@ def test_arguments_fit_their_schema_whatever_is_asked(properties: Any, question:
     assert fits(arguments(schema, question), schema)
 
 
-@given(st.lists(st.text(max_size=10), min_size=1, max_size=4), st.text(max_size=80), st.sampled_from(list(Demand)))
+@given(st.lists(st.text(max_size=10), min_size=1, max_size=4), st.text(max_size=80), st.sampled_from(list(ToolDemand)))
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_any_question_is_decided_and_always_alike(names: list[str], question: str, demand: Demand) -> None:
-    tools = tuple(Tool(name, question[:20], CITY) for name in names)
+def test_any_question_is_decided_and_always_alike(names: list[str], question: str, demand: ToolDemand) -> None:
+    tools = tuple(OfferedTool(name, question[:20], CITY) for name in names)
     one, again = (called(question, *tools, demand=demand) for _ in range(2))
     assert one == again
-    assert demand is not Demand.NONE or not one
-    assert demand is not Demand.SOME or one
+    assert demand is not ToolDemand.NONE or not one
+    assert demand is not ToolDemand.SOME or one

@@ -12,7 +12,7 @@ from typing import get_args
 
 from practice_prompts import choosing, share_right
 
-from dspex_practice.model.label_voting import Index
+from dspex_practice.model.label_voting import SimilarityIndex
 from dspex_practice.model.text import features, words
 
 HERE = Path(__file__).parents[3] / "examples" / "support_intents"
@@ -39,7 +39,7 @@ def test_no_message_appears_twice_in_or_across_the_sets() -> None:
 
 
 def test_no_heldout_message_is_a_training_message_reworded_slightly() -> None:
-    index = Index([features(row["message"]) for row in TRAIN])
+    index = SimilarityIndex([features(row["message"]) for row in TRAIN])
     nearest = [max(index.similarities(features(row["message"]))) for row in HELDOUT]
     assert max(nearest) < 0.85
 
