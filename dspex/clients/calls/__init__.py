@@ -1,0 +1,1 @@
+"""One LM call, from the caller to the ledger."""

@@ -1,0 +1,1 @@
+"""What calls cost: prices, upper bounds, budgets."""

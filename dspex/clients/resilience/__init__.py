@@ -1,0 +1,1 @@
+"""What keeps calls going: limiter, circuit breaker, retries."""

@@ -1,0 +1,1 @@
+"""What the store keeps and gives back, as plain data."""

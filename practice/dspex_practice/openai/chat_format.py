@@ -15,7 +15,7 @@ import orjson
 from dspex_practice.api import body as read
 from dspex_practice.api.clock import CREATED
 from dspex_practice.model.errors import BadRequestError
-from dspex_practice.model.in_context_learner import FINGERPRINT, NAME, Question
+from dspex_practice.model.in_context_learner import FINGERPRINT, Question
 from dspex_practice.model.logprobs import Scored, score
 from dspex_practice.model.prompt import Turn
 from dspex_practice.model.request import ModelRequest, reasons
@@ -129,10 +129,6 @@ def write_stream(request: ChatRequest, replies: Sequence[ModelReply], chunk_char
     if request.stream_usage:
         yield _event({**head, "choices": [], "usage": usage(request, replies)})
     yield b"data: [DONE]\n\n"
-
-
-def write_models(names: Sequence[str] = (NAME,)) -> bytes:
-    return orjson.dumps({"object": "list", "data": [model_object(name) for name in names]})
 
 
 def model_object(name: str) -> dict[str, Any]:
