@@ -1,6 +1,6 @@
 """Wall time of BootstrapFewShot, dspex against DSPy, and whether both choose the same demos. Prints one JSON line.
 
-Budget (DESIGN §10): at 50 ms a call, with 200 training examples of which half pass, at most a tenth of DSPy's time.
+Budget: at 50 ms a call, with 200 training examples of which half pass, at most a tenth of DSPy's time.
 DSPy tries one example after another; dspex tries as many at once as it will probably need, and decides in order.
 
 The budget is judged at 16 bootstrapped demos, for which DSPy makes about 32 calls in turn. For 4 demos it makes about

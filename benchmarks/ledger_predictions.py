@@ -1,6 +1,6 @@
 """Predictions a second that the ledger answers, in one process, beside DSPy's cache. Prints one JSON line.
 
-Budget (DESIGN §10): at least 10,000 a second, judged on hits in memory and in SQLite alike, with the settings as they
+Budget: at least 10,000 a second, judged on hits in memory and in SQLite alike, with the settings as they
 are by default. A prediction goes the whole way: `Predict`, adapter, `LM`, ledger, parsing. Each is asked once from a
 store that another process filled (hits in SQLite), and then again (hits in memory). ``without_history`` is the same
 with ``disable_history``, as workers have it. DSPy's side is the same: its cache on disk, filled by another process,

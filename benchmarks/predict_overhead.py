@@ -1,6 +1,6 @@
 """CPU of one `Predict` with an LM in memory, no HTTP: dspex against DSPy. Prints one JSON line.
 
-Budget (DESIGN §10): at most a fifth of DSPy's. Both ask a `BaseLM` of the user's own that answers at once, with the
+Budget: at most a fifth of DSPy's. Both ask a user's `BaseLM` that answers at once, with the
 same demos and questions, synchronously (``predict(...)``) and on an event loop (``await predict.acall(...)``), and the
 worse of the two ratios counts. The LM is the same class for both but for one attribute: ``in_memory = True`` tells
 dspex that it never waits, so that a synchronous call needs no event loop. ``sync_unmarked`` is a synchronous call

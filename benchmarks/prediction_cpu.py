@@ -1,6 +1,6 @@
 """CPU of one prediction, HTTP included: dspex, DSPy and aiohttp alone, in one run. Prints one JSON line.
 
-Budget (DESIGN §10): at most a quarter of DSPy's, and at most 1.7 times an aiohttp call's. Each figure is the median of
+Budget: at most a quarter of DSPy's, and at most 1.7 times an aiohttp call's. Each figure is the median of
 `--rounds` rounds, in microseconds; the rounds of the contenders alternate, so that a busy machine slows all of them.
 """
 

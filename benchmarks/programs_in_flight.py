@@ -1,7 +1,7 @@
 """10,000 synchronous programs of three predictors each, all in flight in one process. Prints one JSON line.
 
-No budget in DESIGN §10; issue: "10,000 sync-style programs of three predictors each in flight in one process, memory
-noted". The programs are plain ``def forward`` code. Their LM answers after `--latency` seconds, and counts how many
+Budget: 10,000 synchronous programs of three predictors each in flight in one process; memory
+is noted. The programs are plain ``def forward`` code. Their LM answers after `--latency` seconds, and counts how many
 programs wait for it at once: `most_in_flight`. Both sides run `Parallel` with as many threads as there are programs;
 dspex has no threads in it, DSPy starts that many. `bytes_each` is what the peak of the process's memory rose by while
 they ran, for each program.

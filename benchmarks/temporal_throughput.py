@@ -1,6 +1,6 @@
 """Predictions a second through Temporal, all on one machine, against DSPy without durability. Prints one JSON line.
 
-Budget (DESIGN §10): at least twice DSPy's best over its thread counts, and at least 1,000 a second. On this machine run
+Budget: at least twice DSPy's best over its thread counts, and at least 1,000 a second. On this machine run
 the LM stub (50 ms a call), the Temporal development server, the worker processes and the client; the ledger is empty,
 so every prediction is a call over HTTP that is claimed, recorded and scored, and whose outcome is kept.
 

@@ -1,6 +1,6 @@
 """Predictions a second in one process: dspex against DSPy at its best thread count, in one run. Prints one JSON line.
 
-Budget (DESIGN §10): at least four times DSPy's. The stub answers in 50 ms.
+Budget: at least four times DSPy's. The stub answers in 50 ms.
 """
 
 from __future__ import annotations

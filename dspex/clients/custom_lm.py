@@ -1,4 +1,4 @@
-"""Calls to language models of the user's own: subclasses of `BaseLM` that implement `forward` or `aforward`."""
+"""Calls to users' language models: subclasses of `BaseLM` that implement `forward` or `aforward`."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _unpriced(most: CostUpperBound) -> CostUpperBound:
 
 
 def _key(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:
-    """By the call's place in the run: a model of the user's own need not answer twice alike.
+    """By the call's place in the run: a user's model need not answer twice alike.
 
     None if the request cannot be told from another one (it holds what is not JSON): then it is not recorded.
     """

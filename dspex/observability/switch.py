@@ -88,7 +88,7 @@ def of_process() -> Telemetry | None:
 
 
 def _provider(module: str, attribute: str, function: str) -> Any:
-    """The provider in force, as far as OpenTelemetry is loaded; looked at where it is kept, as its own function reads
+    """The current provider, as far as OpenTelemetry is loaded; looked at where it is kept, as its own function reads
     the environment each time that there is none."""
     loaded = sys.modules.get(module)
     if loaded is None:

@@ -1,6 +1,6 @@
 """What outlives a process: LM responses, data, programs, outcomes and runs, behind one database URL.
 
-SQLite by default (one file that all processes of a host share), PostgreSQL for many hosts. Importing this room is
+SQLite by default (one file that all processes of a host share), PostgreSQL for many hosts. Importing this package is
 cheap: SQLAlchemy is loaded by the store's own threads at the first use (``dspex.store.sql``).
 """
 

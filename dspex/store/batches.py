@@ -108,7 +108,7 @@ class Batches:
         await self._write(lambda sql, connection: sql.leave(connection, owner))
 
     async def others_wait(self, id: str, owner: str) -> bool:
-        """Whether somebody else waits for the batch, too."""
+        """Whether another owner waits for the batch too."""
         return await self._read(lambda sql, connection: sql.others_wait(connection, id, owner))
 
     async def _write(self, work: Callable[[Any, Connection], T]) -> T:

@@ -1,8 +1,9 @@
 """The ledger: every finished LM call, kept under the hash of its request. It is a cache, a lock and the bill.
 
 A caller claims a key. It gets the recorded answer (`Hit`), or the right to call (`Won`: it must `record` or `release`),
-or word that somebody else is calling just now (`Held`: ask again a little later). A claim belongs to a process, which
-beats every second while it holds claims; the claims of one that has not beaten for three seconds are void.
+or learns that another process is making the call (`Held`: ask again a little later). A claim belongs to a process,
+which writes a heartbeat every second while it holds claims; the claims of a process without one for three seconds are
+void.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Ledger:
         self._database = database
         self._recent = RecentEntries(MEMORY_BYTES)
         self._work = LedgerWork(database, self._recent)
-        self._gather = RequestBatcher("dspex-ledger", self._work)
+        self._batcher = RequestBatcher("dspex-ledger", self._work)
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
         """The answer to the call `key`, or who is to make it, for the run `run_id` to pay. A claim won by a waiter that
@@ -38,19 +39,19 @@ class Ledger:
         entry = self._recent.get(key)
         if entry is not None:
             return Hit(entry)
-        answer: Hit | Won | Held = await self._gather.ask("claim", Claim(key, run_id))
+        answer: Hit | Won | Held = await self._batcher.ask("claim", Claim(key, run_id))
         return answer
 
     async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None:
         """Set the most that the call can come to aside in the budget of the run that pays, until it is recorded or
         released: to be done just before it is made. While there is no room, the answer is `Held`; if there will not be
         any, `BudgetExhausted`. None: it may be made."""
-        refusal: Held | BudgetExhausted | None = await self._gather.ask("reserve", ReservationRequest(key, payer))
+        refusal: Held | BudgetExhausted | None = await self._batcher.ask("reserve", ReservationRequest(key, payer))
         return refusal
 
     async def lookup(self, key: str) -> LedgerEntry | None:
         """The recorded call, without claiming anything."""
-        entry: LedgerEntry | None = self._recent.get(key) or await self._gather.ask("lookup", key)
+        entry: LedgerEntry | None = self._recent.get(key) or await self._batcher.ask("lookup", key)
         return entry
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
@@ -59,12 +60,12 @@ class Ledger:
         The first record of a key stands. Returns the one that stands: another's, if this process had been taken for
         dead and its claim went to somebody who was faster. Use that one, so that a retry sees the same answer.
         """
-        standing: LedgerEntry = await self._gather.ask("record", entry)
+        standing: LedgerEntry = await self._batcher.ask("record", entry)
         return standing
 
     async def release(self, key: str) -> None:
         """Give a claim up, because the call failed."""
-        await self._gather.ask("release", key)
+        await self._batcher.ask("release", key)
 
     async def bill(self, run_id: str) -> Bill:
         """What the calls that `run_id` paid for came to."""
@@ -84,10 +85,10 @@ class Ledger:
 
     def close(self) -> None:
         """Release the claims held and end the thread."""
-        self._gather.close()
+        self._batcher.close()
 
     def after_fork(self) -> None:
         """In a forked child: it is another owner, without claims and without a thread yet."""
         self._recent.forget_lock()
         self._work = LedgerWork(self._database, self._recent)
-        self._gather = RequestBatcher("dspex-ledger", self._work)
+        self._batcher = RequestBatcher("dspex-ledger", self._work)

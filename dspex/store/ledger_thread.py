@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dspex.store.recent_entries import RecentEntries
     from dspex.store.sql.ledger import LedgerSql
 
-BEAT_EVERY_S = 1.0
+HEARTBEAT_EVERY_S = 1.0
 
 _Work = Callable[[list[QueuedRequest]], None]
 
@@ -35,25 +35,27 @@ class LedgerWork:
         self._database = database
         self._recent = recent
         self._held: set[str] = set()
-        self._beaten_at: float | None = None
+        self._heartbeat_at: float | None = None
         self._warned_at: float | None = None
         self._sql: LedgerSql | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
     def do(self, batch: Sequence[QueuedRequest]) -> None:
         # In this order a batch needs few statements. All of it was asked at the same time, so any order is right.
-        self._in_one_go(self._record, [r for r in batch if r.kind == "record"])
-        self._in_one_go(self._release, [r for r in batch if r.kind == "release"])
-        self._in_one_go(self._read, [r for r in batch if r.kind in ("lookup", "claim")])
-        self._in_one_go(self._reserve, [r for r in batch if r.kind == "reserve"])
-        self._in_one_go(self._claim, [r for r in batch if r.kind == "claim" and r.answer is None and not r.error])
-        if self._held and self._beat_is_due():
-            self._beat()
+        self._in_one_transaction(self._record, [r for r in batch if r.kind == "record"])
+        self._in_one_transaction(self._release, [r for r in batch if r.kind == "release"])
+        self._in_one_transaction(self._read, [r for r in batch if r.kind in ("lookup", "claim")])
+        self._in_one_transaction(self._reserve, [r for r in batch if r.kind == "reserve"])
+        self._in_one_transaction(
+            self._claim, [r for r in batch if r.kind == "claim" and r.answer is None and not r.error]
+        )
+        if self._held and self._heartbeat_is_due():
+            self._heartbeat()
 
     def due_in(self) -> float | None:
-        if not self._held or self._beaten_at is None:
+        if not self._held or self._heartbeat_at is None:
             return None
-        return max(0.0, self._beaten_at + BEAT_EVERY_S - time.monotonic())
+        return max(0.0, self._heartbeat_at + HEARTBEAT_EVERY_S - time.monotonic())
 
     def undelivered(self, requests: Sequence[QueuedRequest]) -> list[QueuedRequest]:
         """A claim won for a waiter that is gone is given up again."""
@@ -62,7 +64,7 @@ class LedgerWork:
 
     def finish(self) -> None:
         """Nobody waits three seconds for a process that left in good order."""
-        if self._beaten_at is None:
+        if self._heartbeat_at is None:
             return
         try:
             self._database.transact(lambda connection: self.sql.leave(connection, self.owner))
@@ -78,18 +80,18 @@ class LedgerWork:
             self._sql = LedgerSql(self._database.dialect, VOID_AFTER_S)
         return self._sql
 
-    def _in_one_go(self, work: _Work, requests: list[QueuedRequest]) -> None:
+    def _in_one_transaction(self, work: _Work, requests: list[QueuedRequest]) -> None:
         """Do all requests in one transaction; if one of them spoils it, do each in its own, so that one alone fails."""
         if not requests:
             return
         try:
             work(requests)
         except StoreError as error:
-            if len(requests) == 1 or isinstance(error, StoreFullError) or not _one_is_to_blame(error):
+            if len(requests) == 1 or isinstance(error, StoreFullError) or not _caused_by_one(error):
                 _fail(requests, error)
                 return
             for request in requests:
-                self._in_one_go(work, [request])
+                self._in_one_transaction(work, [request])
 
     def _record(self, requests: list[QueuedRequest]) -> None:
         entries: dict[str, LedgerEntry] = {}
@@ -102,7 +104,7 @@ class LedgerWork:
             request.answer = entry
             self._held.discard(entry.key)
             self._recent.add(entry)
-        if again:  # another answer to a call of this very batch: only the bill hears of it
+        if again:  # another answer to a call of this very batch: it only counts on the bill
             self._record(again)
 
     def _release(self, requests: list[QueuedRequest]) -> None:
@@ -135,15 +137,15 @@ class LedgerWork:
                 request.answer = Held()
 
     def _won_and_found(self, claims: list[Claim]) -> tuple[set[str], dict[str, LedgerEntry], Collection[str]]:
-        beat = self._beat_is_due()
+        heartbeat = self._heartbeat_is_due()
         asked_at = time.monotonic()
         keys = sorted({claim.key for claim in claims})
         runs = {claim.run_id for claim in claims if claim.run_id is not None}
         outcome = self._database.transact(
-            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, beat, runs)
+            lambda connection: self.sql.claim(connection, self.owner, keys, self._held, heartbeat, runs)
         )
-        if beat:
-            self._beaten_at = asked_at
+        if heartbeat:
+            self._heartbeat_at = asked_at
         return outcome
 
     def _reserve(self, requests: list[QueuedRequest]) -> None:
@@ -152,23 +154,23 @@ class LedgerWork:
         for request in requests:
             request.answer = refused.get(request.what.key)
 
-    def _beat_is_due(self) -> bool:
-        return self._beaten_at is None or time.monotonic() - self._beaten_at >= BEAT_EVERY_S
+    def _heartbeat_is_due(self) -> bool:
+        return self._heartbeat_at is None or time.monotonic() - self._heartbeat_at >= HEARTBEAT_EVERY_S
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         asked_at = time.monotonic()
         try:
-            self._database.transact(lambda connection: self.sql.beat(connection, self.owner))
+            self._database.transact(lambda connection: self.sql.heartbeat(connection, self.owner))
         except StoreError as error:
             # Not worth a failed call: the claims lapse if this goes on, and another process may make the calls too.
             self._warn(error)
-        self._beaten_at = asked_at
+        self._heartbeat_at = asked_at
 
     def _warn(self, error: StoreError) -> None:
-        """Once a minute: a beat is due every second."""
+        """Once a minute: a heartbeat is due every second."""
         if self._warned_at is None or time.monotonic() - self._warned_at > _WARN_EVERY_S:
             self._warned_at = time.monotonic()
-            _log.warning("The store does not take the beat that keeps this process's claims: %s", error)
+            _log.warning("The store does not take the heartbeat that keeps this process's claims: %s", error)
 
 
 def _key(request: QueuedRequest) -> str:
@@ -176,7 +178,7 @@ def _key(request: QueuedRequest) -> str:
     return key
 
 
-def _one_is_to_blame(error: StoreError) -> bool:
+def _caused_by_one(error: StoreError) -> bool:
     return getattr(error, "about_the_data", False)
 
 

@@ -45,7 +45,7 @@ async def test_killed_holders_claim_is_won_by_exactly_one_other(tmp_path: Path) 
 
 async def test_a_holder_that_lives_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dspex.store.records.claim.VOID_AFTER_S", 0.5)
-    monkeypatch.setattr("dspex.store.ledger_thread.BEAT_EVERY_S", 0.05)
+    monkeypatch.setattr("dspex.store.ledger_thread.HEARTBEAT_EVERY_S", 0.05)
     holder, other = Store(tmp_path / "store.db"), Store(tmp_path / "store.db")
     beats: list[str] = []
     assert await holder.ledger.claim("key") == Won()

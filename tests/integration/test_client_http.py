@@ -187,7 +187,7 @@ async def test_two_owners_of_claims_pay_once(
     """Two stores on one database stand for two processes."""
     others = [Store(store_url), Store(store_url)]
     turns = iter([store.ledger for store in others])
-    monkeypatch.setattr("dspex.clients.prepare.ledger_in_force", lambda: next(turns))
+    monkeypatch.setattr("dspex.clients.prepare.current_ledger", lambda: next(turns))
     monkeypatch.setattr("dspex.clients.calls.pipeline.loop_traffic", _NoSharing())
     answers: list[Any] = list(await asyncio.gather(lm_at(provider).acall("hi"), lm_at(provider).acall("hi")))
     for store in others:

@@ -73,7 +73,7 @@ class CacheAsLedger:
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         try:
             await self._do(self._cache.put, self._request, Answer(orjson.loads(entry.response)))
-        except Exception as error:  # noqa: BLE001 - a cache of the user's own; the answer is there all the same
+        except Exception as error:  # noqa: BLE001 - a user's cache may fail in any way; the answer is there all the same
             logger.warning("The cache failed to keep an answer of %s: %s", self._model, error)
         return entry
 

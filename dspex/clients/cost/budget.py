@@ -73,7 +73,7 @@ def refuse_unpriced(lm: Any, budget: Budget | None) -> None:
     Raises:
         LMConfigurationError: no price of `lm` is known.
     """
-    if budget is None or budget.usd is None or not hasattr(lm, "price"):  # of the user's own: only its call knows
+    if budget is None or budget.usd is None or not hasattr(lm, "price"):  # a user's LM: only its call knows
         return
     if price_of(lm.model, lm.price) is None:
         raise _no_price(lm.model)

@@ -1,4 +1,4 @@
-"""The streamed answer of an engine of the user's own: lm15's events as the chunks that listeners know."""
+"""The streamed answer of a user's engine: lm15's events as the chunks that listeners know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines of the user's own behind an `LM`: objects with ``complete(Request) -> Response`` in lm15's types, as in DSPy.
+"""Users' engines behind an `LM`: objects with ``complete(Request) -> Response`` in lm15's types, as in DSPy.
 
 An engine takes the place of the network, so it is a `Transport`: ledger, single flight, concurrency limit and retries
 are those of any other LM. The request that would have been posted in OpenAI's format is read into an lm15 `Request`.

@@ -92,7 +92,7 @@ class FileTransport(RequestingTransport, Protocol):
 
 
 class HttpxTransport:
-    """Send through an `httpx.AsyncClient` of the user's own: its proxies, certificates and event hooks apply.
+    """Send through a user's `httpx.AsyncClient`: its proxies, certificates and event hooks apply.
 
     The client belongs to the caller, who closes it, and to one event loop.
     """

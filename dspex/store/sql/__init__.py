@@ -1,1 +1,1 @@
-"""The store's SQL: blocking functions over a SQLAlchemy connection. Only the store's own threads import this room."""
+"""The store's SQL: blocking functions over a SQLAlchemy connection. Only the store's own threads import it."""

@@ -56,7 +56,7 @@ waits = Table(
     Column("owner", String, primary_key=True),
     Column("batch", String, primary_key=True),
 )
-"""Who waits for a batch of somebody else's."""
+"""Owners that wait for a batch of another owner."""
 
 _TABLES = [batches, requests, waits]
 _LOCK = 0x647370657802

@@ -28,7 +28,7 @@ _UNDER_WAY = _b.status.in_(("intent", "open"))
 def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, RequestState]:
     new: Any = _insert(connection)(requests)
     mine = _r.owner == new.excluded.owner
-    # What waits, or was refused to somebody else, is asked anew; what is in a batch stays there.
+    # What waits, or was refused to another owner, is asked anew; what is in a batch stays there.
     statement = new.on_conflict_do_update(
         index_elements=["key"],
         set_={

@@ -63,8 +63,8 @@ class LedgerSql:
             delete(claims).where(claims.c.owner == bindparam("me")),
             delete(owners).where(owners.c.id == bindparam("me")),
         )
-        beat = upsert(owners).values(id=bindparam("me"), beat=now)
-        self._beat = beat.on_conflict_do_update(index_elements=["id"], set_={"beat": beat.excluded.beat})
+        heartbeat = upsert(owners).values(id=bindparam("me"), beat=now)
+        self._heartbeat = heartbeat.on_conflict_do_update(index_elements=["id"], set_={"beat": heartbeat.excluded.beat})
         self._claim = (
             upsert(claims)
             # SQLite cannot tell where the SELECT ends and ON CONFLICT begins without a WHERE.
@@ -100,7 +100,7 @@ class LedgerSql:
         me: str,
         keys: Sequence[str],
         held: Collection[str],
-        beat: bool,
+        heartbeat: bool,
         runs: Collection[str] = (),
     ) -> tuple[set[str], dict[str, LedgerEntry], Collection[str]]:
         """Claim `keys`, of which `held` are with callers of this owner.
@@ -110,8 +110,8 @@ class LedgerSql:
         if self._dialect == "postgresql":
             # A claim need not survive the database's own crash, so nobody waits for its disk.
             connection.execute(text("SET LOCAL synchronous_commit = off"))
-        if beat:
-            self.beat(connection, me)
+        if heartbeat:
+            self.heartbeat(connection, me)
         rows = connection.execute(self._claim, {"keys": bind_list(self._dialect, keys), "me": me})
         won = {row[0] for row in rows}
         if len(won) < len(keys):
@@ -167,8 +167,8 @@ class LedgerSql:
         connection.execute(self._release, {"keys": bind_list(self._dialect, keys), "me": me})
         self.budgets.give_back(connection, me, keys)
 
-    def beat(self, connection: Connection, me: str) -> None:
-        connection.execute(self._beat, {"me": me})
+    def heartbeat(self, connection: Connection, me: str) -> None:
+        connection.execute(self._heartbeat, {"me": me})
 
     def leave(self, connection: Connection, me: str) -> None:
         """Release all that `me` holds, and sweep out who left without doing so long ago."""

@@ -1,4 +1,4 @@
-"""What an instruction says about labels: "Words such as "refund" mean billing." Read here, written in `propose`."""
+"""What an instruction says about labels: "Words such as "refund" mean billing." Read here, written by `InstructionWriter`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dspex.clients.calls.current_ledger import ledger_in_force
+from dspex.clients.calls.current_ledger import current_ledger
 from dspex.predict import Predict
 from dspex.runner.imports import AllowedModules
 from dspex.runner.references import reference
@@ -28,7 +28,7 @@ async def test_answers_go_to_the_store_of_the_worker_whatever_the_process_has_co
     run = await bench.run(await bench.store.programs.put(spec.model_dump(mode="json")))
 
     with context(store=str(tmp_path / "another.db")), context(**run.settings):
-        assert ledger_in_force() is bench.store.ledger
+        assert current_ledger() is bench.store.ledger
 
 
 async def test_worker_keeps_no_history_of_calls(bench: RunCache) -> None:

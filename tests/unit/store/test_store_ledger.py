@@ -138,14 +138,14 @@ async def test_claim_won_by_a_cancelled_waiter_is_given_up(store: Store, another
 async def test_claim_won_in_the_moment_of_cancelling_is_given_up(
     store: Store, another: Another, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather = store.ledger._gather
-    arrive = gather._arrive
+    batcher = store.ledger._batcher
+    arrive = batcher._arrive
 
     def cancel_after_the_answer_before_the_waiter_runs(delivery: Any) -> None:
         arrive(delivery)
         waiter.cancel()
 
-    monkeypatch.setattr(gather, "_arrive", cancel_after_the_answer_before_the_waiter_runs)
+    monkeypatch.setattr(batcher, "_arrive", cancel_after_the_answer_before_the_waiter_runs)
     waiter = asyncio.create_task(store.ledger.claim("key"))
     with pytest.raises(asyncio.CancelledError):
         await waiter

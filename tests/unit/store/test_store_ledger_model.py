@@ -69,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Stops beating, as if killed some seconds ago; a new process takes the place."""
         dead = self.stores[owner]
         work = dead.ledger._work
-        dead.ledger._gather._work = _Silent()
+        dead.ledger._batcher._work = _Silent()
         dead._database.transact(
             lambda connection: connection.execute(update(owners).where(owners.c.id == work.owner).values(beat=0.0))
         )
