@@ -59,7 +59,7 @@ class AnthropicBatches:
         if params is None:
             raise BadRequestError("Field required", f"{place}params")
         call = EndpointCall(orjson.dumps(params), headers=headers)
-        return BatchInput(key, lambda: self._service.offline(self._messages, call))
+        return BatchInput(key, lambda: self._service.answer_batch_line(self._messages, call))
 
     def _list(self, call: EndpointCall) -> EndpointResponse:
         found = openai_page([_object(batch, call) for batch in self._batches.all()], call.query)

@@ -56,8 +56,8 @@ def read_messages(raw: bytes) -> MessagesRequest:
     max_tokens = read.whole(body, "max_tokens", 0)
     if max_tokens is None:
         raise BadRequestError("Field required", "max_tokens")
-    asked = _read(body)
-    return replace(asked, max_tokens=max_tokens, thinks=_thinks(body, asked.model, max_tokens))
+    request = _read(body)
+    return replace(request, max_tokens=max_tokens, thinks=_thinks(body, request.model, max_tokens))
 
 
 def read_count(raw: bytes) -> MessagesRequest:
@@ -251,24 +251,28 @@ def _system(given: Any) -> Sequence[Mapping[str, Any]]:
 
 def _schema(body: Mapping[str, Any]) -> dict[str, Any] | None:
     config = read.mapping(body, "output_config") or {}
-    asked = config.get("format", body.get("output_format"))
-    if asked is None:
+    wanted = config.get("format", body.get("output_format"))
+    if wanted is None:
         return None
-    if not isinstance(asked, dict) or asked.get("type") != "json_schema" or not isinstance(asked.get("schema"), dict):
+    if (
+        not isinstance(wanted, dict)
+        or wanted.get("type") != "json_schema"
+        or not isinstance(wanted.get("schema"), dict)
+    ):
         raise BadRequestError("Input should be a json_schema with a schema", "output_config.format")
-    schema: dict[str, Any] = asked["schema"]
+    schema: dict[str, Any] = wanted["schema"]
     return schema
 
 
 def _thinks(body: Mapping[str, Any], model: str, max_tokens: int) -> bool:
-    asked = read.mapping(body, "thinking")
-    if asked is None:
+    thinking = read.mapping(body, "thinking")
+    if thinking is None:
         return reasons(model)
-    kind = asked.get("type")
+    kind = thinking.get("type")
     if kind not in _THINKING:
         raise BadRequestError(f"Input tag should be one of {', '.join(_THINKING)}", "thinking.type")
     if kind == "enabled":
-        budget = read.whole(asked, "budget_tokens", _LEAST_BUDGET)
+        budget = read.whole(thinking, "budget_tokens", _LEAST_BUDGET)
         if budget is None:
             raise BadRequestError("Field required", "thinking.enabled.budget_tokens")
         if budget >= max_tokens:

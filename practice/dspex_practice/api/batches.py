@@ -29,10 +29,10 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BatchInput:
-    """One request; `ask` answers it with a status and a body."""
+    """One request; `answer` answers it with a status and a body."""
 
     key: str
-    ask: Callable[[], tuple[int, bytes]]
+    answer: Callable[[], tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class BatchStore:
                 due = batch.created + self._seconds * (place + 1) / len(batch.lines)
                 if await stopped_before(due, batch.stop, self._now):
                     break
-                status, body = line.ask()
+                status, body = line.answer()
                 batch.results.append(BatchResult(line.key, status, body))
         batch.ended = self._now()
         ended = State.CANCELLED if batch.stop.is_set() else State.DONE

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import orjson
 
 from dspex_practice.api.dialect import FormatDialect
-from dspex_practice.api.multipart import FormPart
+from dspex_practice.api.form import FormPart
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -97,4 +97,4 @@ def plain_endpoint(
         where = f"{call.method} {call.path} {sorted(call.query.items())}".encode()
         return PlainQuery(call, blake2b(where + b"\n" + call.raw, digest_size=16).digest())
 
-    return PracticeEndpoint(name, dialect, read, lambda asked, _: answer(asked.call), paid=False)
+    return PracticeEndpoint(name, dialect, read, lambda request, _: answer(request.call), paid=False)

@@ -23,7 +23,7 @@ class Admitted(Generic[A]):
     """A request that was let through, before it is answered."""
 
     endpoint: PracticeEndpoint[A]
-    asked: A
+    request: A
     decision: FaultDecision
     method: str
 
@@ -51,13 +51,13 @@ class Service:
         Raises:
             RefusedError: if it is wrong, or has to wait.
         """
-        asked = endpoint.read(call)
+        request = endpoint.read(call)
         if endpoint.paid:
-            self.practice_model.check(asked.model, asked.prompt_tokens)
-        attempt = self.stats.saw(endpoint.name, asked.digest, endpoint.paid)
+            self.practice_model.check(request.model, request.prompt_tokens)
+        attempt = self.stats.record_attempt(endpoint.name, request.digest, endpoint.paid)
         if endpoint.paid:
-            self._limits.admit(asked.prompt_tokens)
-        return Admitted(endpoint, asked, self._faults.decide(asked.digest, attempt), call.method)
+            self._limits.admit(request.prompt_tokens)
+        return Admitted(endpoint, request, self._faults.decide(request.digest, attempt), call.method)
 
     def answer(self, admitted: Admitted[A]) -> EndpointResponse:
         """Answer a request, unless it was decided to refuse it.
@@ -67,33 +67,33 @@ class Service:
         """
         if admitted.decision.refusal is not None:
             raise injected(admitted.decision.refusal, self.options.retry_after)
-        return admitted.endpoint.answer(admitted.asked, admitted.decision.malformed)
+        return admitted.endpoint.answer(admitted.request, admitted.decision.malformed)
 
-    def gave(self, admitted: Admitted[A], answer: EndpointResponse) -> None:
+    def record_answer(self, admitted: Admitted[A], answer: EndpointResponse) -> None:
         """Note that the whole of `answer` was sent."""
-        endpoint, asked = admitted.endpoint, admitted.asked
-        digest = asked.digest if admitted.method == "POST" else None  # what only looks may look again
+        endpoint, request = admitted.endpoint, admitted.request
+        digest = request.digest if admitted.method == "POST" else None  # what only looks may look again
         if endpoint.paid:
             self._limits.charge(answer.completion_tokens)
-            self.stats.gave(endpoint.name, digest, True, asked.prompt_tokens, answer.completion_tokens)
+            self.stats.record_answer(endpoint.name, digest, True, request.prompt_tokens, answer.completion_tokens)
         else:
-            self.stats.gave(endpoint.name, digest, False)
+            self.stats.record_answer(endpoint.name, digest, False)
 
-    def offline(self, endpoint: PracticeEndpoint[A], call: EndpointCall) -> tuple[int, bytes]:
+    def answer_batch_line(self, endpoint: PracticeEndpoint[A], call: EndpointCall) -> tuple[int, bytes]:
         """Answer a line of a batch: status and body. No limits; what is injected is a server error."""
         name = f"{endpoint.name} (batch)"
-        self.stats.called(name, paid=True)
+        self.stats.record_call(name, paid=True)
         try:
-            asked = endpoint.read(call)
-            self.practice_model.check(asked.model, asked.prompt_tokens)
-            decision = self._faults.decide(asked.digest, self.stats.saw(name, asked.digest, paid=True))
+            request = endpoint.read(call)
+            self.practice_model.check(request.model, request.prompt_tokens)
+            decision = self._faults.decide(request.digest, self.stats.record_attempt(name, request.digest, paid=True))
             if decision.refusal is not None:
                 raise injected(Reason.SERVER, 0.0)
-            answer = endpoint.answer(asked, decision.malformed)
+            answer = endpoint.answer(request, decision.malformed)
         except RefusedError as refusal:
-            self.stats.refuse(name, True, self.error(endpoint, refusal))
+            self.stats.record_refusal(name, True, self.error(endpoint, refusal))
             return endpoint.dialect.status(refusal), endpoint.dialect.error(refusal)
-        self.stats.gave(name, asked.digest, True, asked.prompt_tokens, answer.completion_tokens)
+        self.stats.record_answer(name, request.digest, True, request.prompt_tokens, answer.completion_tokens)
         return 200, answer.body
 
     def error(self, endpoint: PracticeEndpoint[A], refusal: RefusedError) -> str:

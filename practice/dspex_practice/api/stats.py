@@ -50,11 +50,11 @@ class Stats(Counts):
     def end(self) -> None:
         self.in_flight = max(0, self.in_flight - 1)
 
-    def called(self, endpoint: str, paid: bool) -> None:
+    def record_call(self, endpoint: str, paid: bool) -> None:
         for counts in self._of(endpoint, paid):
             counts.calls += 1
 
-    def saw(self, endpoint: str, digest: bytes, paid: bool) -> int:
+    def record_attempt(self, endpoint: str, digest: bytes, paid: bool) -> int:
         """Note one more attempt of a request. Returns how many there were before."""
         if digest in self._answered:
             for counts in self._of(endpoint, paid):
@@ -64,7 +64,7 @@ class Stats(Counts):
         self._seen[digest] += 1
         return self._seen[digest] - 1
 
-    def gave(
+    def record_answer(
         self, endpoint: str, digest: bytes | None, paid: bool, prompt_tokens: int = 0, completion_tokens: int = 0
     ) -> None:
         """Note a whole answer; without a digest, one to a request that may come again."""
@@ -75,7 +75,7 @@ class Stats(Counts):
             counts.prompt_tokens += prompt_tokens
             counts.completion_tokens += completion_tokens
 
-    def refuse(self, endpoint: str, paid: bool, error: str) -> None:
+    def record_refusal(self, endpoint: str, paid: bool, error: str) -> None:
         """Note an answer with an error status."""
         self.errors[error] += 1
         for counts in self._of(endpoint, paid):

@@ -81,7 +81,7 @@ class GeminiBatches:
         named = str(request.get("model") or model).removeprefix("models/")
         body = {name: value for name, value in request.items() if name != "model"}
         call = EndpointCall(orjson.dumps(body), parts={"model": named})
-        return BatchInput(str(each.get("key", i)), lambda: self._service.offline(self._generate, call))
+        return BatchInput(str(each.get("key", i)), lambda: self._service.answer_batch_line(self._generate, call))
 
     def _cancel(self, call: EndpointCall) -> EndpointResponse:
         self._batches.cancel(call.parts["id"])

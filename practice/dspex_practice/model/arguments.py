@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dspex_practice.model.fallback_values import PromptContext, invent
+from dspex_practice.model.fallback_values import PromptContext, fallback_value
 from dspex_practice.model.label_rules import spoken
 from dspex_practice.model.label_voting import LabelVoting
 from dspex_practice.model.prompt import OutputField
@@ -27,10 +27,10 @@ _MOST_DIGITS = 15
 
 def arguments(parameters: Schema, query: str) -> dict[str, Any]:
     """Arguments that fit `parameters`: all that are required, and of the others those that `query` speaks of."""
-    return _Taking(query).all(resolve(parameters, parameters), parameters)
+    return _ArgumentReader(query).read_all(resolve(parameters, parameters), parameters)
 
 
-class _Taking:
+class _ArgumentReader:
     """One question, whose names and numbers are given out in order."""
 
     def __init__(self, query: str) -> None:
@@ -39,7 +39,7 @@ class _Taking:
         self._names: list[str] = [name for name in _NAMES.findall(query) if any(map(carries_meaning, words(name)))]
         self._numbers = [float(number[:_MOST_DIGITS]) for number in _NUMBER.findall(query)]
 
-    def all(self, schema: Schema, root: Schema) -> dict[str, Any]:
+    def read_all(self, schema: Schema, root: Schema) -> dict[str, Any]:
         properties = schema.get("properties")
         required = schema.get("required")
         found = {}
@@ -63,12 +63,12 @@ class _Taking:
             number = in_range(schema, self._numbers.pop(0))
             return int(number) if float(number).is_integer() else number
         if kind(schema) == "object" and isinstance(schema.get("properties"), Mapping):
-            return self.all(schema, part)
+            return self.read_all(schema, part)
         if kind(schema) == "string":
             text = self._text(name)
             if fits(text, schema):
                 return text
-        return invent(OutputField(name, part), PromptContext({"": self._query}, self._query))
+        return fallback_value(OutputField(name, part), PromptContext({"": self._query}, self._query))
 
     def _text(self, name: str) -> str:
         for sign, pattern in (("mail", _MAIL), ("date", _DATE), ("day", _DATE), ("url", _LINK), ("link", _LINK)):

@@ -42,12 +42,12 @@ class LabeledText:
     label: str
 
 
-def read_evidence(inputs: Mapping[str, str]) -> list[LabeledText]:
+def read_labeled_texts(inputs: Mapping[str, str]) -> list[LabeledText]:
     """The labelled examples in `inputs`, in the order shown, without repetitions."""
     found: dict[LabeledText, None] = {}
     for value in inputs.values():
-        for evidence in _labelled(_records(value)):
-            found[evidence] = None
+        for example in _labelled(_records(value)):
+            found[example] = None
     return list(found)
 
 

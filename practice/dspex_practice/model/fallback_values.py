@@ -31,16 +31,18 @@ class PromptContext:
     found: str = ""
 
 
-def invent(field: OutputField, given: PromptContext, vary: Sampling = STEADY) -> Any:
+def fallback_value(field: OutputField, given: PromptContext, sampling: Sampling = STEADY) -> Any:
     """A value of the right type from the question alone."""
     schema = resolve(field.schema, field.schema)
     if kind(schema) in ("integer", "number"):
         return in_range(schema, _number(given.found or given.query))
     if kind(schema) == "boolean":
-        asked = {stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)}
-        return any(stem(word) in asked for word in words(given.query))
+        question_words = {
+            stem(word) for word in words(f"{spoken(field.name)} {field.description}") if carries_meaning(word)
+        }
+        return any(stem(word) in question_words for word in words(given.query))
     if fits("", schema):
-        quoted = _quote(given, vary)
+        quoted = _quote(given, sampling)
         return quoted if fits(quoted, schema) else fill(schema, lambda: quoted)
     said = iter([word for word in words(given.query) if carries_meaning(word)])
     return fill(field.schema, lambda: next(said, field.name))
@@ -64,7 +66,7 @@ def _calculate(left: float, sign: str, right: float) -> float:
     return left * right
 
 
-def _quote(given: PromptContext, vary: Sampling) -> str:
+def _quote(given: PromptContext, sampling: Sampling) -> str:
     """The sentence that has most in common with the question: of what tools found, else of the other inputs.
 
     The shortest input is taken for the question.
@@ -74,6 +76,6 @@ def _quote(given: PromptContext, vary: Sampling) -> str:
     sentences = [sentence.strip() for sentence in _SENTENCE.split(others) if sentence.strip()][:_MOST_SENTENCES]
     if not sentences:
         return question or "I do not know."
-    asked = {stem(word) for word in words(question) if carries_meaning(word)}
-    shared = [len(asked.intersection(map(stem, words(sentence)))) for sentence in sentences]
-    return sentences[vary.best(shared, _SPREAD)]
+    question_words = {stem(word) for word in words(question) if carries_meaning(word)}
+    shared = [len(question_words.intersection(map(stem, words(sentence)))) for sentence in sentences]
+    return sentences[sampling.best(shared, _SPREAD)]

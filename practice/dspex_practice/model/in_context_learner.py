@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model.example_extraction import read_evidence
+from dspex_practice.model.example_extraction import read_labeled_texts
 from dspex_practice.model.instruction_writer import InstructionWriter, asks_freely
 from dspex_practice.model.prompt import Layout, ParsedPrompt, PromptTask, Turn, read_frame, read_task, sort_turns
 from dspex_practice.model.prompt_index import PromptIndex
@@ -53,19 +53,19 @@ class Learner:
         found: list[str] = []
         for i in range(question.n if question.temperature > 0 else 1):
             seed = question.seed + i
-            if task.layout is Layout.FREE and asks_freely(prompt.asked):
+            if task.layout is Layout.FREE and asks_freely(prompt.question):
                 chance = random.Random(seed) if question.temperature > 0 else None
-                writer = InstructionWriter(read_evidence({"": prompt.asked}), chance)
-                found.append(writer.write_freely(prompt.asked))
+                writer = InstructionWriter(read_labeled_texts({"": prompt.question}), chance)
+                found.append(writer.write_freely(prompt.question))
             else:
-                values = index.answer(prompt.asked, question.temperature, seed, prompt.found)
+                values = index.answer(prompt.question, question.temperature, seed, prompt.found)
                 found.append(render(values, task.layout))
         return found if len(found) == question.n else found * question.n
 
     def _index_of(self, prompt: ParsedPrompt, question: Question) -> tuple[PromptIndex, PromptTask]:
         schema = orjson.dumps(question.schema) if question.schema is not None else b""
         stands = prompt.head and read_task(prompt.head).outputs  # else the question itself says what is asked for
-        key = (prompt.head, prompt.shown, "" if stands else prompt.asked, schema, question.json_only)
+        key = (prompt.head, prompt.shown, "" if stands else prompt.question, schema, question.json_only)
         known = self._indexes.get(key)
         if known is None:
             frame = read_frame(prompt, question.schema, json_only=question.json_only)

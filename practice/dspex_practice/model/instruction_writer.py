@@ -28,21 +28,21 @@ def asks_for_instruction(field: str, inputs: Collection[str]) -> bool:
     return _WANTED.fullmatch(field) is not None or (field == "summary" and "observations" in inputs)
 
 
-def asks_freely(asked: str) -> bool:
+def asks_freely(prompt: str) -> bool:
     """Whether a prompt without fields asks for a new instruction."""
-    return re.search(r"(?:write|propose|provide) (?:a |the )?(?:new|improved) instruction", asked) is not None
+    return re.search(r"(?:write|propose|provide) (?:a |the )?(?:new|improved) instruction", prompt) is not None
 
 
 class InstructionWriter:
     """Writes instructions from labelled texts.
 
     Args:
-        evidence: The texts and their labels.
+        examples: The texts and their labels.
         chance: Varies how much of it goes into an instruction; None for the same instruction each time.
     """
 
-    def __init__(self, evidence: Sequence[LabeledText], chance: random.Random | None) -> None:
-        self._evidence = evidence
+    def __init__(self, examples: Sequence[LabeledText], chance: random.Random | None) -> None:
+        self._examples = examples
         self._chance = chance
 
     def write(self, field: str, inputs: Mapping[str, str]) -> str:
@@ -51,33 +51,33 @@ class InstructionWriter:
             return "Answer:"
         chance = self._chance
         rules = _known_rules("\n".join(inputs.values()))
-        for label, telling in _telling_words(self._evidence).items():
-            rules[label] = list(dict.fromkeys([*rules.get(label, ()), *telling]))
+        for label, typical in _typical_words(self._examples).items():
+            rules[label] = list(dict.fromkeys([*rules.get(label, ()), *typical]))
         most = chance.randint(_MOST_WORDS // 2, _MOST_WORDS) if chance is not None else _MOST_WORDS
-        lines = [_rule(label, telling[:most]) for label, telling in sorted(rules.items()) if telling]
+        lines = [_rule(label, typical[:most]) for label, typical in sorted(rules.items()) if typical]
         return "\n".join([_base(inputs, chance), *lines])
 
-    def write_freely(self, asked: str) -> str:
+    def write_freely(self, prompt: str) -> str:
         """The answer to a reflection prompt that names no fields: the new instruction within a fence."""
-        return f"```\n{self.write('new_instruction', {'instruction': _first_fence(asked), '': asked})}\n```"
+        return f"```\n{self.write('new_instruction', {'instruction': _first_fence(prompt), '': prompt})}\n```"
 
 
-def _rule(label: str, telling: Sequence[str]) -> str:
-    return f"Words such as {', '.join(f'{chr(34)}{word}{chr(34)}' for word in telling)} mean {label}."
+def _rule(label: str, typical: Sequence[str]) -> str:
+    return f"Words such as {', '.join(f'{chr(34)}{word}{chr(34)}' for word in typical)} mean {label}."
 
 
 def _known_rules(text: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for telling, label in _RULE.findall(text):
-        found[label] = list(dict.fromkeys([*found.get(label, ()), *_QUOTED.findall(telling)]))
+    for typical, label in _RULE.findall(text):
+        found[label] = list(dict.fromkeys([*found.get(label, ()), *_QUOTED.findall(typical)]))
     return found
 
 
-def _telling_words(evidence: Sequence[LabeledText]) -> dict[str, list[str]]:
+def _typical_words(examples: Sequence[LabeledText]) -> dict[str, list[str]]:
     """For each label the words and pairs that its examples use and the others' do not, best first."""
     shown: dict[str, Counter[str]] = defaultdict(Counter)
     surface: dict[str, str] = {}
-    for example in evidence:
+    for example in examples:
         for term, written in dict(_terms(example.text)).items():
             shown[example.label][term] += 1
             surface.setdefault(term, written)

@@ -1,4 +1,4 @@
-"""What an instruction says about labels: "Words such as "refund" mean billing." Read here, written by `InstructionWriter`."""
+"""What an instruction says about labels: that words such as "refund" mean billing. `InstructionWriter` writes such rules."""
 
 from __future__ import annotations
 

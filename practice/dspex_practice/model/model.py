@@ -50,23 +50,28 @@ class Model:
             )
             raise RefusedError(Reason.TOO_LONG, message, param="messages")
 
-    def replies(self, ask: ModelRequest, *, malformed: bool = False) -> list[ModelReply]:
-        """As many answers as are asked for. `malformed` gets their format wrong."""
-        question, inside = wrapped(ask.question)
+    def replies(self, request: ModelRequest, *, malformed: bool = False) -> list[ModelReply]:
+        """Answer a request.
+
+        Args:
+            request: What to answer; `request.question.n` is the number of answers.
+            malformed: Get the format of the answers wrong on purpose.
+        """
+        question, inside = wrapped(request.question)
         turns = question.turns
-        calls = ask.tools.calls(turns) if ask.tools.tools else ()
+        calls = request.tools.calls(turns) if request.tools.tools else ()
         if calls:
             replies = [ModelReply("", Finish.CALLS, calls=calls)] * question.n
         else:
-            if trained := self._trained.get(ask.model):
+            if trained := self._trained.get(request.model):
                 question = replace(question, turns=_after_head(turns, trained))
             texts = self._learner.answers(question)
             replies = [ModelReply(unwrapped(text) if inside else text) for text in texts]
         if malformed:
             replies = [_malformed(reply) for reply in replies]
-        if ask.thinks:
+        if request.thinks:
             replies = [replace(reply, thinking=think(turns, reply.text)) for reply in replies]
-        return [limited(stopped(reply, ask.stop), ask.max_tokens) for reply in replies]
+        return [limited(stopped(reply, request.stop), request.max_tokens) for reply in replies]
 
 
 def _after_head(turns: Sequence[Turn], examples: Sequence[Turn]) -> list[Turn]:

@@ -62,14 +62,14 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPrompt:
-    """The turns of a prompt, sorted: what stays the same from call to call (`head`, `shown`) and what is asked now."""
+    """The turns of a prompt, sorted: what stays the same from call to call (`head`, `shown`) and the question."""
 
     head: str
     shown: tuple[tuple[str, str], ...]
     """Earlier user and assistant texts, in pairs."""
-    asked: str
+    question: str
     found: str = ""
-    """What tools gave for the question that is asked."""
+    """What tools gave for the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +115,16 @@ def sort_turns(turns: Sequence[Turn]) -> ParsedPrompt:
 
 def read_frame(prompt: ParsedPrompt, schema: Schema | None = None, *, json_only: bool = False) -> Frame:
     """Read what a prompt asks for and shows. `schema` is the JSON schema wanted of the answer."""
-    task = read_task(prompt.head or prompt.asked)
+    task = read_task(prompt.head or prompt.question)
     if not task.outputs:
-        task = _from_reminder(task, prompt.asked)
+        task = _from_reminder(task, prompt.question)
     if schema is not None:
         task = _under_schema(task, schema)
     elif json_only:
         task = replace(task, layout=Layout.JSON)
     if not task.outputs:
         task = replace(task, outputs=(OutputField(ANSWER, STRING),))
-    return Frame(task, tuple(_demo(ask, answer, task) for ask, answer in prompt.shown))
+    return Frame(task, tuple(_demo(user, assistant, task) for user, assistant in prompt.shown))
 
 
 def read_inputs(text: str, task: PromptTask) -> Mapping[str, str]:
@@ -215,16 +215,16 @@ def _under_schema(task: PromptTask, schema: Schema) -> PromptTask:
     return replace(task, layout=Layout.JSON, outputs=outputs or task.outputs)
 
 
-def _demo(ask: str, answer: str, task: PromptTask) -> Demo:
-    given = _answered(answer, task.layout)
+def _demo(user: str, assistant: str, task: PromptTask) -> Demo:
+    given = _answered(assistant, task.layout)
     if not given and len(task.outputs) == 1:
-        given = {task.outputs[0].name: answer.strip()}
+        given = {task.outputs[0].name: assistant.strip()}
     outputs = {
         field.name: given[field.name]
         for field in task.outputs
         if given.get(field.name) is not None and str(given[field.name]).strip() != _NOT_SUPPLIED
     }
-    return Demo("\n".join(read_inputs(ask, task).values()), outputs)
+    return Demo("\n".join(read_inputs(user, task).values()), outputs)
 
 
 def _answered(answer: str, layout: Layout) -> Mapping[str, Any]:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dspex_practice.model.example_extraction import read_evidence
-from dspex_practice.model.fallback_values import PromptContext, invent
+from dspex_practice.model.example_extraction import read_labeled_texts
+from dspex_practice.model.fallback_values import PromptContext, fallback_value
 from dspex_practice.model.instruction_writer import InstructionWriter, asks_for_instruction
 from dspex_practice.model.label_rules import labels_named, spoken
 from dspex_practice.model.label_voting import LabelVoting, SimilarityIndex
@@ -34,9 +34,9 @@ class PromptIndex:
         self._index = SimilarityIndex([features(demo.text) for demo in frame.demos])
         self._votings = {field.name: voting for field in frame.task.outputs if (voting := self._voting(field))}
 
-    def answer(self, asked: str, temperature: float, seed: int, found: str = "") -> dict[str, Any]:
+    def answer(self, question: str, temperature: float, seed: int, found: str = "") -> dict[str, Any]:
         """A value for every output field; `found` is what tools gave. The same arguments give the same answer."""
-        inputs = read_inputs(asked, self._task)
+        inputs = read_inputs(question, self._task)
         query = "\n".join([*inputs.values(), found] if found else inputs.values())
         seen = features(query)
         similarities = self._index.similarities(seen)
@@ -51,11 +51,11 @@ class PromptIndex:
                 values[field.name] = None
         for field in self._task.outputs:
             if field.name not in self._votings:
-                vary = Sampling(temperature, f"{seed}/{field.name}")
+                sampling = Sampling(temperature, f"{seed}/{field.name}")
                 values[field.name] = (
                     self._instruction(field, inputs, chance)
                     if asks_for_instruction(field.name, self._task.inputs)
-                    else self._compose(field, PromptContext(inputs, query, found), similarities, values, vary)
+                    else self._compose(field, PromptContext(inputs, query, found), similarities, values, sampling)
                 )
         return values
 
@@ -91,10 +91,10 @@ class PromptIndex:
         given: PromptContext,
         similarities: Sequence[float],
         values: Mapping[str, Any],
-        vary: Sampling,
+        sampling: Sampling,
     ) -> Any:
         """A value for a field that has no labels to choose from."""
-        nearest = vary.best(similarities, _SPREAD)
+        nearest = sampling.best(similarities, _SPREAD)
         if fits("", field.schema) and _THINKING.search(field.name):
             text = self._reason(given.query, values, nearest)
             return text if fits(text, field.schema) else fill(field.schema, lambda: text)
@@ -102,10 +102,10 @@ class PromptIndex:
             again = parse(self._demos[nearest].outputs.get(field.name), field.schema)
             if again is not None:
                 return again
-        return invent(field, given, vary)
+        return fallback_value(field, given, sampling)
 
     def _instruction(self, field: OutputField, inputs: Mapping[str, str], chance: random.Random | None) -> Any:
-        text = InstructionWriter(read_evidence(inputs), chance).write(field.name, inputs)
+        text = InstructionWriter(read_labeled_texts(inputs), chance).write(field.name, inputs)
         if fits(text, field.schema):
             return text
         names = parse(next((value for name, value in inputs.items() if name.endswith("names")), ""), {"type": "array"})

@@ -13,8 +13,8 @@ _MOST_WORDS = 5
 def think(turns: Sequence[Turn], answer: str) -> str:
     """The thoughts that lead to `answer`."""
     prompt = sort_turns(turns)
-    task = read_task(prompt.head or prompt.asked)
-    query = "\n".join(read_inputs(prompt.asked, task).values())
+    task = read_task(prompt.head or prompt.question)
+    query = "\n".join(read_inputs(prompt.question, task).values())
     said = list(dict.fromkeys(word for word in words(query) if carries_meaning(word)))[:_MOST_WORDS]
     about = f"The question is about {', '.join(said)}." if said else "The question says nothing that I know."
     shown = f"I am shown {len(prompt.shown)} examples." if prompt.shown else "I am shown no examples."

@@ -68,8 +68,8 @@ class Toolbox:
         prompt = sort_turns(turns)
         if not tools or self.demand is ToolDemand.NONE or (prompt.found and self.demand is ToolDemand.FREE):
             return ()
-        task = read_task(prompt.head or prompt.asked)
-        query = "\n".join(read_inputs(prompt.asked, task).values())
+        task = read_task(prompt.head or prompt.question)
+        query = "\n".join(read_inputs(prompt.question, task).values())
         least = _ABOUT if self.demand is ToolDemand.FREE else 0.0
         if (whole := _nearest(tools, query, least)) is None:
             return ()

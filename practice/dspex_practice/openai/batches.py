@@ -92,7 +92,7 @@ class OpenAIBatches:
         if body is None:
             raise BadRequestError("body is missing.", "body")
         call = EndpointCall(orjson.dumps(body), path=path)
-        return BatchInput(key, lambda: self._service.offline(self._endpoints[path], call))
+        return BatchInput(key, lambda: self._service.answer_batch_line(self._endpoints[path], call))
 
     def _object(self, batch: StoredBatch) -> dict[str, Any]:
         created, ended = int(batch.created), int(batch.ended) if batch.ended is not None else None

@@ -146,18 +146,18 @@ def scored(each: Scored) -> dict[str, Any]:
     return {**_token(each.token, each.logprob), "top_logprobs": top}
 
 
-def read_response_format(asked: Any) -> tuple[dict[str, Any] | None, bool]:
-    """The schema that is asked for, and whether JSON is."""
-    if asked is None:
+def read_response_format(wanted: Any) -> tuple[dict[str, Any] | None, bool]:
+    """The schema that the answer must have, and whether it must be JSON."""
+    if wanted is None:
         return None, False
-    kind = asked.get("type") if isinstance(asked, dict) else None
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind == "text":
         return None, False
     if kind == "json_object":
         return None, True
     if kind != "json_schema":
         raise BadRequestError("response_format.type must be text, json_object or json_schema.", "response_format.type")
-    named = asked.get("json_schema")
+    named = wanted.get("json_schema")
     if not isinstance(named, dict) or not isinstance(named.get("name"), str):
         raise BadRequestError("response_format.json_schema.name is missing.", "response_format.json_schema.name")
     schema = named.get("schema", {})

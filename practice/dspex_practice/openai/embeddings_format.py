@@ -43,14 +43,14 @@ def read_embeddings_request(raw: bytes) -> EmbeddingsRequest:
     """
     body = read.load(raw)
     model = read.model_name(body)
-    asked = body.get("encoding_format", "float")
-    if asked not in ("float", "base64"):
+    encoding = body.get("encoding_format", "float")
+    if encoding not in ("float", "base64"):
         raise BadRequestError("encoding_format must be float or base64.", "encoding_format")
     return EmbeddingsRequest(
         model=model,
         texts=_texts(body.get("input")),
         dimensions=_dimensions(body.get("dimensions")),
-        as_base64=asked == "base64",
+        as_base64=encoding == "base64",
         digest=read.digest(body),
     )
 

@@ -51,7 +51,7 @@ class FineTuning:
     """The endpoints under ``/v1/fine_tuning/jobs``. A job takes `seconds`; `now` gives the time of day."""
 
     def __init__(self, practice_model: Model, files: Files, seconds: float, now: Callable[[], float]) -> None:
-        self._mind = practice_model
+        self._model = practice_model
         self._files = files
         self._seconds = seconds
         self._now = now
@@ -99,7 +99,7 @@ class FineTuning:
             return None
         job.trained_model = f"ft:{job.model}:dspex:{job.suffix}:{job.id.removeprefix('ftjob-')[:8]}"
         job.trained_tokens = sum(count_tokens(turn.text) for turn in examples)
-        self._mind.learn(job.trained_model, examples)
+        self._model.learn(job.trained_model, examples)
         self._note(job, f"New fine-tuned model created: {job.trained_model}")
         return self._end(job, "succeeded", "The job has successfully completed")
 
@@ -131,8 +131,8 @@ class FineTuning:
 
 
 def _object(job: StoredJob) -> dict[str, Any]:
-    asked = job.about["hyperparameters"] or {}
-    auto = {name: asked.get(name, "auto") for name in ("n_epochs", "batch_size", "learning_rate_multiplier")}
+    given = job.about["hyperparameters"] or {}
+    auto = {name: given.get(name, "auto") for name in ("n_epochs", "batch_size", "learning_rate_multiplier")}
     return {
         "id": job.id,
         "object": "fine_tuning.job",

@@ -81,7 +81,7 @@ def read_responses(raw: bytes, conversations: Conversations) -> ResponsesRequest
     instructions = body.get("instructions")
     if instructions is not None and not isinstance(instructions, str):
         raise BadRequestError("instructions must be a string.", "instructions")
-    asked = [Turn("system", instructions), *turns] if instructions else turns
+    prompted = [Turn("system", instructions), *turns] if instructions else turns
     schema, json_only = _text_format(body)
     toolbox, tool_tokens = _toolbox(body)
     digest = read.digest(body, "responses")
@@ -89,14 +89,14 @@ def read_responses(raw: bytes, conversations: Conversations) -> ResponsesRequest
     return ResponsesRequest(
         model=model,
         question=Question(
-            turns=asked,
+            turns=prompted,
             schema=schema,
             json_only=json_only,
             temperature=read.number(body, "temperature", 0, 2, 0.0),
             seed=int.from_bytes(digest[:8], "big"),
         ),
         digest=digest,
-        prompt_tokens=turn_tokens(asked) + pictures * TOKENS_A_PICTURE + tool_tokens,
+        prompt_tokens=turn_tokens(prompted) + pictures * TOKENS_A_PICTURE + tool_tokens,
         max_tokens=read.whole(body, "max_output_tokens", 16),
         stream=read.flag(body, "stream"),
         tools=toolbox,
@@ -245,19 +245,19 @@ def _text(content: Any, place: str) -> tuple[str, int]:
 
 
 def _text_format(body: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-    asked = (read.mapping(body, "text") or {}).get("format")
-    kind = asked.get("type") if isinstance(asked, dict) else None
-    if asked is None or kind == "text":
+    wanted = (read.mapping(body, "text") or {}).get("format")
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if wanted is None or kind == "text":
         return None, False
     if kind == "json_object":
         return None, True
     if kind != "json_schema":
         raise BadRequestError("text.format.type must be text, json_object or json_schema.", "text.format.type")
-    if not isinstance(asked.get("name"), str):
+    if not isinstance(wanted.get("name"), str):
         raise BadRequestError("Missing required parameter: 'text.format.name'.", "text.format.name")
-    if not isinstance(asked.get("schema"), dict):
+    if not isinstance(wanted.get("schema"), dict):
         raise BadRequestError("text.format.schema must be an object.", "text.format.schema")
-    return asked["schema"], True
+    return wanted["schema"], True
 
 
 def _toolbox(body: Mapping[str, Any]) -> tuple[Toolbox, int]:

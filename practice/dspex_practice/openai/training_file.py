@@ -33,7 +33,7 @@ def read_examples(data: bytes) -> list[Turn]:
 
 
 def _example(line: Mapping[str, Any]) -> list[Turn]:
-    asked = read_request(orjson.dumps({"model": "any", "messages": line.get("messages")})).question.turns
-    if asked[-1].role != "assistant":
+    turns = read_request(orjson.dumps({"model": "any", "messages": line.get("messages")})).question.turns
+    if turns[-1].role != "assistant":
         raise BadRequestError("the last message must be from the assistant.")
-    return [Turn("user", sort_turns(asked).asked), asked[-1]]
+    return [Turn("user", sort_turns(turns).question), turns[-1]]

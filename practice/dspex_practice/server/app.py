@@ -15,7 +15,7 @@ from aiohttp import web
 from dspex_practice.api.dialect import FormatDialect
 from dspex_practice.api.endpoint import JSON, EndpointCall, PracticeEndpoint
 from dspex_practice.api.faults import FaultDecision, FaultKind
-from dspex_practice.api.multipart import read_parts
+from dspex_practice.api.form import read_parts
 from dspex_practice.api.options import PracticeOptions
 from dspex_practice.api.service import Service
 from dspex_practice.api.stats import Stats
@@ -53,17 +53,17 @@ class PracticeApp:
         except RefusedError as refusal:
             return self._refused(dialect(family, path), refusal)
         self.stats.begin()
-        self.stats.called(endpoint.name, endpoint.paid)
+        self.stats.record_call(endpoint.name, endpoint.paid)
         try:
             return await self._answer(request, endpoint, parts)
         except RefusedError as refusal:
-            self.stats.refuse(endpoint.name, endpoint.paid, self._service.error(endpoint, refusal))
+            self.stats.record_refusal(endpoint.name, endpoint.paid, self._service.error(endpoint, refusal))
             return self._refused(endpoint.dialect, refusal)
         finally:
             self.stats.end()
 
     def _own(self, method: str, path: str) -> Mapping[str, Any] | None:
-        """What is asked of the server itself, which is neither counted nor harmed."""
+        """What is asked of the server itself, which is neither counted nor given faults."""
         if (method, path) == ("POST", "/stats/reset"):
             self.stats.reset()
         elif (method, path) == ("GET", "/health"):
@@ -89,17 +89,17 @@ class PracticeApp:
         if gone(request):
             self.stats.abandoned += 1
             return web.Response(status=499)
-        headers = self._headers(endpoint, admitted.asked.digest)
+        headers = self._headers(endpoint, admitted.request.digest)
         if decision.malformed and endpoint.paid:
             self.stats.errors["malformed"] += 1
         if decision.fault is not None:
             self.stats.errors[decision.fault.value] += 1
             response = await send_with_fault(request, answer, headers, decision.fault, self._options.drip_seconds)
             if decision.fault is FaultKind.DRIP and not gone(request):
-                self._service.gave(admitted, answer)
+                self._service.record_answer(admitted, answer)
             return response
         response = await send(request, answer, headers)
-        self._service.gave(admitted, answer)
+        self._service.record_answer(admitted, answer)
         return response
 
     def _check_key(self, request: web.BaseRequest, dialect: FormatDialect) -> None:

@@ -14,8 +14,8 @@ from dspex_practice.openai.embeddings_format import EmbeddingsRequest, read_embe
 
 
 def embeddings() -> PracticeEndpoint[EmbeddingsRequest]:
-    def answer(asked: EmbeddingsRequest, malformed: bool) -> EndpointResponse:
-        return EndpointResponse(write_embeddings(asked, [vector(text, asked.dimensions) for text in asked.texts]))
+    def answer(request: EmbeddingsRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_embeddings(request, [vector(text, request.dimensions) for text in request.texts]))
 
     return PracticeEndpoint("embeddings", OPENAI, lambda call: read_embeddings_request(call.raw), answer)
 
@@ -27,8 +27,8 @@ def embed_content(*, several: bool) -> PracticeEndpoint[EmbedRequest]:
     def read_call(call: EndpointCall) -> EmbedRequest:
         return reader(call.raw, call.parts["model"])
 
-    def answer(asked: EmbedRequest, malformed: bool) -> EndpointResponse:
-        return EndpointResponse(write_vectors(asked))
+    def answer(request: EmbedRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_vectors(request))
 
     return PracticeEndpoint("batchEmbedContents" if several else "embedContent", GEMINI, read_call, answer)
 
@@ -40,7 +40,7 @@ def gemini_tokens() -> PracticeEndpoint[GenerateRequest]:
         body = camel(read.load(call.raw))
         return from_body(body.get("generateContentRequest") or body, call.parts["model"])
 
-    def answer(asked: GenerateRequest, malformed: bool) -> EndpointResponse:
-        return EndpointResponse(write_count(asked.prompt_tokens))
+    def answer(request: GenerateRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_count(request.prompt_tokens))
 
     return PracticeEndpoint("countTokens", GEMINI, read_call, answer, paid=False)

@@ -33,23 +33,23 @@ from dspex_practice.openai.responses_stream import write_response_stream
 
 
 def chat(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[ChatRequest]:
-    def answer(asked: ChatRequest, malformed: bool) -> EndpointResponse:
-        replies = practice_model.replies(asked, malformed=malformed)
+    def answer(request: ChatRequest, malformed: bool) -> EndpointResponse:
+        replies = practice_model.replies(request, malformed=malformed)
         tokens = sum(reply.tokens for reply in replies)
-        if not asked.stream:
-            return EndpointResponse(write_answer(asked, replies), completion_tokens=tokens)
-        return _streamed(write_stream(asked, replies, chunk_chars), tokens, b'"delta":{"content":')
+        if not request.stream:
+            return EndpointResponse(write_answer(request, replies), completion_tokens=tokens)
+        return _streamed(write_stream(request, replies, chunk_chars), tokens, b'"delta":{"content":')
 
     return PracticeEndpoint("chat/completions", OPENAI, lambda call: read_request(call.raw), answer)
 
 
 def completions(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[CompletionRequest]:
-    def answer(asked: CompletionRequest, malformed: bool) -> EndpointResponse:
-        replies = [reply for each in asked.each() for reply in practice_model.replies(each, malformed=malformed)]
+    def answer(request: CompletionRequest, malformed: bool) -> EndpointResponse:
+        replies = [reply for each in request.each() for reply in practice_model.replies(each, malformed=malformed)]
         tokens = sum(reply.tokens for reply in replies)
-        if not asked.stream:
-            return EndpointResponse(write_completion(asked, replies), completion_tokens=tokens)
-        return _streamed(write_completion_stream(asked, replies, chunk_chars), tokens, b'"text":')
+        if not request.stream:
+            return EndpointResponse(write_completion(request, replies), completion_tokens=tokens)
+        return _streamed(write_completion_stream(request, replies, chunk_chars), tokens, b'"text":')
 
     return PracticeEndpoint("completions", OPENAI, lambda call: read_completion(call.raw), answer)
 
@@ -60,12 +60,12 @@ def responses(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[Respo
     def read(call: EndpointCall) -> ResponsesRequest:
         return read_responses(call.raw, conversations)
 
-    def answer(asked: ResponsesRequest, malformed: bool) -> EndpointResponse:
-        [reply] = practice_model.replies(asked, malformed=malformed)
-        conversations.keep(asked, reply)
-        if not asked.stream:
-            return EndpointResponse(write_response(asked, reply), completion_tokens=reply.tokens)
-        return _streamed(write_response_stream(asked, reply, chunk_chars), reply.tokens, b"output_text.delta")
+    def answer(request: ResponsesRequest, malformed: bool) -> EndpointResponse:
+        [reply] = practice_model.replies(request, malformed=malformed)
+        conversations.keep(request, reply)
+        if not request.stream:
+            return EndpointResponse(write_response(request, reply), completion_tokens=reply.tokens)
+        return _streamed(write_response_stream(request, reply, chunk_chars), reply.tokens, b"output_text.delta")
 
     return PracticeEndpoint("responses", OPENAI, read, answer)
 
@@ -75,20 +75,20 @@ def messages(
 ) -> PracticeEndpoint[MessagesRequest]:
     """`tier` is what the answers say of how they were served."""
 
-    def answer(asked: MessagesRequest, malformed: bool) -> EndpointResponse:
-        [reply] = practice_model.replies(asked, malformed=malformed)
-        cached = cache.use(asked.blocks)
-        if not asked.stream:
-            return EndpointResponse(write_message(asked, reply, cached, tier), completion_tokens=reply.tokens)
-        events = write_message_stream(asked, reply, cached, chunk_chars)
+    def answer(request: MessagesRequest, malformed: bool) -> EndpointResponse:
+        [reply] = practice_model.replies(request, malformed=malformed)
+        cached = cache.use(request.blocks)
+        if not request.stream:
+            return EndpointResponse(write_message(request, reply, cached, tier), completion_tokens=reply.tokens)
+        events = write_message_stream(request, reply, cached, chunk_chars)
         return _streamed(events, reply.tokens, b"content_block_delta")
 
     return PracticeEndpoint("messages", ANTHROPIC, _versioned(read_messages), answer)
 
 
 def message_tokens() -> PracticeEndpoint[MessagesRequest]:
-    def answer(asked: MessagesRequest, malformed: bool) -> EndpointResponse:
-        return EndpointResponse(write_count(asked))
+    def answer(request: MessagesRequest, malformed: bool) -> EndpointResponse:
+        return EndpointResponse(write_count(request))
 
     return PracticeEndpoint("messages/count_tokens", ANTHROPIC, _versioned(read_count), answer, paid=False)
 
@@ -97,10 +97,10 @@ def generate(practice_model: Model) -> PracticeEndpoint[GenerateRequest]:
     def read(call: EndpointCall) -> GenerateRequest:
         return read_generate(call.raw, call.parts["model"])
 
-    def answer(asked: GenerateRequest, malformed: bool) -> EndpointResponse:
-        replies = practice_model.replies(asked, malformed=malformed)
+    def answer(request: GenerateRequest, malformed: bool) -> EndpointResponse:
+        replies = practice_model.replies(request, malformed=malformed)
         return EndpointResponse(
-            write_generated(asked, replies), completion_tokens=sum(reply.tokens for reply in replies)
+            write_generated(request, replies), completion_tokens=sum(reply.tokens for reply in replies)
         )
 
     return PracticeEndpoint("generateContent", GEMINI, read, answer)
@@ -110,14 +110,14 @@ def stream_generate(practice_model: Model, chunk_chars: int) -> PracticeEndpoint
     """As server-sent events (``alt=sse``), or as one array."""
 
     def read(call: EndpointCall) -> GenerateRequest:
-        asked = read_generate(call.raw, call.parts["model"])
-        return replace(asked, stream=True, events=call.query.get("alt") == "sse")
+        request = read_generate(call.raw, call.parts["model"])
+        return replace(request, stream=True, events=call.query.get("alt") == "sse")
 
-    def answer(asked: GenerateRequest, malformed: bool) -> EndpointResponse:
-        replies = practice_model.replies(asked, malformed=malformed)
-        pieces = write_generated_stream(asked, replies, chunk_chars)
+    def answer(request: GenerateRequest, malformed: bool) -> EndpointResponse:
+        replies = practice_model.replies(request, malformed=malformed)
+        pieces = write_generated_stream(request, replies, chunk_chars)
         tokens = sum(reply.tokens for reply in replies)
-        if asked.events:
+        if request.events:
             return _streamed(pieces, tokens, b'"text":')
         return EndpointResponse(stream=pieces, completion_tokens=tokens)
 

@@ -126,11 +126,11 @@ def test_wrong_options_are_refused_by_name(wrong: dict[str, float]) -> None:
 
 def test_only_answered_requests_make_duplicates() -> None:
     stats = Stats()
-    assert [stats.saw("chat", b"a", True), stats.saw("chat", b"a", True)] == [0, 1]
+    assert [stats.record_attempt("chat", b"a", True), stats.record_attempt("chat", b"a", True)] == [0, 1]
     assert stats.duplicates == 0
-    stats.gave("chat", b"a", True, 10, 2)
-    stats.saw("chat", b"a", True)
-    stats.saw("chat", b"b", True)
+    stats.record_answer("chat", b"a", True, 10, 2)
+    stats.record_attempt("chat", b"a", True)
+    stats.record_attempt("chat", b"b", True)
     report = stats.report()
     assert (report["duplicates"], report["distinct_requests"], report["prompt_tokens"]) == (1, 2, 10)
 
@@ -138,10 +138,10 @@ def test_only_answered_requests_make_duplicates() -> None:
 def test_each_endpoint_has_its_own_counts_and_only_paid_ones_make_the_totals() -> None:
     stats = Stats()
     for endpoint, paid in (("chat", True), ("messages", True), ("files", False)):
-        stats.called(endpoint, paid)
-        stats.gave(endpoint, endpoint.encode(), paid, 5, 1)
-    stats.called("chat", True)
-    stats.refuse("chat", True, "429 rpm")
+        stats.record_call(endpoint, paid)
+        stats.record_answer(endpoint, endpoint.encode(), paid, 5, 1)
+    stats.record_call("chat", True)
+    stats.record_refusal("chat", True, "429 rpm")
     report = stats.report()
     assert (report["calls"], report["answered"], report["refused"], report["completion_tokens"]) == (3, 2, 1, 2)
     assert report["endpoints"]["files"] == {
@@ -154,6 +154,6 @@ def test_each_endpoint_has_its_own_counts_and_only_paid_ones_make_the_totals() -
 def test_a_reset_keeps_what_is_in_flight() -> None:
     stats = Stats()
     stats.begin()
-    stats.saw("chat", b"a", True)
+    stats.record_attempt("chat", b"a", True)
     stats.reset()
     assert stats.report() == {**Stats().report(), "in_flight": 1, "max_in_flight": 1}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from practice_prompts import choosing
 
-from dspex_practice.api.multipart import read_parts
+from dspex_practice.api.form import read_parts
 from dspex_practice.api.options import PracticeOptions
 from dspex_practice.api.paging import gemini_page, openai_page
 from dspex_practice.api.prompt_cache import CacheBlock, Cached, PromptCache

@@ -69,7 +69,7 @@ def test_xml_prompt_is_read() -> None:
     task = read_task(XML_HEAD)
     assert (task.layout, task.outputs[0].schema) == (Layout.XML, {"type": "boolean"})
     turns = [Turn("system", XML_HEAD), Turn("user", "<message>\nquick!\n</message>")]
-    assert read_inputs(sort_turns(turns).asked, task) == {"message": "quick!"}
+    assert read_inputs(sort_turns(turns).question, task) == {"message": "quick!"}
 
 
 def test_enum_class_takes_its_values_from_the_note() -> None:
@@ -82,7 +82,7 @@ def test_last_user_turn_is_the_query_and_earlier_turns_are_examples() -> None:
     prompt = sort_turns(turns)
     frame = read_frame(prompt)
     assert [(demo.text, dict(demo.outputs)) for demo in frame.demos] == [("my money", {"intent": "refund"})]
-    assert read_inputs(prompt.asked, frame.task) == {"message": "the lamp"}
+    assert read_inputs(prompt.question, frame.task) == {"message": "the lamp"}
 
 
 def test_what_an_incomplete_example_does_not_supply_is_left_out() -> None:

@@ -8,7 +8,7 @@ import random
 import pytest
 from practice_prompts import answer, asked, block, choosing, system
 
-from dspex_practice.model.example_extraction import LabeledText, read_evidence
+from dspex_practice.model.example_extraction import LabeledText, read_labeled_texts
 from dspex_practice.model.in_context_learner import Learner, Question
 from dspex_practice.model.prompt import Turn
 
@@ -36,7 +36,7 @@ SECTIONS = "\n".join(
 
 @pytest.mark.parametrize("text", [LINES, REPRS.replace('"', ""), RECORDS, SECTIONS])
 def test_examples_are_found_however_they_are_written(text: str) -> None:
-    assert read_evidence({"examples": text}) == [LabeledText(text, label) for text, label in ROWS]
+    assert read_labeled_texts({"examples": text}) == [LabeledText(text, label) for text, label in ROWS]
 
 
 def test_a_refused_answer_without_the_right_one_is_no_evidence() -> None:
@@ -44,7 +44,7 @@ def test_a_refused_answer_without_the_right_one_is_no_evidence() -> None:
         {"message": "hi", "intent": "a1", "feedback": "Wrong."},
         {"message": "ho", "intent": "a1", "feedback": "ok"},
     ]
-    assert read_evidence({"x": json.dumps(record)}) == [LabeledText("ho", "a1")]
+    assert read_labeled_texts({"x": json.dumps(record)}) == [LabeledText("ho", "a1")]
 
 
 def propose(field: str, examples: str, base: str = "Route it.", temperature: float = 0.0, seed: int = 0) -> str:
