@@ -1,4 +1,4 @@
-"""Anthropic's manners: ``x-api-key``, ``{"type": "error", ...}``, 529 when overloaded, ``anthropic-ratelimit-*``."""
+"""Anthropic's keys, errors and headers: ``x-api-key``, ``{"type": "error", ...}``, 529, ``anthropic-ratelimit-*``."""
 
 from __future__ import annotations
 

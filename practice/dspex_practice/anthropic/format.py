@@ -66,6 +66,7 @@ def read_count(raw: bytes) -> MessagesRequest:
 
 
 def write_count(request: MessagesRequest) -> bytes:
+    """The answer of ``/messages/count_tokens``."""
     return orjson.dumps({"input_tokens": request.prompt_tokens})
 
 
@@ -83,6 +84,7 @@ def write_message(request: MessagesRequest, reply: ModelReply, cached: Cached, t
 
 
 def head(request: ModelRequest) -> dict[str, Any]:
+    """The fields that an answer begins with."""
     return {
         "id": f"msg_practice_{request.digest.hex()[:24]}",
         "type": "message",
@@ -107,10 +109,12 @@ def content(request: MessagesRequest, reply: ModelReply) -> list[dict[str, Any]]
 
 
 def stop(reply: ModelReply) -> dict[str, Any]:
+    """Why the answer ended, in the words of the API."""
     return {"stop_reason": _FINISH[reply.finish], "stop_sequence": reply.stopped_by}
 
 
 def usage(request: ModelRequest, reply: ModelReply, cached: Cached, tier: str) -> dict[str, Any]:
+    """The tokens of a request and its answer, as they are billed."""
     return {
         "input_tokens": request.prompt_tokens - cached.read - cached.written,
         "cache_creation_input_tokens": cached.written,

@@ -14,6 +14,8 @@ from dspex_practice.model.errors import Reason, RefusedError
 
 
 class State(Enum):
+    """How far a batch has come."""
+
     NEW = "new"
     RUNNING = "running"
     CANCELLING = "cancelling"
@@ -24,6 +26,7 @@ class State(Enum):
 
     @property
     def ended(self) -> bool:
+        """Whether nothing more will be answered."""
         return self in (State.CANCELLED, State.DONE, State.FAILED)
 
 
@@ -37,18 +40,21 @@ class BatchInput:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
+    """The answer to one request of a batch: an HTTP status and a body."""
+
     key: str
     status: int
     body: bytes
 
     @property
     def good(self) -> bool:
+        """Whether the request was answered without an error."""
         return self.status == 200
 
 
 @dataclass(slots=True)
 class StoredBatch:
-    """One batch. `about` is what its provider's format says of it besides."""
+    """One batch. `about` is what only its provider's format has."""
 
     id: str
     created: float
@@ -64,10 +70,12 @@ class StoredBatch:
 
     @property
     def good(self) -> int:
+        """How many requests were answered without an error."""
         return sum(result.good for result in self.results)
 
     @property
     def bad(self) -> int:
+        """How many requests were answered with an error."""
         return len(self.results) - self.good
 
 
@@ -110,7 +118,7 @@ class BatchStore:
         return list(self._batches.values())[::-1]
 
     def cancel(self, batch_id: str) -> StoredBatch:
-        """Answer no more lines of a batch; what is answered stays."""
+        """Answer no more lines of a batch. Lines that were answered keep their answers."""
         batch = self.get(batch_id)
         if not batch.state.ended:
             batch.state = State.CANCELLING
@@ -119,6 +127,11 @@ class BatchStore:
         return batch
 
     def delete(self, batch_id: str) -> None:
+        """Delete a batch that has ended.
+
+        Raises:
+            RefusedError: if there is none of that id, or it has not ended.
+        """
         if not self.get(batch_id).state.ended:
             raise RefusedError(Reason.BAD_REQUEST, "A batch that is being processed cannot be deleted.")
         del self._batches[batch_id]

@@ -29,7 +29,7 @@ def load(raw: bytes) -> dict[str, Any]:
 
 
 def digest(body: Any, salt: str = "") -> bytes:
-    """What tells one body from another, whatever the order of its keys. `salt` tells apart what is asked elsewhere."""
+    """A digest of a body, whatever the order of its keys. `salt` keeps the same body at two endpoints apart."""
     try:
         raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
@@ -38,6 +38,11 @@ def digest(body: Any, salt: str = "") -> bytes:
 
 
 def model_name(body: Body) -> str:
+    """The model that a request names.
+
+    Raises:
+        BadRequestError: if it names none.
+    """
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadRequestError("You must provide a model parameter.", "model")
@@ -53,6 +58,11 @@ def text(body: Body, name: str, place: str = "") -> str:
 
 
 def number(body: Body, name: str, least: float, most: float, default: float) -> float:
+    """A number from `least` to `most`; `default` if it is missing.
+
+    Raises:
+        BadRequestError: if it is something else.
+    """
     value = body.get(name)
     if value is None:
         return default
@@ -62,6 +72,11 @@ def number(body: Body, name: str, least: float, most: float, default: float) -> 
 
 
 def whole(body: Body, name: str, least: int, most: int | None = None) -> int | None:
+    """A whole number from `least` to `most` (None for no upper bound); None if it is missing.
+
+    Raises:
+        BadRequestError: if it is something else.
+    """
     value = body.get(name)
     if value is None:
         return None
@@ -72,6 +87,11 @@ def whole(body: Body, name: str, least: int, most: int | None = None) -> int | N
 
 
 def flag(body: Body, name: str, default: bool = False) -> bool:
+    """A boolean; `default` if it is missing.
+
+    Raises:
+        BadRequestError: if it is something else.
+    """
     value = body.get(name)
     if value is None:
         return default
@@ -89,6 +109,11 @@ def one_of(body: Body, name: str, allowed: Collection[str], default: str | None 
 
 
 def mapping(body: Body, name: str, place: str = "") -> dict[str, Any] | None:
+    """An object; None if it is missing. `place` is the path of `body` in the request, for the message.
+
+    Raises:
+        BadRequestError: if it is something else.
+    """
     value = body.get(name)
     if value is not None and not isinstance(value, dict):
         raise BadRequestError(f"{place}{name} must be an object.", f"{place}{name}")

@@ -1,4 +1,4 @@
-"""What providers say differently around any request: keys, errors, headers. One object a provider: see `*_dialect`."""
+"""What differs between providers around any request: keys, errors, headers. Each provider has one object of these."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Levels:
 
 
 class FormatDialect(Protocol):
-    """One provider's manners."""
+    """How one provider reads keys and writes errors and headers."""
 
     name: str
 
@@ -37,9 +37,13 @@ class FormatDialect(Protocol):
         """The keys that a request brings: there is more than one place for them."""
         ...
 
-    def status(self, refusal: RefusedError) -> int: ...
+    def status(self, refusal: RefusedError) -> int:
+        """The HTTP status of a refusal."""
+        ...
 
-    def error(self, refusal: RefusedError) -> bytes: ...
+    def error(self, refusal: RefusedError) -> bytes:
+        """The body of a refusal."""
+        ...
 
     def headers(self, digest: bytes) -> dict[str, str]:
         """Of every answer; `digest` is of the request."""
@@ -51,4 +55,5 @@ class FormatDialect(Protocol):
 
 
 def bearer(headers: Mapping[str, str]) -> str:
+    """The key in the ``Authorization`` header; "" if there is none."""
     return headers.get("Authorization", "").removeprefix("Bearer ")

@@ -1,4 +1,4 @@
-"""One thing that can be asked for over HTTP: how it is read, and how it is answered. No sockets here: see `app`."""
+"""An endpoint: how a request is read, and how it is answered. It opens no sockets: see `server.app`."""
 
 from __future__ import annotations
 
@@ -37,13 +37,19 @@ class ModelQuery(Protocol):
     """A request as read."""
 
     @property
-    def digest(self) -> bytes: ...
+    def digest(self) -> bytes:
+        """A digest of the whole request, whatever the order of its keys."""
+        ...
 
     @property
-    def prompt_tokens(self) -> int: ...
+    def prompt_tokens(self) -> int:
+        """How many tokens its prompt has."""
+        ...
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The model that it names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class EndpointResponse:
 
 
 def json_answer(value: Any) -> EndpointResponse:
+    """A response whose body is `value` as JSON."""
     return EndpointResponse(orjson.dumps(value))
 
 
@@ -78,7 +85,10 @@ A = TypeVar("A", bound=ModelQuery)
 
 @dataclass(frozen=True, slots=True)
 class PracticeEndpoint(Generic[A]):
-    """`answer` is given what `read` read, and whether it is to get the format wrong."""
+    """How requests of one path are read and answered.
+
+    `answer` takes what `read` returned, and whether to get the format wrong on purpose.
+    """
 
     name: str
     dialect: FormatDialect

@@ -85,7 +85,7 @@ class Faults:
 
 
 def injected(reason: Reason, retry_after: float) -> RefusedError:
-    """The refusal of an attempt whose decision it is."""
+    """The error of an attempt that was decided to be refused for `reason`. `retry_after` is in seconds."""
     if reason is Reason.REQUESTS:
         return RefusedError(reason, "Rate limit reached (injected by the practice model).", wait=retry_after)
     said = "had an error" if reason is Reason.SERVER else "is overloaded"

@@ -10,6 +10,8 @@ from dspex_practice.model.errors import Reason, RefusedError
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
+    """A file. `created` is the time of day in seconds."""
+
     id: str
     name: str
     purpose: str
@@ -45,6 +47,11 @@ class Files:
         return self._files[file_id]
 
     def delete(self, file_id: str) -> None:
+        """Delete a file.
+
+        Raises:
+            RefusedError: if there is none of that id.
+        """
         del self._files[self.get(file_id).id]
 
     def all(self) -> list[StoredFile]:

@@ -1,4 +1,4 @@
-"""What the practice server is asked to do, checked when it is built."""
+"""How to serve the practice model. Options are checked when they are built."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEAST_ONE = ("chunk_chars", "rpm", "tpm", "context", "cache_min_tokens")
 
 
 class OptionError(ValueError):
-    """An option has a value that cannot be, or the address cannot be used. The message says what to change."""
+    """An option has an invalid value, or the address cannot be used. The message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class PracticeOptions:
     """How to serve, and which faults to inject. All that is random follows from `seed` and the request.
 
     Raises:
-        OptionError: for a value that cannot be; the message names it.
+        OptionError: if a value is invalid; the message names it.
     """
 
     host: str = "127.0.0.1"

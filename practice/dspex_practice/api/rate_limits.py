@@ -27,10 +27,11 @@ class Bucket:
         return max(0.0, min(wanted, self._capacity) - self._left) / self._rate
 
     def take(self, wanted: float = 1.0) -> None:
-        """Take `wanted`, if need be from what is to come."""
+        """Take `wanted`, even if that leaves less than nothing: later requests wait for it."""
         self._left -= wanted
 
     def level(self) -> Level:
+        """How full the bucket is."""
         return Level(self.limit, max(0, int(self._left)), (self._capacity - self._left) / self._rate)
 
 
@@ -59,10 +60,12 @@ class RateLimits:
         self.charge(prompt_tokens)
 
     def charge(self, tokens: int) -> None:
+        """Take the tokens of an answer, or of a prompt that was let through."""
         if self._tokens is not None:
             self._tokens.take(tokens)
 
     def levels(self) -> Levels:
+        """How full the limits are."""
         return Levels(
             self._requests.level() if self._requests is not None else None,
             self._tokens.level() if self._tokens is not None else None,

@@ -1,4 +1,4 @@
-"""Answering endpoints: what is checked, limited, refused and counted on the way, over HTTP or in a batch."""
+"""Answering requests, over HTTP or in a batch: checks, limits, refusals and counters."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ class Service:
         """Answer a request, unless it was decided to refuse it.
 
         Raises:
-            RefusedError: if it is.
+            RefusedError: if it was.
         """
         if admitted.decision.refusal is not None:
             raise injected(admitted.decision.refusal, self.options.retry_after)
         return admitted.endpoint.answer(admitted.request, admitted.decision.malformed)
 
     def record_answer(self, admitted: Admitted[A], answer: EndpointResponse) -> None:
-        """Note that the whole of `answer` was sent."""
+        """Count an answer that was sent whole."""
         endpoint, request = admitted.endpoint, admitted.request
-        digest = request.digest if admitted.method == "POST" else None  # what only looks may look again
+        digest = request.digest if admitted.method == "POST" else None  # a GET may come again
         if endpoint.paid:
             self._limits.charge(answer.completion_tokens)
             self.stats.record_answer(endpoint.name, digest, True, request.prompt_tokens, answer.completion_tokens)
@@ -80,7 +80,7 @@ class Service:
             self.stats.record_answer(endpoint.name, digest, False)
 
     def answer_batch_line(self, endpoint: PracticeEndpoint[A], call: EndpointCall) -> tuple[int, bytes]:
-        """Answer a line of a batch: status and body. No limits; what is injected is a server error."""
+        """Answer a line of a batch: status and body. No limits apply; an injected error is a server error."""
         name = f"{endpoint.name} (batch)"
         self.stats.record_call(name, paid=True)
         try:
@@ -102,4 +102,5 @@ class Service:
         return f"{endpoint.dialect.status(refusal)}{limited}"
 
     def levels(self) -> Levels:
+        """How full the rate limits are."""
         return self._limits.levels()

@@ -1,4 +1,4 @@
-"""What the practice server has been asked and has answered. Requests are told apart by a digest of their whole body."""
+"""Counters of the requests and answers of a server. The digest of its whole body tells one request from another."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Counts:
     completion_tokens: int = 0
 
     def report(self) -> dict[str, int]:
+        """The counters by name."""
         return {field.name: getattr(self, field.name) for field in fields(Counts)}
 
 
@@ -48,9 +49,11 @@ class Stats(Counts):
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def end(self) -> None:
+        """Count a call over HTTP as ended."""
         self.in_flight = max(0, self.in_flight - 1)
 
     def record_call(self, endpoint: str, paid: bool) -> None:
+        """Count a call. `paid` calls ask the model and count in the totals too."""
         for counts in self._of(endpoint, paid):
             counts.calls += 1
 
@@ -82,12 +85,13 @@ class Stats(Counts):
             counts.refused += 1
 
     def reset(self) -> None:
-        """Start counting anew; what is in flight stays in flight."""
+        """Set all counters to zero, except for requests in flight."""
         fresh = Stats(in_flight=self.in_flight, max_in_flight=self.in_flight)
         for each in fields(self):
             setattr(self, each.name, getattr(fresh, each.name))
 
     def report(self) -> dict[str, Any]:
+        """The counters as ``GET /stats`` shows them."""
         return {
             **Counts.report(self),
             "distinct_requests": len(self._paid),

@@ -1,6 +1,6 @@
-"""Google's manners: ``x-goog-api-key``, ``google.rpc.Status`` errors whose details say what to do.
+"""Google's keys, errors and headers: ``x-goog-api-key``, ``google.rpc.Status`` errors whose details say what to do.
 
-As there, a wrong key is a 400 (``API_KEY_INVALID``) and a missing one a 403; limits are told by no header.
+As there, a wrong key is a 400 (``API_KEY_INVALID``) and a missing one a 403; no header tells the limits.
 """
 
 from __future__ import annotations

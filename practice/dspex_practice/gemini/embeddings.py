@@ -31,6 +31,7 @@ class EmbedRequest:
 
     @property
     def prompt_tokens(self) -> int:
+        """Tokens of all texts."""
         return sum(count_tokens(text) for text, _ in self.texts)
 
 
@@ -51,6 +52,7 @@ def read_batch_embed(raw: bytes, model: str) -> EmbedRequest:
 
 
 def write_vectors(request: EmbedRequest) -> bytes:
+    """A whole answer."""
     vectors = [{"values": vector(text, dimensions)} for text, dimensions in request.texts]
     return orjson.dumps({"embedding": vectors[0]} if request.alone else {"embeddings": vectors})
 

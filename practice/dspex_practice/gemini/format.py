@@ -112,6 +112,7 @@ def write_generated(request: GenerateRequest, replies: Sequence[ModelReply]) -> 
 
 
 def generated(request: GenerateRequest, replies: Sequence[ModelReply]) -> dict[str, Any]:
+    """The answer as an object."""
     candidates = [
         {**_candidate(i, _parts(request, reply), _FINISH.get(reply.finish, "STOP")), **_scores(request, reply.text)}
         for i, reply in enumerate(replies)
@@ -132,6 +133,7 @@ def write_generated_stream(
 
 
 def write_count(tokens: int) -> bytes:
+    """The answer of ``:countTokens``."""
     return orjson.dumps({"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]})
 
 

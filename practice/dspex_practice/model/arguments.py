@@ -40,6 +40,7 @@ class _ArgumentReader:
         self._numbers = [float(number[:_MOST_DIGITS]) for number in _NUMBER.findall(query)]
 
     def read_all(self, schema: Schema, root: Schema) -> dict[str, Any]:
+        """Arguments for the properties of `schema`; `root` holds the definitions it refers to."""
         properties = schema.get("properties")
         required = schema.get("required")
         found = {}

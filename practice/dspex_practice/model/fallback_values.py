@@ -24,7 +24,10 @@ _SPREAD = 0.7
 
 @dataclass(frozen=True, slots=True)
 class PromptContext:
-    """What a value can be made of: the fields of the question, all of them as one text, and what tools found."""
+    """The question that a value is taken from.
+
+    `inputs` are its fields, `query` all of them as one text, `found` what tools found.
+    """
 
     inputs: Mapping[str, str]
     query: str

@@ -27,7 +27,7 @@ FINGERPRINT = "dspex-practice-model"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """All that an answer depends on."""
+    """What an answer depends on, and nothing else does."""
 
     turns: Sequence[Turn]
     schema: dict[str, Any] | None = None
@@ -64,7 +64,7 @@ class Learner:
 
     def _index_of(self, prompt: ParsedPrompt, question: Question) -> tuple[PromptIndex, PromptTask]:
         schema = orjson.dumps(question.schema) if question.schema is not None else b""
-        stands = prompt.head and read_task(prompt.head).outputs  # else the question itself says what is asked for
+        stands = prompt.head and read_task(prompt.head).outputs  # else the question itself names the fields
         key = (prompt.head, prompt.shown, "" if stands else prompt.question, schema, question.json_only)
         known = self._indexes.get(key)
         if known is None:

@@ -1,4 +1,4 @@
-"""Writing an instruction from examples: for each label, the words that tell its examples from the others'."""
+"""Writing an instruction from examples: for each label, the words that its examples use and the others' do not."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _terms(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _base(inputs: Mapping[str, str], chance: random.Random | None) -> str:
-    """The instruction to build on, without the rules that are written anew."""
+    """The instruction to build on, without its rules, which are rewritten."""
     known = [value for name, value in inputs.items() if "instruction" in name and "previous" not in name]
     base = _RULE.sub("", known[0]).strip() if known else ""
     base = "\n".join(line.strip() for line in base.splitlines() if line.strip())[:_LONGEST_BASE]

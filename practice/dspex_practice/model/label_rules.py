@@ -1,4 +1,4 @@
-"""What an instruction says about labels: that words such as "refund" mean billing. `InstructionWriter` writes such rules."""
+"""What an instruction says about labels: words such as "refund" mean billing. `InstructionWriter` writes them."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ class Model:
 
     @property
     def models(self) -> list[str]:
+        """The names that the model answers to, fine-tuned ones last."""
         return [*(self._models or [NAME]), *self._trained]
 
     def check(self, model: str, prompt_tokens: int) -> None:

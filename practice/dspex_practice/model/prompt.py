@@ -37,6 +37,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class OutputField:
+    """A field that the answer must have, and the JSON schema of its value."""
+
     name: str
     schema: Schema
     description: str = ""

@@ -1,4 +1,4 @@
-"""What the examples and the instruction of one prompt teach, prepared so that a query is answered quickly."""
+"""The examples and the instruction of one prompt, indexed so that a query is answered quickly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dspex_practice.model.values import choices, fill, fits, kind, parse, resolv
 
 _THINKING = re.compile(r"reason|rationale|explanation|thought|thinking|discussion|analysis|justification")
 _LONGEST_LABEL = 60
-_LIKE = 0.12
+_SIMILAR_ENOUGH = 0.12
 """How similar to an example a query must be for an example's free text to be given again."""
 _SPREAD = 0.05
 """How far scores vary at temperature 1."""
 
 
 class PromptIndex:
-    """One prompt's head and examples, learnt."""
+    """An index of one prompt's head and examples."""
 
     def __init__(self, frame: Frame) -> None:
         self._task = frame.task
@@ -98,7 +98,7 @@ class PromptIndex:
         if fits("", field.schema) and _THINKING.search(field.name):
             text = self._reason(given.query, values, nearest)
             return text if fits(text, field.schema) else fill(field.schema, lambda: text)
-        if nearest >= 0 and similarities[nearest] >= _LIKE:
+        if nearest >= 0 and similarities[nearest] >= _SIMILAR_ENOUGH:
             again = parse(self._demos[nearest].outputs.get(field.name), field.schema)
             if again is not None:
                 return again

@@ -22,6 +22,8 @@ class Finish(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
+    """One answer, as every format writes it."""
+
     text: str
     finish: Finish = Finish.END
     thinking: str = ""
@@ -30,6 +32,7 @@ class ModelReply:
 
     @property
     def thinking_tokens(self) -> int:
+        """Tokens of the thinking alone."""
         return count_tokens(self.thinking)
 
     @property

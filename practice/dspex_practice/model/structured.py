@@ -1,4 +1,4 @@
-"""Answers that a schema asks for at the top as something else than an object: asked for inside one, and taken out."""
+"""Schemas whose top is no object: they are put inside one, and the answer is taken out again."""
 
 from __future__ import annotations
 

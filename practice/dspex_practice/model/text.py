@@ -25,6 +25,7 @@ _FUNCTION_WORDS = frozenset(words(FUNCTION_WORDS))
 
 
 def carries_meaning(word: str) -> bool:
+    """Whether `word` says something about the subject, unlike "the" or "please"."""
     return word not in _FUNCTION_WORDS and (len(word) > 1 or word.isdigit())
 
 

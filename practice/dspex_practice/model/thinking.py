@@ -1,4 +1,4 @@
-"""What a model that reasons says to itself before it answers. It follows from the question and the answer."""
+"""The thinking text of a reasoning model. It follows from the question and the answer."""
 
 from __future__ import annotations
 

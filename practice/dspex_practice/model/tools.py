@@ -37,6 +37,8 @@ class ToolDemand(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OfferedTool:
+    """A tool that the request offers. `parameters` is the JSON schema of its arguments."""
+
     name: str
     description: str
     parameters: Schema
@@ -44,6 +46,8 @@ class OfferedTool:
 
 @dataclass(frozen=True, slots=True)
 class ToolInvocation:
+    """A call of a tool, as the answer makes it."""
+
     name: str
     arguments: Mapping[str, Any]
 

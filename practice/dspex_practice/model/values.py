@@ -128,6 +128,7 @@ class _ValueFiller:
         self._parts = 0
 
     def value(self, schema: Any, depth: int) -> Any:
+        """A value of `schema`, which stands `depth` levels below the top."""
         schema = resolve(schema, self._root, briefly=depth >= _SHALLOW)
         allowed = choices(schema)
         if allowed is not None:

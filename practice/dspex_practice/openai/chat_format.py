@@ -82,10 +82,12 @@ def read_request(raw: bytes) -> ChatRequest:
 
 
 def turn_tokens(turns: Sequence[Turn]) -> int:
+    """Tokens of `turns`, with what each message costs besides its text."""
     return sum(count_tokens(turn.text) + TOKENS_A_MESSAGE for turn in turns)
 
 
 def usage(request: ModelRequest, replies: Sequence[ModelReply]) -> dict[str, Any]:
+    """The tokens of a request and its answers, as they are billed."""
     completion = sum(reply.tokens for reply in replies)
     thinking = sum(reply.thinking_tokens for reply in replies)
     return {
@@ -132,10 +134,12 @@ def write_stream(request: ChatRequest, replies: Sequence[ModelReply], chunk_char
 
 
 def model_object(name: str) -> dict[str, Any]:
+    """A model as the API shows it."""
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "dspex"}
 
 
 def chunks(text: str, size: int) -> Iterator[str]:
+    """`text` in pieces of `size` characters."""
     for start in range(0, len(text), size):
         yield text[start : start + size]
 

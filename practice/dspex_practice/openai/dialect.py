@@ -1,4 +1,4 @@
-"""OpenAI's manners: bearer keys, ``{"error": {...}}``, ``x-ratelimit-*``."""
+"""OpenAI's keys, errors and headers: bearer keys, ``{"error": {...}}``, ``x-ratelimit-*``."""
 
 from __future__ import annotations
 

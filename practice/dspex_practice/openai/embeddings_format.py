@@ -32,6 +32,7 @@ class EmbeddingsRequest:
 
     @property
     def prompt_tokens(self) -> int:
+        """Tokens of all texts."""
         return sum(map(count_tokens, self.texts))
 
 

@@ -52,6 +52,7 @@ class OpenAIFiles:
 
 
 def file_object(file: StoredFile) -> dict[str, Any]:
+    """A file as the API shows it."""
     return {
         "id": file.id,
         "object": "file",

@@ -1,7 +1,7 @@
 """OpenAI's fine-tuning jobs. A model that was trained here has the training file's examples in all of its prompts.
 
 So training changes its answers as demos would: for the better, if the examples are like the questions. Checkpoints,
-methods besides supervised training and integrations are not there; hyperparameters are repeated and have no effect.
+methods besides supervised training and integrations are missing; hyperparameters have no effect.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class StoredJob:
     suffix: str
     created: float
     about: dict[str, Any]
-    """What the request said besides, to be repeated."""
+    """Other fields of the request, which the answers repeat."""
     status: str = "validating_files"
     trained_model: str | None = None
     trained_tokens: int | None = None

@@ -52,12 +52,18 @@ class Conversations:
         self._turns: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
 
     def before(self, response_id: str) -> tuple[Turn, ...]:
+        """The turns up to and with an earlier answer.
+
+        Raises:
+            RefusedError: if no answer of that id is kept.
+        """
         if response_id not in self._turns:
             message = f"Previous response with id '{response_id}' not found."
             raise RefusedError(Reason.BAD_REQUEST, message, param="previous_response_id")
         return self._turns[response_id]
 
     def keep(self, request: ResponsesRequest, reply: ModelReply) -> None:
+        """Keep the turns of an answer, unless the request says not to store it."""
         if request.body.get("store") is False:
             return
         said = [Turn("call", call.written) for call in reply.calls] or [Turn("assistant", reply.text)]
@@ -172,18 +178,22 @@ def output_items(request: ResponsesRequest, reply: ModelReply) -> list[dict[str,
 
 
 def text_part(request: ModelRequest, text: str) -> dict[str, Any]:
+    """The text of a message, with its tokens' scores if the request wants them."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": scores(request, text)}
 
 
 def scores(request: ModelRequest, text: str) -> list[dict[str, Any]]:
+    """The tokens' pseudo scores; empty if the request wants none."""
     return [] if request.logprobs is None else [scored(each) for each in score(text, request.logprobs)]
 
 
 def response_id(request: ModelRequest) -> str:
+    """The id of the answer, which follows from the request."""
     return f"resp_practice_{request.digest.hex()}"
 
 
 def item_id(request: ModelRequest, kind: str, place: int) -> str:
+    """The id of an item of the answer; `place` counts items of its `kind`."""
     return f"{kind}_practice_{request.digest.hex()[:24]}{place}"
 
 

@@ -41,6 +41,7 @@ class PracticeApp:
 
     @property
     def stats(self) -> Stats:
+        """The counters of ``GET /stats``."""
         return self._service.stats
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -63,7 +64,7 @@ class PracticeApp:
             self.stats.end()
 
     def _own(self, method: str, path: str) -> Mapping[str, Any] | None:
-        """What is asked of the server itself, which is neither counted nor given faults."""
+        """The answer to a request about the server itself. These are neither counted nor given faults."""
         if (method, path) == ("POST", "/stats/reset"):
             self.stats.reset()
         elif (method, path) == ("GET", "/health"):

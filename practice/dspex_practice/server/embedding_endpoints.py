@@ -14,6 +14,8 @@ from dspex_practice.openai.embeddings_format import EmbeddingsRequest, read_embe
 
 
 def embeddings() -> PracticeEndpoint[EmbeddingsRequest]:
+    """OpenAI's ``/embeddings``."""
+
     def answer(request: EmbeddingsRequest, malformed: bool) -> EndpointResponse:
         return EndpointResponse(write_embeddings(request, [vector(text, request.dimensions) for text in request.texts]))
 

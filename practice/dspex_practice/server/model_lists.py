@@ -25,6 +25,8 @@ def openai_models(practice_model: Model) -> tuple[PracticeEndpoint[Any], Practic
 
 
 def anthropic_models(practice_model: Model) -> tuple[PracticeEndpoint[Any], PracticeEndpoint[Any]]:
+    """The list, and one of its models."""
+
     def write(name: str) -> dict[str, Any]:
         shown = {"id": name, "type": "model", "display_name": f"{name} (dspex practice model)"}
         return {**shown, "created_at": rfc3339(CREATED), "lifecycle": "active"}
@@ -33,6 +35,8 @@ def anthropic_models(practice_model: Model) -> tuple[PracticeEndpoint[Any], Prac
 
 
 def gemini_models(practice_model: Model) -> tuple[PracticeEndpoint[Any], PracticeEndpoint[Any]]:
+    """The list, and one of its models."""
+
     def write(name: str) -> dict[str, Any]:
         shown = {"name": f"models/{name}", "displayName": f"{name} (dspex practice model)", "version": "1"}
         limits = {"inputTokenLimit": _CONTEXT, "outputTokenLimit": _CONTEXT}

@@ -56,9 +56,9 @@ class Routes:
         gemini = _gemini(service, now)
         generating = {path: methods for path, methods in gemini.items() if path.startswith("/models/{model}:")}
         self._families = {
-            "openai": _Finder({**generating, **openai, **{p: m for p, m in anthropic.items() if "/messages" in p}}),
-            "anthropic": _Finder({**openai, **anthropic}),
-            "gemini": _Finder(gemini),
+            "openai": _PathTable({**generating, **openai, **{p: m for p, m in anthropic.items() if "/messages" in p}}),
+            "anthropic": _PathTable({**openai, **anthropic}),
+            "gemini": _PathTable(gemini),
         }
 
     def family(self, path: str, headers: Mapping[str, str]) -> tuple[str, str]:
@@ -84,11 +84,11 @@ class Routes:
 
 
 def dialect(family: str, path: str) -> FormatDialect:
-    """In whose manner to refuse a path."""
+    """The provider in whose format to refuse a path."""
     return ANTHROPIC if path.startswith("/messages") else _FAMILIES[family]
 
 
-class _Finder:
+class _PathTable:
     """Paths as they stand first, then those with names in them."""
 
     def __init__(self, table: Table) -> None:
@@ -96,6 +96,7 @@ class _Finder:
         self._named = [(_pattern(path), methods) for path, methods in table.items() if "{" in path]
 
     def find(self, path: str) -> tuple[Mapping[str, PracticeEndpoint[Any]] | None, Mapping[str, str]]:
+        """The endpoints of a path by method (None if there is no such path), and the names in the path."""
         if (methods := self._exact.get(path)) is not None:
             return methods, {}
         for pattern, methods in self._named:
@@ -110,7 +111,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 def _openai(service: Service, now: Callable[[], float]) -> Table:
     options, practice_model = service.options, service.practice_model
-    speaking: dict[str, PracticeEndpoint[Any]] = {
+    text_endpoints: dict[str, PracticeEndpoint[Any]] = {
         "/v1/chat/completions": chat(practice_model, options.chunk_chars),
         "/v1/completions": completions(practice_model, options.chunk_chars),
         "/v1/responses": responses(practice_model, options.chunk_chars),
@@ -118,11 +119,11 @@ def _openai(service: Service, now: Callable[[], float]) -> Table:
     }
     files = Files("file-")
     kept = OpenAIFiles(files, now)
-    batches = OpenAIBatches(service, files, BatchStore("batch_", options.batch_seconds, now), speaking)
+    batches = OpenAIBatches(service, files, BatchStore("batch_", options.batch_seconds, now), text_endpoints)
     jobs = FineTuning(practice_model, files, options.tuning_seconds, now)
     models, model = openai_models(practice_model)
     return {
-        **{path.removeprefix("/v1"): {"POST": endpoint} for path, endpoint in speaking.items()},
+        **{path.removeprefix("/v1"): {"POST": endpoint} for path, endpoint in text_endpoints.items()},
         "/models": {"GET": models},
         "/models/{model}": {"GET": model},
         "/files": {"POST": kept.create, "GET": kept.list},

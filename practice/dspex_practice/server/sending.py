@@ -1,4 +1,4 @@
-"""Sending an answer over a socket: whole, or with the fault that is asked for."""
+"""Sending an answer over a socket: whole, or with a fault on the way."""
 
 from __future__ import annotations
 

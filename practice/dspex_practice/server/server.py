@@ -89,6 +89,7 @@ class PracticeServer:
         return self._on_loop(self._app.stats.report)
 
     def reset_stats(self) -> None:
+        """Set the counters to zero, as ``POST /stats/reset`` does."""
         self._on_loop(self._app.stats.reset)
 
     def _run(self) -> None:

@@ -33,6 +33,8 @@ from dspex_practice.openai.responses_stream import write_response_stream
 
 
 def chat(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[ChatRequest]:
+    """OpenAI's ``/chat/completions``. A streamed answer comes `chunk_chars` characters at a time."""
+
     def answer(request: ChatRequest, malformed: bool) -> EndpointResponse:
         replies = practice_model.replies(request, malformed=malformed)
         tokens = sum(reply.tokens for reply in replies)
@@ -44,6 +46,8 @@ def chat(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[ChatReques
 
 
 def completions(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[CompletionRequest]:
+    """OpenAI's ``/completions``. A streamed answer comes `chunk_chars` characters at a time."""
+
     def answer(request: CompletionRequest, malformed: bool) -> EndpointResponse:
         replies = [reply for each in request.each() for reply in practice_model.replies(each, malformed=malformed)]
         tokens = sum(reply.tokens for reply in replies)
@@ -55,6 +59,7 @@ def completions(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[Com
 
 
 def responses(practice_model: Model, chunk_chars: int) -> PracticeEndpoint[ResponsesRequest]:
+    """OpenAI's ``/responses``. A streamed answer comes `chunk_chars` characters at a time."""
     conversations = Conversations()
 
     def read(call: EndpointCall) -> ResponsesRequest:
@@ -87,6 +92,8 @@ def messages(
 
 
 def message_tokens() -> PracticeEndpoint[MessagesRequest]:
+    """Anthropic's ``/messages/count_tokens``."""
+
     def answer(request: MessagesRequest, malformed: bool) -> EndpointResponse:
         return EndpointResponse(write_count(request))
 
@@ -94,6 +101,8 @@ def message_tokens() -> PracticeEndpoint[MessagesRequest]:
 
 
 def generate(practice_model: Model) -> PracticeEndpoint[GenerateRequest]:
+    """Gemini's ``:generateContent``."""
+
     def read(call: EndpointCall) -> GenerateRequest:
         return read_generate(call.raw, call.parts["model"])
 

@@ -47,7 +47,7 @@ def calling(server: PracticeServer, name: str) -> Iterator[http.client.HTTPRespo
         connection.close()
 
 
-def harmed(name: str, **options: Any) -> tuple[int, Mapping[str, str], bytes, dict[str, Any]]:
+def answer_with(name: str, **options: Any) -> tuple[int, Mapping[str, str], bytes, dict[str, Any]]:
     with PracticeServer(PracticeOptions(**options)) as server:
         with calling(server, name) as response:
             body = response.read()
@@ -56,15 +56,15 @@ def harmed(name: str, **options: Any) -> tuple[int, Mapping[str, str], bytes, di
 
 @every_format
 def test_an_empty_answer_is_a_success_without_a_body(call: str) -> None:
-    status, _, body, stats = harmed(call, empty_rate=1)
+    status, _, body, stats = answer_with(call, empty_rate=1)
     assert (status, body) == (200, b"")
     assert (stats["calls"], stats["answered"], stats["refused"], stats["errors"]) == (1, 0, 0, {"empty": 1})
 
 
 @every_format
 def test_a_truncated_answer_looks_whole(call: str) -> None:
-    _, _, whole, _ = harmed(call)
-    status, headers, body, stats = harmed(call, truncated_rate=1)
+    _, _, whole, _ = answer_with(call)
+    status, headers, body, stats = answer_with(call, truncated_rate=1)
     assert (status, int(headers["Content-Length"])) == (200, len(body))
     assert whole.startswith(body)
     assert len(body) == len(whole) // 2
@@ -73,7 +73,7 @@ def test_a_truncated_answer_looks_whole(call: str) -> None:
 
 @every_format
 def test_an_answer_of_the_wrong_type_is_a_page(call: str) -> None:
-    status, headers, body, stats = harmed(call, wrong_type_rate=1)
+    status, headers, body, stats = answer_with(call, wrong_type_rate=1)
     assert status == 200
     assert headers["Content-Type"].startswith("text/html")
     assert b"sign in" in body
@@ -90,15 +90,15 @@ def test_a_cut_answer_is_less_than_was_promised(call: str) -> None:
 
 @every_format
 def test_a_dripped_answer_is_whole_in_the_end(call: str) -> None:
-    _, _, whole, _ = harmed(call)
-    status, _, body, stats = harmed(call, drip_rate=1, drip_seconds=0)
+    _, _, whole, _ = answer_with(call)
+    status, _, body, stats = answer_with(call, drip_rate=1, drip_seconds=0)
     assert (status, body) == (200, whole)
     assert (stats["answered"], stats["errors"]) == (1, {"drip": 1})
 
 
 @every_format
 def test_an_answer_without_an_end_goes_on_until_the_caller_leaves(call: str) -> None:
-    _, _, whole, _ = harmed(call)
+    _, _, whole, _ = answer_with(call)
     with PracticeServer(PracticeOptions(endless_rate=1)) as server:
         with calling(server, call) as response:
             body = response.read(len(whole) + 50_000)
@@ -144,7 +144,7 @@ def test_googles_client_meets_them() -> None:
 
 @pytest.mark.parametrize("call", ["chat", "responses", "messages", "gemini"])
 def test_a_malformed_answer_is_a_good_response(call: str) -> None:
-    status, _, body, stats = harmed(call, malformed_rate=1)
+    status, _, body, stats = answer_with(call, malformed_rate=1)
     assert status == 200
     assert "told to get the format wrong" in body.decode()
     assert (stats["answered"], stats["errors"]) == (1, {"malformed": 1})
