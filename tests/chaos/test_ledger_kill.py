@@ -37,7 +37,7 @@ async def test_killed_holders_claim_is_won_by_exactly_one_other(tmp_path: Path) 
 
     await until(somebody_won)
     assert winners == 1
-    # The winner beats, so it keeps the claim for longer than a dead process would.
+    # The winner writes heartbeats, so it keeps the claim for longer than a dead process would.
     assert [await heir.ledger.claim("key") for heir in heirs] == [Held()] * 3
     for heir in heirs:
         heir.close()
@@ -47,16 +47,16 @@ async def test_a_holder_that_lives_keeps_its_claim(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("dspex.store.records.claim.VOID_AFTER_S", 0.5)
     monkeypatch.setattr("dspex.store.ledger_thread.HEARTBEAT_EVERY_S", 0.05)
     holder, other = Store(tmp_path / "store.db"), Store(tmp_path / "store.db")
-    beats: list[str] = []
+    heartbeats: list[str] = []
     assert await holder.ledger.claim("key") == Won()
-    beat = holder.ledger._work.sql.beat
+    write = holder.ledger._work.sql.heartbeat
     monkeypatch.setattr(
-        holder.ledger._work.sql, "beat", lambda connection, me: (beats.append(me), beat(connection, me))[1]
+        holder.ledger._work.sql, "heartbeat", lambda connection, me: (heartbeats.append(me), write(connection, me))[1]
     )
 
     async def lived_long_enough() -> bool:
         assert await other.ledger.claim("key") == Held()
-        return len(beats) > 20
+        return len(heartbeats) > 20
 
     await until(lived_long_enough)
     holder.close()
