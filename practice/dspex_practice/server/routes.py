@@ -118,7 +118,7 @@ def _openai(service: Service, now: Callable[[], float]) -> Table:
         "/v1/embeddings": embeddings(),
     }
     files = Files("file-")
-    kept = OpenAIFiles(files, now)
+    file_endpoints = OpenAIFiles(files, now)
     batches = OpenAIBatches(service, files, BatchStore("batch_", options.batch_seconds, now), text_endpoints)
     jobs = FineTuning(practice_model, files, options.tuning_seconds, now)
     models, model = openai_models(practice_model)
@@ -126,9 +126,9 @@ def _openai(service: Service, now: Callable[[], float]) -> Table:
         **{path.removeprefix("/v1"): {"POST": endpoint} for path, endpoint in text_endpoints.items()},
         "/models": {"GET": models},
         "/models/{model}": {"GET": model},
-        "/files": {"POST": kept.create, "GET": kept.list},
-        "/files/{id}": {"GET": kept.get, "DELETE": kept.delete},
-        "/files/{id}/content": {"GET": kept.content},
+        "/files": {"POST": file_endpoints.create, "GET": file_endpoints.list},
+        "/files/{id}": {"GET": file_endpoints.get, "DELETE": file_endpoints.delete},
+        "/files/{id}/content": {"GET": file_endpoints.content},
         "/batches": {"POST": batches.create, "GET": batches.list},
         "/batches/{id}": {"GET": batches.get},
         "/batches/{id}/cancel": {"POST": batches.cancel},
@@ -160,7 +160,7 @@ def _anthropic(service: Service, now: Callable[[], float]) -> Table:
 def _gemini(service: Service, now: Callable[[], float]) -> Table:
     options, practice_model = service.options, service.practice_model
     files = Files("practice-")
-    kept = GeminiFiles(files, now)
+    file_endpoints = GeminiFiles(files, now)
     generating = generate(practice_model)
     batches = GeminiBatches(service, files, BatchStore("practice-", options.batch_seconds, now), generating)
     models, model = gemini_models(practice_model)
@@ -177,9 +177,9 @@ def _gemini(service: Service, now: Callable[[], float]) -> Table:
         "/batches/{id}": {"GET": batches.get, "DELETE": batches.delete},
         "/models": {"GET": models},
         "/models/{model}": {"GET": model},
-        "/upload/files": {"POST": kept.start},
-        "/upload/files/{id}": {"POST": kept.upload, "PUT": kept.upload},
-        "/files": {"GET": kept.list},
-        "/files/{id}:download": {"GET": kept.download},
-        "/files/{id}": {"GET": kept.get, "DELETE": kept.delete},
+        "/upload/files": {"POST": file_endpoints.start},
+        "/upload/files/{id}": {"POST": file_endpoints.upload, "PUT": file_endpoints.upload},
+        "/files": {"GET": file_endpoints.list},
+        "/files/{id}:download": {"GET": file_endpoints.download},
+        "/files/{id}": {"GET": file_endpoints.get, "DELETE": file_endpoints.delete},
     }
