@@ -1,6 +1,6 @@
-"""Callbacks: the user's own code, told when a part of dspex starts and ends.
+"""Callbacks: users' code that is called when a part of dspex starts and ends.
 
-Subclass `BaseCallback`, override what you want to hear of, and pass an instance as ``callbacks=[...]`` to a module, LM,
+Subclass `BaseCallback`, override the methods of interest, and pass an instance as ``callbacks=[...]`` to a module, LM,
 adapter, tool or `Evaluate`, or to `dspex.configure` for all of them. Names are DSPy's (``dspy.utils.callback``).
 """
 
@@ -30,14 +30,17 @@ Kind = Literal[
 ]
 
 ACTIVE_CALL_ID: ContextVar[str | None] = ContextVar("dspex_active_call_id", default=None)
-"""The id of the innermost call that callbacks were told of: the parent of the next one."""
+"""The id of the innermost call that callbacks were notified of: the parent of the next one."""
 
 
 _Failure = BaseException | None
 
 
 class BaseCallback:
-    """Hears of every start (`call_id`, `instance`, `inputs`) and end (`call_id`, `outputs`, `exception`)."""
+    """Called at every start (`call_id`, `instance`, `inputs`) and end (`call_id`, `outputs`, `exception`).
+
+    A callback that raises is logged, and changes nothing.
+    """
 
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...
     def on_module_end(self, call_id: str, outputs: Any, exception: _Failure = None) -> None: ...
@@ -64,7 +67,7 @@ class BaseCallback:
 
 
 class ReportedCall:
-    """A call that callbacks hear of; whoever makes it sets `outputs`."""
+    """A call that callbacks are notified of; the caller sets `outputs`."""
 
     outputs: Any = None
 
@@ -73,7 +76,14 @@ class ReportedCall:
 def notify_callbacks(
     kind: Kind, instance: Any, inputs: Mapping[str, Any], callbacks: Sequence[Any]
 ) -> Iterator[ReportedCall]:
-    """Tell `callbacks` of the call inside the block. A callback that fails is logged and changes nothing."""
+    """Notify `callbacks` of the start and the end of the call inside the block.
+
+    Args:
+        kind: What is called; it decides which methods of the callbacks are used.
+        instance: The module, LM, adapter, tool, ...
+        inputs: The arguments, by name.
+        callbacks: In the order in which they are notified. One that raises is logged.
+    """
     call_id = uuid.uuid4().hex
     call, failure = ReportedCall(), None
     _notify(callbacks, kind, "start", call_id=call_id, instance=instance, inputs=dict(inputs))

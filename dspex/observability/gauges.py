@@ -16,7 +16,7 @@ BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """How it stands with an endpoint, for one event loop and key. `rate` is None while there is no limit."""
+    """The state of an endpoint, for one event loop and key. `rate` is calls a second, None without a limit."""
 
     url: str
     rate: float | None

@@ -1,4 +1,4 @@
-"""`Telemetry`: a tracer, the instruments of a meter, and what may be told."""
+"""`Telemetry`: a tracer, the instruments of a meter, and what may be reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Telemetry:
         meter_provider: Default: the process's.
         capture_content: Whether prompts, answers, and the arguments and results of tools may be recorded. Default: as
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says, and else not.
-        traceparent_hosts: The hosts that are told the trace a request belongs to (``traceparent``), ``*`` for all.
+        traceparent_hosts: The hosts that receive the trace a request belongs to (``traceparent``), ``*`` for all.
             Default: as ``DSPEX_TRACEPARENT_HOSTS`` says (names with commas between), and else none.
     """
 

@@ -1,6 +1,6 @@
-"""Spans of modules, tools, evaluations, optimizers and code: made of what callbacks hear.
+"""Spans of modules, tools, evaluations, optimizers and code, made by a callback.
 
-So there is a span wherever a callback of the user's would be told, and nothing but callbacks to keep in order.
+So there is a span wherever a user's callback would be notified, and one mechanism for both.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _Failure = BaseException | None
 
 
 class SpanListener(BaseCallback):
-    """Opens a span at each start and ends it at the end. `LM`s are left out: the client tells of their calls itself."""
+    """Opens a span at each start and ends it at the end. `LM`s are left out: the client makes spans of their calls."""
 
-    def __init__(self, told: Telemetry) -> None:
-        self._told = told
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._open: dict[str, tuple[Span, Token[Any]]] = {}
 
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
@@ -62,12 +62,12 @@ class SpanListener(BaseCallback):
     def on_tool_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         name = str(getattr(instance, "name", type(instance).__name__))
         attributes = {OPERATION: "execute_tool", TOOL_NAME: name, TOOL_TYPE: "function"}
-        if self._told.captures:
+        if self._telemetry.captures:
             attributes[TOOL_ARGUMENTS] = arguments_or_result(inputs.get("kwargs"))
         self._start(call_id, f"execute_tool {name}", attributes)
 
     def on_tool_end(self, call_id: str, outputs: Any, exception: _Failure = None) -> None:
-        result = {TOOL_RESULT: arguments_or_result(outputs)} if self._told.captures and exception is None else {}
+        result = {TOOL_RESULT: arguments_or_result(outputs)} if self._telemetry.captures and exception is None else {}
         self._end(call_id, exception, result)
 
     def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class SpanListener(BaseCallback):
         self._end(call_id, exception)
 
     def _start(self, call_id: str, name: str, attributes: dict[str, Any], kind: SpanKind = SpanKind.INTERNAL) -> None:
-        span = self._told.tracer.start_span(name, kind=kind, attributes=known(attributes))
+        span = self._telemetry.tracer.start_span(name, kind=kind, attributes=known(attributes))
         self._open[call_id] = span, context.attach(set_span_in_context(span))
 
     def _end(self, call_id: str, failure: _Failure, attributes: dict[str, Any] | None = None) -> None:
@@ -103,7 +103,7 @@ class SpanListener(BaseCallback):
         span, token = started
         context.detach(token)
         if failure is not None:
-            self._told.failed(span, failure)
+            self._telemetry.failed(span, failure)
         else:
             span.set_attributes(known(attributes or {}))
         span.end()

@@ -2,7 +2,7 @@
 
 Off with ``dspex.configure(telemetry=False)``, ``DSPEX_TELEMETRY=0`` or ``OTEL_SDK_DISABLED=true``. On with
 ``configure(telemetry=True)`` or ``DSPEX_TELEMETRY=1``, which make providers from the ``OTEL_*`` variables where the
-process has none. Otherwise on as soon as the process has a tracer or meter provider: whoever set it wants to know.
+process has none. Otherwise on as soon as the process has a tracer or meter provider.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _current: Telemetry | None = None
 
 
 def telemetry() -> Telemetry | None:
-    """Who is told of what happens here; None, mostly."""
+    """Where spans and metrics of the running code go; None if telemetry is off."""
     wanted = read("telemetry")
     if wanted is None:
         wanted = _by_environment
@@ -55,9 +55,11 @@ def telemetry() -> Telemetry | None:
 
 def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
     """A span around a block, or nothing around it. ``rows=`` is the attribute ``dspex.rows``; None is left out."""
-    told = telemetry()
+    active = telemetry()
     return (
-        nullcontext() if told is None else told.span(name, {f"dspex.{key}": value for key, value in attributes.items()})
+        nullcontext()
+        if active is None
+        else active.span(name, {f"dspex.{key}": value for key, value in attributes.items()})
     )
 
 
@@ -76,7 +78,7 @@ def traced(name: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Await
 
 
 def of_process() -> Telemetry | None:
-    """What goes to the providers that somebody has set for the whole process, if anybody has."""
+    """`Telemetry` of the providers that are set for the whole process; None if there are none."""
     global _current, _seen
     providers = (
         _provider("opentelemetry.trace", "_TRACER_PROVIDER", "get_tracer_provider"),

@@ -11,12 +11,20 @@ from typing import Any
 class BillLine:
     """The calls of one predictor to one model.
 
-    `predictor` is its path in the program; ``other/...`` for one that is no part of it, such as a judge in the metric;
-    None for calls that no predictor made. `prompt_tokens` are all that were sent: of them `cached_tokens` were read
-    from the provider's cache and `cache_write_tokens` written to it. `completion_tokens` are all that came back: of
-    them `reasoning_tokens` were thought and not shown. `unpriced` of the `calls` have no known price, and are not in
-    `cost_usd`. `repeated` were paid for although the ledger had their answer from elsewhere meanwhile. `latency_s` is
-    the sum of how long they took.
+    Attributes:
+        model: The model's name.
+        predictor: Its path in the program; ``other/...`` for one outside the program, such as a judge in the metric;
+            None for calls that no predictor made.
+        calls: Calls that were paid for.
+        repeated: Calls paid for although the ledger had received their answer from elsewhere meanwhile.
+        unpriced: Calls without a known price, which are not in `cost_usd`.
+        prompt_tokens: All tokens sent, those read from and written to the provider's cache included.
+        cached_tokens: Tokens read from the provider's cache.
+        cache_write_tokens: Tokens written to it.
+        completion_tokens: All tokens received, `reasoning_tokens` included.
+        reasoning_tokens: Tokens of reasoning that is not part of the answer.
+        cost_usd: US dollars.
+        latency_s: Seconds that all calls took, added up.
     """
 
     model: str
@@ -34,15 +42,14 @@ class BillLine:
 
 
 FIGURES = tuple(each.name for each in fields(BillLine))[2:]
-"""What of a line can be added up."""
+"""The attributes of a line that can be added up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
     """What a run's calls came to. The figures are those of `BillLine`, added up over the `lines`.
 
-    `calls_from_ledger` cost nothing: they were answered by what had been paid for before. Runners count them, and not
-    the store.
+    `calls_from_ledger` were answered by earlier calls and cost nothing. Runners count them, not the store.
     """
 
     calls: int = 0
@@ -60,18 +67,18 @@ class Bill:
 
     @classmethod
     def of(cls, lines: Iterable[BillLine]) -> Bill:
-        """The bill that these lines make, the dearest first."""
+        """The bill of these lines, the most expensive first."""
         ordered = sorted(lines, key=lambda line: (-line.cost_usd, -line.calls, line.model, line.predictor or ""))
         return cls(**_sums(ordered), lines=tuple(ordered))
 
     @property
     def by_model(self) -> dict[str, BillLine]:
-        """A line a model; its `predictor` is None."""
+        """One line for each model; its `predictor` is None."""
         return self._by(lambda line: line.model, lambda model: BillLine(model))
 
     @property
     def by_predictor(self) -> dict[str | None, BillLine]:
-        """A line a predictor; its `model` is empty."""
+        """One line for each predictor; its `model` is empty."""
         return self._by(lambda line: line.predictor, lambda predictor: BillLine("", predictor))
 
     def _by(self, key: Callable[[BillLine], Any], empty: Callable[[Any], BillLine]) -> dict[Any, BillLine]:
