@@ -32,8 +32,18 @@ class BaseLM:
     """A language model. `LM` calls providers over HTTP; a subclass of your own implements `forward` or `aforward`.
 
     ``forward(prompt=None, messages=None, **kwargs)`` returns OpenAI's chat completion shape, as objects or dicts. It
-    may block: it runs in a thread, unless the class says ``blocking = False``. Inside a run its answers are recorded
-    in the ledger like all others, each under its place in the run, so that an interrupted run does not ask again.
+    may block: it runs in a thread, unless the class says ``blocking = False``. Inside a run the ledger records its
+    answers like all others, each under its place in the run, so that an interrupted run does not ask again.
+
+    Args:
+        model: The model's name, for histories, costs and reports. A subclass may give it any meaning.
+        model_type: "chat", "text" or "responses": in which of OpenAI's shapes the model answers.
+        temperature: The sampling temperature of every request. None leaves it to the model.
+        max_tokens: The most tokens of one answer. None leaves it to the model.
+        cache: Whether answers that are already recorded may be used again.
+        callbacks: Callbacks that hear of this model's calls, besides those of the settings.
+        num_retries: Tries after the first one that fails.
+        **kwargs: Further parameters of every request, such as ``n`` or ``stop``.
     """
 
     blocking = True
@@ -62,7 +72,19 @@ class BaseLM:
         return wait_for(self.acall(prompt, messages, **kwargs))
 
     async def acall(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> list[Any]:
-        """Ask the model, asynchronously."""
+        """Ask the model, from asynchronous code.
+
+        Args:
+            prompt: The text of one user message. Ignored where `messages` is given.
+            messages: A conversation in OpenAI's chat format.
+            **kwargs: Parameters of this request; they win over those of the LM.
+
+        Returns:
+            One output a choice: a string, or a dict where the answer holds more than text, such as tool calls.
+
+        Raises:
+            LMError: The model could not be asked, or refused.
+        """
         callbacks = callbacks_for(self)
         if not callbacks:
             return await self._ask(prompt, messages, kwargs)
@@ -72,19 +94,36 @@ class BaseLM:
         return list(call.outputs) if isinstance(call.outputs, list) else call.outputs
 
     def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
-        """Answer in OpenAI's chat completion shape. For subclasses."""
+        """Answer in OpenAI's chat completion shape. Subclasses override this method or `aforward`.
+
+        Args:
+            prompt: The text of one user message. Ignored where `messages` is given.
+            messages: A conversation in OpenAI's chat format.
+            **kwargs: Parameters of this request.
+
+        Raises:
+            NotImplementedError: The class implements neither `forward` nor `aforward`.
+        """
         raise NotImplementedError(f"{type(self).__name__} implements neither forward nor aforward")
 
     async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
-        """Answer in OpenAI's chat completion shape, asynchronously. For subclasses; by default it calls `forward`."""
+        """Answer in OpenAI's chat completion shape, from asynchronous code. By default it calls `forward`.
+
+        Args:
+            prompt: The text of one user message. Ignored where `messages` is given.
+            messages: A conversation in OpenAI's chat format.
+            **kwargs: Parameters of this request.
+        """
         from dspex.clients.custom_lm import call_forward
 
         return await call_forward(self, prompt, messages, kwargs)
 
     def copy(self, **changes: Any) -> Any:
-        """A copy with a history of its own and with `changes` to its attributes or request parameters.
+        """Copy the LM, with an empty history and with `changes`.
 
-        None takes a parameter away: ``lm.copy(rollout_id=1, temperature=1.0)``, ``lm.copy(rollout_id=None)``.
+        Args:
+            **changes: New values for attributes or request parameters. None removes a parameter:
+                ``lm.copy(rollout_id=1, temperature=1.0)``, ``lm.copy(rollout_id=None)``.
         """
         new = copy.copy(self)
         new.history, new.callbacks, new.kwargs = [], list(self.callbacks), dict(self.kwargs)
@@ -100,7 +139,7 @@ class BaseLM:
         return new
 
     def dump_state(self) -> dict[str, Any]:
-        """What it takes to build this LM again, but for its key."""
+        """Return everything that `load_state` needs to build this LM again, without its key."""
         return {
             CLASS_KEY: f"{type(self).__module__}.{type(self).__qualname__}",
             "model": self.model,
@@ -114,18 +153,30 @@ class BaseLM:
     def load_state(cls, state: dict[str, Any], *, allow_custom_lm_class: bool = False) -> BaseLM:
         """Build the LM that `dump_state` described, also one that DSPy saved.
 
+        Args:
+            state: The dict from `dump_state`.
+            allow_custom_lm_class: Whether the state may name a class of your own, whose module is then imported.
+
         Raises:
-            ValueError: it is of a class of the user's, and `allow_custom_lm_class` does not allow to import it.
+            ValueError: The state names a class of your own and `allow_custom_lm_class` is false.
+            ImportError: That class cannot be imported.
+            TypeError: That class is not a `BaseLM`.
         """
         if cls is BaseLM:
             return load_lm(state, allow_custom_lm_class)
         return cls(**{name: value for name, value in state.items() if name != CLASS_KEY})
 
     def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
-        """Print this LM's last `n` calls."""
+        """Print this LM's last calls.
+
+        Args:
+            n: How many calls.
+            file: Where to print, without colours. None prints to standard output.
+        """
         print_history(self.history, n, file)
 
     def update_history(self, entry: dict[str, Any]) -> None:
+        """Add a call to the histories of the process, of this LM and of the modules that made the call."""
         record_history(self, entry)
 
     @property
@@ -166,7 +217,18 @@ class BaseLM:
         reply: Any,
         cost: float | None,
     ) -> list[Any]:
-        """Note the call in the history and the usage tracker, and give its outputs."""
+        """Note an answered call in the history and the usage tracker.
+
+        Args:
+            prompt: The prompt of the call, as the caller gave it.
+            messages: The messages of the call, as the caller gave them.
+            kwargs: The parameters of this call alone. The history leaves out those that start with ``api_``.
+            reply: The whole answer, in OpenAI's shape.
+            cost: What the call cost, in US dollars. None: unknown.
+
+        Returns:
+            The outputs of the answer, one a choice, as a call of the LM returns them.
+        """
         found = self._outputs(reply, kwargs)
         tracker, quiet = settings.usage_tracker, settings.disable_history
         if tracker is None and quiet:
@@ -212,12 +274,16 @@ def _builtin_class() -> type[BaseLM]:
 
 
 def load_lm(state: dict[str, Any], allow_custom_lm_class: bool) -> BaseLM:
-    """The LM of `state`. A state without a class is an `LM`'s.
+    """Build the LM that `state` describes. A state without a class stands for an `LM`.
+
+    Args:
+        state: The dict from `BaseLM.dump_state`, or from DSPy.
+        allow_custom_lm_class: Whether the state may name a class of your own, whose module is then imported.
 
     Raises:
-        ValueError: the class is the user's own and `allow_custom_lm_class` is false.
-        ImportError: it cannot be imported.
-        TypeError: it is no `BaseLM`.
+        ValueError: The state names a class of your own and `allow_custom_lm_class` is false.
+        ImportError: That class cannot be imported.
+        TypeError: That class is not a `BaseLM`.
     """
     path = state.get(CLASS_KEY)
     if path in _BUILTIN_NAMES:

@@ -31,7 +31,7 @@ _METHODS = frozenset({"forward", "aforward"})
 
 
 class CustomLM(Protocol):
-    """What is called of a user's LM, a subclass of `BaseLM`."""
+    """The part of a user's LM, a subclass of `BaseLM`, that is called."""
 
     model: str
     kwargs: dict[str, Any]
@@ -42,7 +42,17 @@ class CustomLM(Protocol):
 
 
 async def call_forward(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
-    """Run the synchronous `forward` of a user's LM, in a thread if it may block."""
+    """Run the synchronous `forward` of a user's LM, in a thread if it may block.
+
+    Args:
+        lm: The LM. ``lm.blocking`` says whether its `forward` may block.
+        prompt: The prompt, or None.
+        messages: The messages, or None.
+        kwargs: Parameters of the call, which `forward` gets as keyword arguments.
+
+    Returns:
+        What `forward` returns.
+    """
     if not lm.blocking:
         return await run_sync(lm.forward, prompt, messages, **kwargs)
     context = contextvars.copy_context()
@@ -51,9 +61,16 @@ async def call_forward(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[st
 
 
 def own_forward(lm: Any, base: Any) -> Callable[[Any, Any, dict[str, Any]], Awaitable[Any]] | None:
-    """The `forward` or `aforward` of the user's that answers in place of that of `base`, if there is one.
+    """Find the user's `forward` or `aforward` that answers in place of that of `base`.
 
     A synchronous call takes `forward` first, an asynchronous one `aforward`; either stands in for the other.
+
+    Args:
+        lm: The LM, whose class or instance may bring the methods.
+        base: The class whose own methods do not count: `LM` or `BaseLM`.
+
+    Returns:
+        A function of prompt, messages and parameters; None if the LM brings neither method.
     """
     kind: Any = type(lm)
     brought = _methods_brought(kind, base) | (_METHODS & vars(lm).keys())
@@ -72,11 +89,20 @@ def _methods_brought(kind: type, base: type) -> frozenset[str]:
 async def ask_custom(
     lm: CustomLM, base: type, prompt: Any, messages: Any, kwargs: dict[str, Any]
 ) -> tuple[Any, float | None]:
-    """The answer of a user's LM, and what it cost in US dollars, if that is known. Counted in the current scope.
+    """Ask a user's LM, and count the call in the current scope. A run records its answer in the ledger.
 
     Args:
         lm: A subclass of `base` that implements ``forward`` or ``aforward``.
         base: `BaseLM`, whose own methods do not count as implementations.
+        prompt: The prompt, or None.
+        messages: The messages, or None.
+        kwargs: Parameters of the call.
+
+    Returns:
+        What the LM returned, and what it cost in US dollars (None: unknown).
+
+    Raises:
+        Exception: Whatever the LM raises. The scope remembers the first failure that is not the program's own fault.
     """
     refuse_if_abandoned()
     scope = current_scope()

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 class Embedder:
     """Turns texts into vectors: ``Embedder("openai/text-embedding-3-small")(["hello", "world"])``.
 
-    A model is called as an `LM` is: through the same rate limits, retries and connections, its answers kept in the
-    ledger where `caching` is on. Batches are asked for at the same time. A function is called in the caller's own
-    thread, batch by batch, and never cached: nothing tells one closure from another.
+    A model is called as an `LM` is: through the same rate limits, retries and connections, and the ledger keeps its
+    answers where `caching` is on. Batches are requested at the same time. A function is called in the caller's own
+    thread, batch by batch, and its results are never cached: nothing tells one closure from another.
 
     Args:
-        model: ``provider/name``, with `api_base` any name at a server that speaks OpenAI's format; or a function (also
-            an asynchronous one) from a list of texts to a matrix with a row for each.
+        model: ``provider/name``, or with `api_base` any name at a server that speaks OpenAI's format; or a function
+            (also an asynchronous one) from a list of texts to a matrix with one row a text.
         batch_size: Texts in one request, or in one call of the function.
         caching: Whether to look answers up in the ledger, and keep them there.
-        **kwargs: Parameters for every request (``dimensions``, ...) or call of the function. Also an LM's `api_base`,
+        **kwargs: Parameters of every request (``dimensions``, ...) or call of the function. Also an LM's `api_base`,
             `api_key`, `api_key_env`, `timeout` (seconds), `num_retries`, `max_concurrency`.
+
+    Raises:
+        UsageError: `batch_size` is not a whole number above zero.
     """
 
     def __init__(
@@ -50,11 +53,20 @@ class Embedder:
         caching: bool | None = None,
         **kwargs: Any,
     ) -> np.ndarray[Any, Any]:
-        """The vectors of `inputs` as float32: one row a text; for one text alone, its vector.
+        """Embed texts.
+
+        Args:
+            inputs: One text, or any number of them.
+            batch_size: Texts in one request. None: the embedder's.
+            caching: Whether the ledger may answer. None: the embedder's choice.
+            **kwargs: Parameters of this request; they win over the embedder's.
+
+        Returns:
+            float32 of shape (texts, dimensions); for one text alone, its vector of shape (dimensions,).
 
         Raises:
-            ValueError: an input is no text, or the model neither a name nor a function.
-            LMError: the provider could not be asked, or refused.
+            UsageError: An input is not a text, or the model is neither a name nor a function. A ValueError.
+            LMError: The provider could not be asked, or refused.
         """
         if isinstance(self.model, str):
             return wait_for(self.acall(inputs, batch_size, caching, **kwargs))
@@ -72,7 +84,21 @@ class Embedder:
         caching: bool | None = None,
         **kwargs: Any,
     ) -> np.ndarray[Any, Any]:
-        """As calling it, from asynchronous code."""
+        """Embed texts, from asynchronous code. A function that is not asynchronous runs in the caller's thread.
+
+        Args:
+            inputs: One text, or any number of them.
+            batch_size: Texts in one request. None: the embedder's.
+            caching: Whether the ledger may answer. None: the embedder's choice.
+            **kwargs: Parameters of this request; they win over the embedder's.
+
+        Returns:
+            float32 of shape (texts, dimensions); for one text alone, its vector of shape (dimensions,).
+
+        Raises:
+            UsageError: An input is not a text, or the model is neither a name nor a function. A ValueError.
+            LMError: The provider could not be asked, or refused.
+        """
         batches, params = self._prepared(inputs, batch_size, kwargs)
         cached = self.caching if caching is None else caching
         rows: list[Any] = []

@@ -32,10 +32,16 @@ _CLIENTS_OWN = ("api_key_env", "max_concurrency", "num_retries", "transport")
 
 
 def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str, Any]) -> LMCall:
-    """The request for the vectors of `texts`.
+    """Build the request for the vectors of `texts`.
+
+    Args:
+        model: ``provider/name``, or with an ``api_base`` among `params` any name.
+        texts: The texts of one batch, one vector each.
+        caching: Whether the ledger, or the cache that the user chose, may answer.
+        params: Parameters of the request, and an `Embedder`'s options (``api_base``, ``timeout`` in seconds, ...).
 
     Raises:
-        LMConfigurationError: there is nowhere to ask, or no key.
+        LMConfigurationError: No address or no key is known for the model.
     """
     name, wire = parse_model(model), EmbeddingsWire(len(texts))
     secret: Secret | None = params.get("api_key")

@@ -19,7 +19,12 @@ GLOBAL_HISTORY: list[dict[str, Any]] = []
 
 
 def record_history(lm: Any, entry: dict[str, Any]) -> None:
-    """Add a call to the process's history, the LM's own, and those of the modules that made it."""
+    """Add a call to the process's history, the LM's own, and those of the modules that made it.
+
+    Args:
+        lm: The LM, with a list `history`.
+        entry: The call as `BaseLM.keep` describes it.
+    """
     if settings.disable_history:
         return
     _append(GLOBAL_HISTORY, entry, MAX_HISTORY_SIZE)
@@ -30,18 +35,27 @@ def record_history(lm: Any, entry: dict[str, Any]) -> None:
 
 
 def stamp() -> dict[str, str]:
+    """Return the time and a new id, for an entry of a history."""
     return {"timestamp": datetime.now().isoformat(), "uuid": str(uuid.uuid4())}
 
 
 def inspect_history(n: int = 1, file: TextIO | None = None) -> None:
-    """Print the last `n` calls of this process, to `file` or to standard output."""
+    """Print the last calls of all LMs of this process.
+
+    Args:
+        n: How many calls.
+        file: Where to print, without colours. None prints to standard output.
+    """
     pretty_print_history(GLOBAL_HISTORY, n, file)
 
 
 def pretty_print_history(history: Sequence[Mapping[str, Any]], n: int = 1, file: TextIO | None = None) -> None:
-    """Print the last `n` calls of `history`: in colours on standard output, without to a `file` of the caller's.
+    """Print the last calls of `history`. Images, audio and files are named, not printed.
 
-    Images, audio and files are named, not printed.
+    Args:
+        history: The calls, oldest first, as `BaseLM.keep` describes them.
+        n: How many calls.
+        file: Where to print, without colours. None prints to standard output, in colours.
     """
     paint = _Paint(colours=file is None)
     shown = "".join(text for entry in (history[-n:] if n > 0 else ()) for text in _call(entry, paint))

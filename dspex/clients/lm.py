@@ -39,33 +39,43 @@ class LM(Trainable, BaseLM):
     """A language model by name, as DSPy's users write it: ``LM("openai/gpt-4o-mini")``.
 
     Args:
-        model: ``provider/name``. With `api_base` any name is served there in OpenAI's format.
-        cache: answer from the ledger what has been answered before. Without it every call is made, once: inside a run
-            its answer is recorded under its place in the run, so that an interrupted run does not pay for it again.
-        num_retries: tries after the first, for rate limits, failing servers, timeouts and broken connections.
-        api_base: where the API is served, up to and with ``/v1``. Default: the provider's, or ``OPENAI_API_BASE``.
-        api_key: the key. It stays in this process's memory; a durable run needs the variable instead.
-        api_key_env: the environment variable that holds the key, on every host.
-        timeout: seconds for one try, 120 by default.
-        max_concurrency: calls under way at once to one address with one key.
-        rpm: requests a minute that this process may make to the address, if you know the limit of your account. Without
-            it the pace is found out: from the provider's headers, and from what it turns away.
-        tpm: tokens a minute, likewise.
-        engine: "auto" (the providers that dspex speaks to itself, any `api_base`, and litellm, if it is installed, for
-            the others), "lm15" (DSPy's word for never litellm), "litellm", or an engine object of the user's with
-            ``complete(Request) -> Response`` in lm15's types; `async_engine` its asynchronous counterpart. With litellm
-            `timeout` is litellm's own by default.
-        prompt_cache: what of a prompt Anthropic is to cache: what is the same in every call, if it is long enough (by
-            default), always (True), or for an hour ("1h"); or nothing (False); or DSPy's ``CacheConfig``. Others cache
-            by themselves. See `dspex.clients.canonical.prompt_caching`.
-        price: US dollars per million tokens, where they are not those that are known of the model: ``{"input": 0.15,
-            "output": 0.6}``, with ``cached_input`` and ``cache_write`` where they differ from ``input``.
-        transport: how to send (`dspex.clients.http.transport.Transport`). Default: a pool that all LMs share.
-        **kwargs: parameters of the request, such as ``n``, ``stop``, ``seed``; `rollout_id` asks anew for what has been
-            answered, and is not sent.
+        model: ``provider/name``. With `api_base` it may be any name that the server knows, in OpenAI's format.
+        model_type: Which of the provider's APIs to call: "chat", "text" or "responses".
+        temperature: The sampling temperature of every request. None leaves it to the model.
+        max_tokens: The most tokens of one answer. None leaves it to the model.
+        cache: Whether the ledger may answer a request that it has seen before. Without it every call is made, once: a
+            run records the answer under its place in the run, so that an interrupted run does not pay for it again.
+        callbacks: Callbacks that hear of this LM's calls, besides those of the settings.
+        num_retries: Tries after the first, for rate limits, failing servers, timeouts and broken connections.
+        provider: The `Provider` that launches and trains the model. None chooses one by the model's name.
+        finetuning_model: The model that `finetune` trains, where it is not `model`.
+        launch_kwargs: Arguments that a provider's `launch` may read from the LM, as in DSPy.
+        train_kwargs: Arguments for the provider's training, unless `finetune` is given its own.
+        use_developer_role: Whether system messages go out under the role ``developer`` (`model_type` "responses").
+        engine: "auto" (the providers that dspex calls itself, any `api_base`, and litellm, if it is installed, for the
+            others), "lm15" (DSPy's word for never litellm), "litellm", or an engine object of your own with
+            ``complete(Request) -> Response`` in lm15's types. With litellm `timeout` is litellm's own by default.
+        async_engine: The asynchronous counterpart of such an engine object.
+        prompt_cache: What part of a prompt Anthropic caches. None: the part that is the same in every call, if it is
+            long enough; True: always; "1h": for an hour; False: nothing; or DSPy's ``CacheConfig``. Other providers
+            cache without being asked. See `dspex.clients.canonical.prompt_caching`.
+        api_base: Where the API is served, up to and with ``/v1``. Default: the provider's, or ``OPENAI_API_BASE``.
+        api_key: The key. It stays in this process's memory; a durable run needs the environment variable instead.
+        api_key_env: The environment variable that holds the key, on every host.
+        timeout: Seconds for one try, 120 by default.
+        max_concurrency: The most calls at a time to one address with one key.
+        rpm: Requests a minute that this process may make to the address, if you know your account's limit. Without it
+            dspex finds the pace from the provider's headers and from the requests that the provider refuses.
+        tpm: Tokens a minute, likewise.
+        transport: How to send (`dspex.clients.http.transport.Transport`). Default: a pool that all LMs share.
+        price: US dollars per million tokens, where they differ from the known ones: ``{"input": 0.15, "output": 0.6}``,
+            with ``cached_input`` and ``cache_write`` where they differ from ``input``.
+        **kwargs: Further parameters of every request, such as ``n``, ``stop``, ``seed``. A new `rollout_id` asks again
+            for what has been answered; it is not sent.
 
     Raises:
-        LMConfigurationError: what is asked for cannot be, such as a temperature for a model that takes none.
+        LMConfigurationError: The model does not allow the arguments, such as a temperature that it cannot take.
+        UsageError: An argument is malformed, such as a negative `num_retries`.
     """
 
     def __init__(
@@ -128,16 +138,25 @@ class LM(Trainable, BaseLM):
         self._warn_of_vain_rollout(self.kwargs)
 
     def forward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
-        """The whole answer, in OpenAI's shape."""
+        """Ask the model and return the whole answer, in OpenAI's shape.
+
+        Args:
+            prompt: The text of one user message. Ignored where `messages` is given.
+            messages: A conversation in OpenAI's chat format.
+            **kwargs: Parameters of this request; they win over those of the LM.
+
+        Raises:
+            LMError: The provider could not be asked, or refused.
+        """
         return wait_for(self.aforward(prompt, messages, **kwargs))
 
     async def aforward(self, prompt: str | None = None, messages: list[Message] | None = None, **kwargs: Any) -> Any:
-        """The whole answer, in OpenAI's shape."""
+        """Do what `forward` does, with the same arguments, from asynchronous code."""
         reply, _ = await self.obtain(prompt, messages, kwargs)
         return reply
 
     def copy(self, **changes: Any) -> Any:
-        """A copy with `changes` (see `BaseLM.copy`)."""
+        """Copy the LM with `changes`, as `BaseLM.copy` does; also with a new `engine`, `api_key` or `api_base`."""
         if isinstance(changes.get("api_key"), str):
             changes["api_key"] = Secret(changes["api_key"])
         if "base_url" in changes:
@@ -156,10 +175,10 @@ class LM(Trainable, BaseLM):
         return new
 
     def close(self) -> None:
-        """Has nothing to do, and is there because DSPy has it: connections belong to all LMs of the process."""
+        """Do nothing. DSPy has this method; here all LMs of the process share their connections."""
 
     async def aclose(self) -> None:
-        """See `close`."""
+        """Do nothing, as `close`."""
 
     @property
     def engine(self) -> Any:
@@ -168,10 +187,11 @@ class LM(Trainable, BaseLM):
 
     @property
     def async_engine(self) -> Any:
+        """The user's asynchronous engine, or None."""
         return self._async_engine
 
     def goes_through_litellm(self, params: dict[str, Any]) -> bool:
-        """Whether a call with `params` is sent through litellm. An address that it brings is called directly."""
+        """Tell whether litellm sends a call with `params`. dspex itself calls an address that `params` name."""
         if not self._through_litellm:
             return False
         return self._engine == "litellm" or not (params.get("api_base") or params.get("base_url"))
@@ -195,7 +215,12 @@ class LM(Trainable, BaseLM):
 
     @classmethod
     def load_state(cls, state: dict[str, Any], *, allow_custom_lm_class: bool = False) -> LM:
-        """Build the LM that `dump_state` described, also one that DSPy saved. Its key comes from the environment."""
+        """Build the LM that `dump_state` described, also one that DSPy saved. Its key comes from the environment.
+
+        Args:
+            state: The dict from `dump_state`.
+            allow_custom_lm_class: Whether to import an engine class that the state names. If not, that is a ValueError.
+        """
         return cls(**lm_arguments(state, allow_custom_lm_class))
 
     @property
@@ -273,6 +298,11 @@ class LM(Trainable, BaseLM):
     async def obtain(
         self, prompt: str | None, messages: list[Message] | None, kwargs: dict[str, Any]
     ) -> tuple[Any, float | None]:
+        """Ask the model, without noting the call in the history. Arguments and errors are those of `forward`.
+
+        Returns:
+            The whole answer in OpenAI's shape, and what it cost in US dollars (None: unknown).
+        """
         from dspex.clients.calls.pipeline import answer
         from dspex.clients.prepare import prepare
 

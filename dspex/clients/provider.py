@@ -13,7 +13,15 @@ Data = list[dict[str, Any]]
 
 
 class TrainingJob(Future[Any]):
-    """A fine-tuning under way. Its result is the LM that is trained, or the exception that ended it."""
+    """A fine-tuning under way. Its result is the trained LM, or the exception that ended the training.
+
+    Args:
+        thread: The thread that waits for the provider.
+        model: The name of the model to train.
+        train_data: The examples, one dict each, in `train_data_format`.
+        train_data_format: Which of the provider's formats the examples have.
+        train_kwargs: Arguments for the provider, such as the number of epochs.
+    """
 
     lm: LMOptions | None = None
     """Whose job it is: where its model is served, and with which key. Set by `LM.finetune`."""
@@ -34,16 +42,25 @@ class TrainingJob(Future[Any]):
         self.train_kwargs = train_kwargs or {}
 
     def cancel(self) -> bool:
-        """Give the job up. A subclass tells its provider first."""
+        """Cancel the job. A subclass first cancels it at its provider."""
         return super().cancel()
 
     def status(self) -> Any:
-        """How the provider says it goes. For subclasses."""
+        """Ask the provider for the state of the training. Subclasses implement it.
+
+        Raises:
+            NotImplementedError: This class does not.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say how its training goes")
 
 
 class ReinforceJob:
-    """A training by rewards, step by step. For subclasses."""
+    """A reinforcement learning job, step by step. Subclasses implement its methods.
+
+    Args:
+        lm: The LM to train.
+        train_kwargs: Arguments for the provider.
+    """
 
     def __init__(self, lm: LMOptions, train_kwargs: dict[str, Any] | None = None) -> None:
         self.lm = lm
@@ -56,28 +73,40 @@ class ReinforceJob:
         raise NotImplementedError
 
     def step(self, train_data: Data, train_data_format: TrainDataFormat | str | None = None) -> None:
-        """Train on `train_data`."""
+        """Train on one batch of rewarded answers.
+
+        Args:
+            train_data: The groups of answers with their rewards (`dspex.clients.utils_finetune.GRPOGroup`).
+            train_data_format: Which of the provider's formats they have. None: its default.
+
+        Raises:
+            NotImplementedError: A subclass has to implement it.
+        """
         raise NotImplementedError
 
     def terminate(self) -> None:
-        """Let go of what the training holds."""
+        """Release what the training holds."""
         raise NotImplementedError
 
     def save_checkpoint(self, checkpoint_name: str) -> None:
-        """Keep the model as it is now under a name."""
+        """Save the model as it is now, under `checkpoint_name`.
+
+        Raises:
+            NotImplementedError: A subclass has to implement it.
+        """
         raise NotImplementedError
 
     def cancel(self) -> None:
-        """Give the training up."""
+        """Cancel the training."""
         raise NotImplementedError
 
     def status(self) -> Any:
-        """How the provider says it goes."""
+        """Ask the provider for the state of the training."""
         raise NotImplementedError
 
 
 class Provider:
-    """Launches, kills and trains models. This one does nothing; a subclass says what it can (`finetunable`, ...)."""
+    """Launches, kills and trains models. This one does nothing; a subclass sets what it can (`finetunable`, ...)."""
 
     def __init__(self) -> None:
         self.finetunable = False
@@ -87,16 +116,26 @@ class Provider:
 
     @staticmethod
     def is_provider_model(model: str) -> bool:
-        """Whether `model` is one of this provider's."""
+        """Tell whether `model` is one of this provider's."""
         return False
 
     @staticmethod
     def launch(lm: LMOptions, launch_kwargs: dict[str, Any] | None = None) -> None:
-        """Make `lm` ready to be called; it may be so already."""
+        """Make `lm` ready to be called, unless it already is.
+
+        Args:
+            lm: The LM.
+            launch_kwargs: Arguments for the server, such as its port.
+        """
 
     @staticmethod
     def kill(lm: LMOptions, launch_kwargs: dict[str, Any] | None = None) -> None:
-        """Undo `launch`; there may be nothing to undo."""
+        """Undo `launch`, if there is anything to undo.
+
+        Args:
+            lm: The LM.
+            launch_kwargs: The arguments that `launch` was given.
+        """
 
     @staticmethod
     def finetune(
@@ -106,5 +145,19 @@ class Provider:
         train_data_format: TrainDataFormat | str | None,
         train_kwargs: dict[str, Any] | None = None,
     ) -> str:
-        """Train `model`, and return the name of the model that comes out. Runs in a thread, and may take hours."""
+        """Train `model`. Runs in a thread, and may take hours.
+
+        Args:
+            job: The job, for the provider to note its ids in, and to look whether it is cancelled.
+            model: The name of the model to train.
+            train_data: The examples, one dict each, in `train_data_format`.
+            train_data_format: Which of the provider's formats the examples have.
+            train_kwargs: Arguments for the provider, such as the number of epochs.
+
+        Returns:
+            The name of the trained model.
+
+        Raises:
+            NotImplementedError: The provider does not train.
+        """
         raise NotImplementedError

@@ -28,11 +28,11 @@ class Trainable:
     train_kwargs: dict[str, Any]
 
     def infer_provider(self) -> Provider:
-        """The provider where none was given: one that can train the model, else one that can do nothing."""
+        """Choose the provider where none was given: one that can train the model, else one that does nothing."""
         return provider_for(self.model)
 
     def launch(self, launch_kwargs: dict[str, Any] | None = None) -> None:
-        """Have the provider make the model ready to be called."""
+        """Have the provider make the model ready to be called, with `launch_kwargs` for its server."""
         self.provider.launch(self, launch_kwargs)  # type: ignore[arg-type]
 
     def kill(self, launch_kwargs: dict[str, Any] | None = None) -> None:
@@ -45,12 +45,19 @@ class Trainable:
         train_data_format: TrainDataFormat | None,
         train_kwargs: dict[str, Any] | None = None,
     ) -> TrainingJob:
-        """Have the provider train the model, in a thread. The job's result is this LM with the trained model's name.
+        """Have the provider train the model, in a thread that has the caller's settings.
 
-        Or the error that ended it, as in DSPy: it is returned, not raised. The thread has the settings of the caller.
+        Args:
+            train_data: The examples, one dict each, in `train_data_format`.
+            train_data_format: Which of the provider's formats the examples have. None: its default.
+            train_kwargs: Arguments for the provider. None: the LM's own.
+
+        Returns:
+            The job. Its result is this LM with the trained model's name, or, as in DSPy, the error that ended the
+            training: the error is returned, not raised.
 
         Raises:
-            LMUnsupportedFeatureError: the provider cannot.
+            LMUnsupportedFeatureError: The provider cannot train.
         """
         if not self.provider.finetunable:
             raise LMUnsupportedFeatureError(
@@ -73,10 +80,13 @@ class Trainable:
         return job
 
     def reinforce(self, train_kwargs: dict[str, Any]) -> ReinforceJob:
-        """Have the provider begin a training by rewards.
+        """Have the provider begin reinforcement learning, with `train_kwargs` for it.
+
+        Returns:
+            The job, ready for its first step.
 
         Raises:
-            LMUnsupportedFeatureError: the provider cannot.
+            LMUnsupportedFeatureError: The provider does not offer it.
         """
         if not self.provider.reinforceable:
             raise LMUnsupportedFeatureError(
