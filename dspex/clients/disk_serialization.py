@@ -33,10 +33,14 @@ class DeserializationError(Exception):
 
 
 def restricted_load(data: bytes, safe_types: Collection[tuple[str, str]] = ()) -> Any:
-    """Unpickle `data`; `safe_types` are further classes it may hold, by module and qualified name.
+    """Unpickle `data`, if it holds nothing but types that are known to be harmless.
+
+    Args:
+        data: The pickle, in bytes.
+        safe_types: Further classes that it may hold, as pairs of module and qualified name.
 
     Raises:
-        DeserializationError: it holds something else, or is no pickle.
+        DeserializationError: It holds another type, or is damaged.
     """
     try:
         return _RestrictedUnpickler(data, safe_types).load()

@@ -13,7 +13,12 @@ from dspex.clients.wires.endpoints import takes_n
 
 
 def asks_one_by_one(lm: LMOptions, params: dict[str, Any]) -> bool:
-    """Whether the ``n`` answers that `params` ask for are a call each."""
+    """Tell whether each of the ``n`` answers that a request asks for needs a call of its own.
+
+    Args:
+        lm: The model.
+        params: Parameters of the request, with ``n`` among them.
+    """
     count = params.get("n")
     if not isinstance(count, int) or isinstance(count, bool) or count < 2:
         return False
@@ -24,10 +29,22 @@ def asks_one_by_one(lm: LMOptions, params: dict[str, Any]) -> bool:
 async def fan_out(
     lm: LMOptions, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any]
 ) -> tuple[Answer, list[FinishedCall]]:
-    """`n` answers in one, and the calls that they came from, each recorded by itself.
+    """Make one call for each of the ``n`` answers, all at once, and join the answers. Each call is recorded by itself.
 
     The first is that of the same request with ``n=1``. If one fails, the others are still waited for, since they are
-    paid; asked again, they come from the ledger. Of answers that are shown as they come in, the first is shown.
+    paid; asked again, they come from the ledger. Where answers are streamed, the first one is.
+
+    Args:
+        lm: The model.
+        prompt: The text of one user message. Ignored where `messages` is given.
+        messages: A conversation in OpenAI's chat format.
+        params: Parameters of the request; ``n`` is at least 2.
+
+    Returns:
+        The joined answer, and the calls in the order of its choices.
+
+    Raises:
+        LMError: One of the calls failed; the first in order, if several did.
     """
     asked = {name: value for name, value in params.items() if name != "n"}
     calls = [prepare(lm, prompt, messages, asked, nth) for nth in range(params["n"])]
@@ -42,7 +59,7 @@ async def fan_out(
 
 
 def in_one(replies: list[Any]) -> Answer:
-    """One answer with the choices of all, or, in the Responses API, with the answers themselves as `responses`."""
+    """Join answers to one with all their choices; in the Responses API, with the answers themselves as `responses`."""
     whole = Answer(replies[0])
     usages = [reply["usage"] for reply in replies if isinstance(reply.get("usage"), dict)]
     if usages:

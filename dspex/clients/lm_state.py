@@ -11,7 +11,16 @@ _ENGINES = ("engine", "async_engine")
 
 
 def lm_arguments(state: dict[str, Any], allow_custom_class: bool = False) -> dict[str, Any]:
-    """The arguments of `LM` in a saved state, also in one of DSPy's with things that are its own."""
+    """Read the arguments of `LM` from a saved state, also from one that DSPy saved.
+
+    Args:
+        state: The dict from `LM.dump_state`, or from DSPy.
+        allow_custom_class: Whether the state may name an engine class of the user's, which is then imported.
+
+    Raises:
+        ValueError: The state names an engine class and `allow_custom_class` is false.
+        ImportError: That class cannot be imported.
+    """
     arguments = {name: value for name, value in state.items() if name != CLASS_KEY and name not in _ENGINES}
     if state.get("engine") == "litellm":
         arguments["engine"] = "litellm"
@@ -25,10 +34,14 @@ def lm_arguments(state: dict[str, Any], allow_custom_class: bool = False) -> dic
 
 
 def dumped_engine(engine: Any, name: str) -> Any:
-    """What to save of an engine: its name, or an object's class and the state that it dumps itself.
+    """Return what to save of an engine: its name, or an object's class and the state that it dumps itself.
+
+    Args:
+        engine: A known name such as "auto", or an engine object.
+        name: Which argument of `LM` it is, for messages: "engine" or "async_engine".
 
     Raises:
-        TypeError: the object cannot dump its state, or could not be found again.
+        TypeError: The object cannot dump its state, or its class could not be imported again.
     """
     if isinstance(engine, str):
         return engine

@@ -28,13 +28,18 @@ _BY_CALL = frozenset(
 def prepare(
     lm: LMOptions, prompt: str | None, messages: list[dict[str, Any]] | None, params: dict[str, Any], nth: int = 0
 ) -> LMCall:
-    """The request of ``lm(prompt, messages, ...)``; `params` are the LM's and, over them, the call's own.
+    """Build the request of ``lm(prompt, messages, ...)``, ready to be sent.
 
-    `nth` counts the answers of one request, where each is a call of its own.
+    Args:
+        lm: The model.
+        prompt: The text of one user message. Ignored where `messages` is given.
+        messages: A conversation in OpenAI's chat format.
+        params: The LM's parameters, overridden by those of the call.
+        nth: Which answer of one request this is, where each is a call of its own; from 0.
 
     Raises:
-        UsageError: there is nothing to ask.
-        LMConfigurationError: there is nowhere to ask, or no key.
+        UsageError: There is neither a prompt nor messages, or ``n`` is not a positive whole number.
+        LMConfigurationError: No address or no key is known for the model.
     """
     if messages is None:
         if prompt is None:

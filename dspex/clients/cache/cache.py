@@ -44,6 +44,7 @@ class RecentResults(OrderedDict[str, Any]):
         return RecentResults, (self.maxsize,), None, None, iter(self.items())
 
     def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key`, which counts as a use of it; `default` if there is none."""
         if key not in self:
             return default
         self.move_to_end(key)
@@ -57,7 +58,7 @@ class RecentResults(OrderedDict[str, Any]):
 
 
 class Cache:
-    """Results by request: first in memory, then on disk. What is taken out is the taker's own copy.
+    """Results by request: first in memory, then on disk. Whoever takes a result out gets a copy of it.
 
     A subclass may override `cache_key`, `get` and `put`; assign an instance to ``dspex.cache`` to use it.
 
@@ -65,15 +66,16 @@ class Cache:
         enable_disk_cache: Whether to keep results in a file, which outlives the process.
         enable_memory_cache: Whether to keep results in memory.
         disk_cache_dir: The file's directory. None: a temporary one.
-        disk_size_limit_bytes: How much to keep in the file; what was stored first goes first. None: no limit.
+        disk_size_limit_bytes: How many bytes to keep in the file; the results stored first go first. None: no limit.
         memory_max_entries: How many results to keep in memory; ``math.inf`` for no limit.
-        restrict_pickle: Whether to read from the file nothing but plain data, answers of known SDKs, arrays and
-            `safe_types`; anything else counts as not there, and is deleted.
+        restrict_pickle: Whether to read nothing from the file but plain data, answers of known SDKs, arrays and
+            `safe_types`; anything else counts as missing, and is deleted.
         safe_types: Further types to read.
 
     Raises:
-        ValueError: for a `memory_max_entries` that is no number above zero.
-        TypeError: for `safe_types` that are no types.
+        ValueError: `memory_max_entries` is not a number above zero.
+        TypeError: `safe_types` holds something that is not a type.
+        OSError, sqlite3.Error: The directory cannot be used.
     """
 
     memory_cache: RecentResults | dict[str, Any]
@@ -106,17 +108,32 @@ class Cache:
         return key in self.memory_cache or key in self.disk_cache
 
     def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: Sequence[str] | None = None) -> str:
-        """The key of `request`: a hash of it as JSON, without the arguments ignored.
+        """Compute the key of `request`: a hash of it as JSON.
+
+        Args:
+            request: The arguments of the call, by name. Models count by their content, functions by their source.
+            ignored_args_for_cache_key: Arguments that make no difference to the result.
+
+        Returns:
+            64 hexadecimal digits.
 
         Raises:
-            TypeError: it holds what cannot be written as JSON.
+            TypeError: The request holds something that cannot be written as JSON.
         """
         ignored = set(ignored_args_for_cache_key or ())
         params = {name: _json_like(value) for name, value in request.items() if name not in ignored}
         return sha256(orjson.dumps(params, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def get(self, request: dict[str, Any], ignored_args_for_cache_key: Sequence[str] | None = None) -> Any:
-        """What `put` kept for `request`, marked as found (`cache_hit`, no usage); None if there is nothing."""
+        """Look up what `put` kept for `request`.
+
+        Args:
+            request: The arguments of the call, by name.
+            ignored_args_for_cache_key: Arguments that make no difference to the result, the same as for `put`.
+
+        Returns:
+            A copy of the result; an LM's answer is marked with `cache_hit` and an empty usage. None: nothing was found.
+        """
         if not self.enable_memory_cache and not self.enable_disk_cache:
             return None
         key = self._key(request, ignored_args_for_cache_key)
@@ -140,7 +157,14 @@ class Cache:
         ignored_args_for_cache_key: Sequence[str] | None = None,
         enable_memory_cache: bool = True,
     ) -> None:
-        """Keep a copy of `value` for `request`. What cannot be copied, written or told apart is not kept."""
+        """Keep a copy of `value` for `request`. A value that cannot be copied or written is not kept, without an error.
+
+        Args:
+            request: The arguments of the call, by name. One that has no key (see `cache_key`) is not kept either.
+            value: The result.
+            ignored_args_for_cache_key: Arguments that make no difference to the result.
+            enable_memory_cache: Whether to keep it in memory too, where the cache does that at all.
+        """
         in_memory = self.enable_memory_cache and enable_memory_cache
         if not in_memory and not self.enable_disk_cache:
             return
@@ -156,12 +180,12 @@ class Cache:
                 logger.debug("Cannot keep a %s on disk: %s", type(value).__name__, error)
 
     def reset_memory_cache(self) -> None:
-        """Forget what is in memory."""
+        """Forget everything in memory."""
         with self._lock:
             self.memory_cache.clear()
 
     def save_memory_cache(self, filepath: str | os.PathLike[str]) -> None:
-        """Write what is in memory to a file."""
+        """Write everything in memory to the file `filepath`, as a pickle."""
         import cloudpickle
 
         if not self.enable_memory_cache:
@@ -170,10 +194,15 @@ class Cache:
             cloudpickle.dump(self.memory_cache, file)
 
     def load_memory_cache(self, filepath: str | os.PathLike[str], allow_pickle: bool = False) -> None:
-        """Take what `save_memory_cache` wrote, in place of what is in memory.
+        """Replace what is in memory by what `save_memory_cache` wrote.
+
+        Args:
+            filepath: The file.
+            allow_pickle: Whether you trust whoever wrote the file: they can make this process run any code.
 
         Raises:
-            ValueError: without `allow_pickle`: whoever wrote the file can make this process run any code.
+            ValueError: `allow_pickle` is false.
+            OSError: The file cannot be read.
         """
         if not allow_pickle:
             raise ValueError(

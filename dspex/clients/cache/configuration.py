@@ -22,14 +22,24 @@ def configure_cache(
 ) -> None:
     """Replace ``dspex.cache`` by a new `Cache` with these arguments.
 
-    What LMs answer is kept in the ledger of the store, in memory and on disk, as long as both are enabled and the
-    directory is the usual one. Otherwise this cache keeps it: in memory only, in the directory named, or nowhere,
-    and then each call is made. Inside a run the ledger records every answer in any case, for the run to go on from;
-    with both disabled a run takes no answers from outside it.
+    The ledger of the store keeps what LMs answer, in memory and on disk, as long as both are enabled and the directory
+    is the usual one. Otherwise this cache keeps it: in memory only, in the directory named, or nowhere, and then each
+    call is made. Inside a run the ledger records every answer in any case, for the run to go on from; with both
+    disabled a run takes no answers from outside it.
+
+    Args:
+        enable_disk_cache: Whether to keep results in a file, which outlives the process.
+        enable_memory_cache: Whether to keep results in memory.
+        disk_cache_dir: The file's directory. None: a temporary one.
+        disk_size_limit_bytes: How many bytes to keep in the file; the results stored first go first. None: no limit.
+        memory_max_entries: How many results to keep in memory; ``math.inf`` for no limit.
+        restrict_pickle: Whether to read nothing from the file but plain data and `safe_types` (see `Cache`).
+        safe_types: Further types to read.
 
     Raises:
-        ValueError, TypeError: see `Cache`.
-        OSError, sqlite3.Error: the directory cannot be used.
+        ValueError: `memory_max_entries` is not a number above zero.
+        TypeError: `safe_types` holds something that is not a type.
+        OSError, sqlite3.Error: The directory cannot be used.
     """
     use_cache(
         Cache(

@@ -23,15 +23,15 @@ _CHECKS = 16
 
 
 class DiskCache:
-    """Values by key in the directory `directory`, which processes may share.
+    """Values by key in a directory, which several processes may share.
 
     Args:
-        directory: Where; made if it is not there. None: a new one for temporary files.
+        directory: Where; created if it is missing. None: a new one for temporary files.
         size_limit: Bytes of values to keep, give or take a sixteenth. None: no limit.
         load: Reads a value back from bytes; unpickles it by default.
 
     Raises:
-        OSError, sqlite3.Error: the directory cannot be used.
+        OSError, sqlite3.Error: The directory cannot be used.
     """
 
     def __init__(
@@ -50,15 +50,22 @@ class DiskCache:
         self._connect()
 
     def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key`, or `default` if there is none.
+
+        Raises:
+            sqlite3.Error: The file cannot be read.
+            Exception: Whatever `load` raises, if the value cannot be read back.
+        """
         with self._lock:
             row = self._execute("SELECT value FROM entries WHERE key = ?", key).fetchone()
         return default if row is None else self._load(row[0])
 
     def set(self, key: str, value: Any) -> None:
-        """Keep `value`, in place of what was there before.
+        """Keep `value` under `key`, in place of what was there before, and delete the oldest values beyond the limit.
 
         Raises:
-            TypeError, pickle.PicklingError: it cannot be written down.
+            TypeError, pickle.PicklingError: The value cannot be pickled.
+            sqlite3.Error: The file cannot be written.
         """
         data = cloudpickle.dumps(value)
         with self._lock:
@@ -68,20 +75,22 @@ class DiskCache:
                 self._make_room(self.size_limit)
 
     def delete(self, key: str) -> bool:
-        """Forget `key`; whether it was there."""
+        """Delete `key`, and return whether it was there."""
         with self._lock:
             return self._execute("DELETE FROM entries WHERE key = ?", key).rowcount > 0
 
     def clear(self) -> None:
+        """Delete all values."""
         with self._lock:
             self._execute("DELETE FROM entries")
 
     def volume(self) -> int:
-        """The bytes of all values."""
+        """Return the size of all values together, in bytes."""
         with self._lock:
             return int(self._execute("SELECT total(length(value)) FROM entries").fetchone()[0])
 
     def close(self) -> None:
+        """Close the file. The next use opens it again."""
         with self._lock:
             self._connection.close()
             self._pid = -1

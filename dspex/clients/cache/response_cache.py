@@ -36,19 +36,27 @@ _IGNORED = ("api_key", "api_key_env", "headers", "extra_headers", "timeout", "nu
 
 
 def chosen_cache() -> Any:
-    """The cache that the user has chosen for answers in place of the ledger; None where it is the ledger."""
+    """Return the cache that the user has chosen for answers in place of the ledger; None where it is the ledger."""
     cache = cache_if_any()
     return None if cache is None or _is_usual(cache) else cache
 
 
 def nothing_is_kept(cache: Any) -> bool:
-    """Whether `cache` keeps nothing, so that each call is to be made."""
+    """Tell whether `cache` keeps nothing, so that each call has to be made."""
     off = isinstance(cache, Cache) and not (cache.enable_disk_cache or cache.enable_memory_cache)
     return off and type(cache).get is Cache.get
 
 
 class CacheAsLedger:
-    """A cache in the ledger's place: answers one request, and keeps no bill."""
+    """A cache in the ledger's place. It answers one request, and keeps no bill.
+
+    Args:
+        cache: A `Cache`, or an object of the user's with its `get` and `put`.
+        model: The model's name as the user wrote it.
+        url: Where the call goes.
+        messages: The messages of the request.
+        params: Its parameters; those that make no difference to the answer, such as keys and timeouts, are left out.
+    """
 
     def __init__(self, cache: Any, model: str, url: str, messages: Any, params: dict[str, Any]) -> None:
         self._cache = cache
@@ -62,6 +70,7 @@ class CacheAsLedger:
         }
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won:
+        """Look the request up. `key` becomes the key of the entry found; there are no runs here."""
         found = await self._do(self._cache.get, self._request)
         if found is None:
             return Won()
@@ -71,6 +80,7 @@ class CacheAsLedger:
         return Hit(entry)
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Put the answer of `entry` into the cache. A cache that fails costs a warning; the answer is still given."""
         try:
             await self._do(self._cache.put, self._request, Answer(orjson.loads(entry.response)))
         except Exception as error:  # noqa: BLE001 - a user's cache may fail in any way; the answer is there all the same
@@ -78,10 +88,10 @@ class CacheAsLedger:
         return entry
 
     async def reserve(self, key: str, payer: Payer) -> None:
-        """Nobody has a budget outside of runs."""
+        """Do nothing: nobody has a budget outside of runs."""
 
     async def release(self, key: str) -> None:
-        """Nothing is claimed in a cache."""
+        """Do nothing: nothing is claimed in a cache."""
 
     async def _do(self, method: Any, *args: Any) -> Any:
         """Ask the cache: in a thread, unless it only looks into memory."""
@@ -91,7 +101,7 @@ class CacheAsLedger:
 
 
 class LedgerIfPossible:
-    """The ledger of a store that nobody named, for calls outside of runs: where it cannot be had, they do without.
+    """The ledger of a store that nobody named, for calls outside of runs, which do without it if it cannot be opened.
 
     So a script also works where there is no home directory to write to, as in many a container.
     """
@@ -101,6 +111,7 @@ class LedgerIfPossible:
         self._missing = False
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
+        """Claim `key` in the ledger, outside of any run. Without a ledger every claim is won, after one warning."""
         try:
             return await self._ledger.claim(key)
         except StoreError as error:
@@ -109,18 +120,20 @@ class LedgerIfPossible:
             return Won()
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Record `entry`, unless the ledger is missing."""
         return entry if self._missing else await self._ledger.record(entry)
 
     async def reserve(self, key: str, payer: Payer) -> None:
-        """Nobody has a budget outside of runs."""
+        """Do nothing: nobody has a budget outside of runs."""
 
     async def release(self, key: str) -> None:
+        """Release `key`, unless the ledger is missing."""
         if not self._missing:
             await self._ledger.release(key)
 
 
 def outside_of_runs(ledger: CallLedger) -> CallLedger:
-    """`ledger` for a call outside of runs: that of a store somebody named must work, the usual one may be missing."""
+    """Return `ledger` for a call outside of runs: a store that the user named must work, the usual one need not."""
     named = settings.store or os.environ.get(ENVIRONMENT_VARIABLE)
     return ledger if named else LedgerIfPossible(ledger)
 

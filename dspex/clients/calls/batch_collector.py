@@ -24,6 +24,7 @@ _current: ContextVar[BatchCollector | None] = ContextVar("dspex_batch_collector"
 
 
 def current_collector() -> BatchCollector | None:
+    """Return the collector of the running code; None where calls are made as usual."""
     return _current.get()
 
 

@@ -56,12 +56,18 @@ class Reservation:
 async def claimed(ledger: CallLedger, key: str, payer: Payer | None, model: str) -> Hit | None:
     """Find the recorded answer or, if there is none, claim the call and reserve its cost in the payer's budget.
 
+    Args:
+        ledger: Where to look.
+        key: The hash of the request.
+        payer: The run that pays if the call is made. None outside of runs, which have no budget.
+        model: The model's name, for messages.
+
     Returns:
         The recorded answer; None if the claim is the caller's, who must then record or release it.
 
     Raises:
-        BudgetExceededError: the budget has no room for the call.
-        LMConfigurationError: the budget is in dollars, and the model has no known price.
+        BudgetExceededError: The budget has no room for the call.
+        LMConfigurationError: The budget is in dollars, and the model has no known price.
     """
     found = await claim(ledger, key, payer)
     if isinstance(found, Hit):
@@ -82,16 +88,16 @@ async def claimed(ledger: CallLedger, key: str, payer: Payer | None, model: str)
 async def claim(
     ledger: CallLedger, key: str, payer: Payer | None, wanted: Callable[[], bool] = lambda: True
 ) -> Hit | Won:
-    """The recorded answer, or the caller's claim. While another process makes the call, wait for its answer.
+    """Return the recorded answer, or claim the call. While another process makes the call, wait for its answer.
 
     Args:
         ledger: Where to look.
         key: The hash of the request.
-        payer: The run that pays if the call is made.
-        wanted: Whether anybody still waits; asked between polls.
+        payer: The run that pays if the call is made. None outside of runs.
+        wanted: Tells whether anybody still waits; asked between polls.
 
     Raises:
-        asyncio.CancelledError: nobody waits any more.
+        asyncio.CancelledError: Nobody waits any more.
     """
     for polls in count():
         outcome = await (ledger.claim(key) if payer is None else ledger.claim(key, payer.run_id))
@@ -115,8 +121,11 @@ async def persist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
         write: Writes to the store.
         what: What it does, for the log: "Cannot <what> the store".
 
+    Returns:
+        What `write` returns.
+
     Raises:
-        StoreError: the store was away for longer.
+        StoreError: The store was away for longer.
     """
     give_up = time.monotonic() + STORE_WAIT_SECONDS
     wait = 0.1

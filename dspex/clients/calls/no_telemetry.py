@@ -57,12 +57,15 @@ class NoCallTelemetry:
     """Reports nothing, and costs next to nothing."""
 
     def lm_call(self, call: LMCall, scope: CallScope | None) -> AbstractContextManager[CallReport]:
+        """Return a context whose report does nothing."""
         return _no_report
 
     def payment(self, call: LMCall) -> AbstractContextManager[PaymentReport]:
+        """Return a context whose report does nothing."""
         return _no_report
 
     def one_try(self, call: LMCall, number: int, waited: float) -> AbstractContextManager[Mapping[str, str]]:
+        """Return a context that gives the call's own headers."""
         return nullcontext(call.headers)
 
 

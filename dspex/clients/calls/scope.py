@@ -24,6 +24,7 @@ class Usage:
     cost_usd: float = 0.0
 
     def add(self, other: Usage) -> None:
+        """Add the counts of `other` to these."""
         self.calls += other.calls
         self.calls_from_ledger += other.calls_from_ledger
         self.prompt_tokens += other.prompt_tokens
@@ -48,6 +49,7 @@ class CallScope:
     program: Any = None
 
     def next_uncached_key(self) -> str:
+        """Count a call that must not be shared through the ledger, and return its place in the run."""
         self.uncached_calls += 1
         return f"{self.run_id}/{self.path}#{self.uncached_calls}"
 

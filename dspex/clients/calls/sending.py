@@ -31,15 +31,22 @@ async def send(
     reservation: Reservation | None,
     telemetry: CallTelemetry,
 ) -> tuple[bytes, Any]:
-    """Send `call` as its try `number`, when the endpoint has a place and the budget has room.
+    """Send a call once, when the endpoint has a free place and the budget has room.
+
+    Args:
+        call: The request.
+        flight: Those who wait for the answer. None: the caller alone, who always waits.
+        number: Which try of the call this is, from 1.
+        reservation: The cost to reserve before sending. None: the run that pays has no budget.
+        telemetry: Where to report the try.
 
     Returns:
-        The answer as it is kept, and decoded.
+        The answer as it is recorded, in bytes, and decoded.
 
     Raises:
-        asyncio.CancelledError: nobody waits for the call any more; it was not sent.
-        LMError: the try failed.
-        BudgetExceededError: the budget has no room for the call.
+        asyncio.CancelledError: Nobody waits for the call any more; it was not sent.
+        LMError: The try failed.
+        BudgetExceededError: The budget has no room for the call.
     """
     for polls in count():
         try:

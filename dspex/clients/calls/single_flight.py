@@ -14,7 +14,12 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """One call in progress and its waiters."""
+    """One call in progress and its waiters.
+
+    Args:
+        key: What makes calls identical.
+        owner: The calls in progress that this one is among.
+    """
 
     __slots__ = ("key", "owner", "task", "waiting")
 
@@ -39,7 +44,18 @@ class SingleFlight(Generic[T]):
         self._flights: dict[str, Flight[T]] = {}
 
     async def do(self, key: str, start: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """The result of the call `key`, and whether a call that was already in progress gave it."""
+        """Wait for the call `key`, and start it if it is not in progress.
+
+        Args:
+            key: What makes calls identical.
+            start: Makes the call. It runs as a task of its own, which goes on when a waiter is cancelled.
+
+        Returns:
+            The call's result, and whether it came from a call that was already in progress.
+
+        Raises:
+            Exception: Whatever the call raises; every waiter gets it.
+        """
         loop = asyncio.get_running_loop()
         flight = self._flights.get(key)
         joined = flight is not None
@@ -54,10 +70,12 @@ class SingleFlight(Generic[T]):
             flight.waiting.discard(place)
 
     def forget(self, flight: Flight[T]) -> None:
+        """Let newcomers start a call of their own instead of waiting for `flight`."""
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
 
     def under_way(self) -> list[asyncio.Task[None]]:
+        """Return the tasks of all calls in progress."""
         return [flight.task for flight in self._flights.values()]
 
     async def _fly(self, flight: Flight[T], start: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> None:

@@ -33,6 +33,10 @@ class AnswerStream:
 
     Chunks without substance (a role, an empty text) wait for one that has some, so that a call which fails before any
     is passed on can be tried again. `begun` says that there was one.
+
+    Args:
+        stream: ``settings.send_stream``, with an asynchronous `send` for chunks.
+        predictor: The predictor that called, whose `id` each chunk gets. None for an LM called directly.
     """
 
     def __init__(self, stream: Any, predictor: Any) -> None:
@@ -42,7 +46,12 @@ class AnswerStream:
         self._waiting: list[Any] = []
 
     async def send(self, chunk: Any, substance: bool) -> None:
-        """Pass `chunk` on, an object in the shape of litellm's and the SDKs' chunks."""
+        """Pass a chunk on, or let it wait for one with substance.
+
+        Args:
+            chunk: An object in the shape of litellm's and the SDKs' chunks.
+            substance: Whether a reader would see anything of it.
+        """
         if self._predict_id is not None:
             chunk.predict_id = self._predict_id
         self._waiting.append(chunk)
@@ -59,14 +68,14 @@ class AnswerStream:
         self._waiting = []
 
     def end(self) -> None:
-        """No more chunks of this answer will come."""
+        """Tell the receiver that no more chunks of this answer will come."""
         ended = getattr(self._stream, "answer_ended", None)
         if ended is not None and self.begun:
             ended(self._predict_id)
 
 
 def current_answer_stream() -> AnswerStream | None:
-    """Where the chunks of an LM's answer go; None if nobody streams."""
+    """Return where the chunks of an LM's answer go; None if nobody streams."""
     stream = settings.send_stream
     return None if stream is None else AnswerStream(stream, settings.caller_predict)
 
@@ -74,9 +83,16 @@ def current_answer_stream() -> AnswerStream | None:
 def streaming_sender(
     stream: AnswerStream, send: Callable[[LMCall, AnswerStream], Awaitable[tuple[bytes, Any]]]
 ) -> Callable[[LMCall], Awaitable[tuple[bytes, Any]]]:
-    """`send` as the sender of a call (`LMCall.sender`).
+    """Make `send` the sender of a call (`LMCall.sender`).
 
     A failure after a chunk was passed on is final: what the user has seen cannot be taken back and retried.
+
+    Args:
+        stream: Where the chunks of the answer go. Each try starts it anew.
+        send: Makes one try, and passes its chunks on.
+
+    Returns:
+        A function that sends a call, and returns the answer as recorded and decoded. It raises what `send` raises.
     """
 
     async def sender(call: LMCall) -> tuple[bytes, Any]:
@@ -93,10 +109,17 @@ def streaming_sender(
 
 
 async def send_streamed(call: LMCall, stream: AnswerStream) -> tuple[bytes, Answer]:
-    """Send `call`, pass its answer on as it comes, and return it whole: as recorded, and decoded.
+    """Send `call` and pass its answer on as it comes.
+
+    Args:
+        call: The request.
+        stream: Where the chunks go.
+
+    Returns:
+        The whole answer, as it is recorded and decoded.
 
     Raises:
-        LMError: as for a call that is not streamed. An answer that is cut off is an `LMTransportError`.
+        LMError: As for a call that is not streamed. An answer that is cut off is an `LMTransportError`.
     """
     transport = call.transport
     body = call.wire.streamed(call.body)

@@ -55,7 +55,13 @@ _TRACEPARENT = TraceContextTextMapPropagator()
 
 
 class CallSpan:
-    """The span of one call, until its answer is there."""
+    """The span of one call, until its answer is there.
+
+    Args:
+        telemetry: The instruments that are in use.
+        span: The open span.
+        call: The call.
+    """
 
     def __init__(self, telemetry: Telemetry, span: Span, call: LMCall) -> None:
         self._telemetry = telemetry
@@ -63,7 +69,13 @@ class CallSpan:
         self._call = call
 
     def answered(self, reply: Any, finished: FinishedCall, joined: bool) -> None:
-        """Record the answer; `joined` if an identical call in progress gave it."""
+        """Record the answer in the span and in the count of ledger lookups.
+
+        Args:
+            reply: The decoded answer.
+            finished: The call as recorded, and whether it was paid for just now.
+            joined: Whether an identical call in progress gave it.
+        """
         how = "off" if self._call.key is None else "joined" if joined else "miss" if finished.paid else "hit"
         self._telemetry.lookups.add(1, {**_base(self._call), LEDGER: how})
         if not self._span.is_recording():
@@ -81,7 +93,7 @@ class PaidCall:
     finished: FinishedCall | None = None
 
     def paid(self, finished: FinishedCall) -> None:
-        """Record what it came to."""
+        """Note the call that was paid for."""
         self.finished = finished
 
 
@@ -93,7 +105,12 @@ class OpenTelemetryCalls:
 
     @contextmanager
     def lm_call(self, call: LMCall, scope: CallScope | None) -> Iterator[CallSpan]:
-        """A span around one call, from the look into the ledger to the answer."""
+        """Open a span around one call, from the look into the ledger to the answer.
+
+        Args:
+            call: The call.
+            scope: Where in a run the call belongs. None outside of runs.
+        """
         base = _base(call)
         attributes = {**base, **_of_request(call.params)}
         if scope is not None:
@@ -105,7 +122,7 @@ class OpenTelemetryCalls:
 
     @contextmanager
     def payment(self, call: LMCall) -> Iterator[PaidCall]:
-        """Measure the call that is made in the block, tries and waits included."""
+        """Measure the call that is made in the block, tries and waits included. Its exceptions pass through."""
         began, paid, failure = time.perf_counter(), PaidCall(), None
         base, to = _base(call), self._telemetry
         try:
@@ -123,9 +140,18 @@ class OpenTelemetryCalls:
 
     @contextmanager
     def one_try(self, call: LMCall, number: int, waited: float) -> Iterator[Mapping[str, str]]:
-        """A span around one try over the network, which waited so many seconds to be admitted.
+        """Open a span around one try over the network.
 
-        Yields the headers to send: the call's, and the trace's id where the host may know it.
+        Args:
+            call: The call.
+            number: Which try it is, from 1.
+            waited: Seconds that it waited to be admitted.
+
+        Yields:
+            The headers to send: the call's, and the trace's id where the host may know it.
+
+        Raises:
+            LMError: Whatever the try raises; the span records it.
         """
         base, address, to = _base(call), endpoint_address(call.url), self._telemetry
         to.waited.record(waited, base)

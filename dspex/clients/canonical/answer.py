@@ -24,13 +24,27 @@ def _attributes(value: Any) -> Any:
 
 
 def field(thing: Any, name: str, default: Any = None) -> Any:
-    """`name` of a dict or of an object: users' own LMs answer with either."""
+    """Return the field `name` of a dict or an object: users' own LMs answer with either.
+
+    Args:
+        thing: The dict or object.
+        name: The key or attribute.
+        default: What to return where it is missing.
+    """
     return thing.get(name, default) if isinstance(thing, dict) else getattr(thing, name, default)
 
 
 def outputs(answer: Any, logprobs: bool = False) -> list[Any]:
-    """One output a choice: a string, or where any choice has more to it, dicts with ``text`` and what there is of
-    ``reasoning_content``, ``logprobs``, ``tool_calls``, ``citations``."""
+    """Return one output a choice.
+
+    Args:
+        answer: An answer in OpenAI's shape, as dicts or objects.
+        logprobs: Whether outputs hold the choices' log probabilities.
+
+    Returns:
+        Strings; or, where any choice holds more than text, dicts with ``text`` and, where present,
+        ``reasoning_content``, ``logprobs``, ``tool_calls`` and ``citations``.
+    """
     found = [_output(choice, logprobs) for choice in field(answer, "choices") or []]
     return [output["text"] for output in found] if all(len(output) == 1 for output in found) else found
 
@@ -69,7 +83,7 @@ def _text(content: Any, empty: str | None) -> Any:
 
 
 def usage_of(answer: Any) -> dict[str, Any]:
-    """The usage that the answer reports, as a plain dict; empty if it reports none."""
+    """Return the usage that the answer reports, as a plain dict; empty if it reports none."""
     usage = field(answer, "usage")
     if usage is None:
         return {}
@@ -90,13 +104,15 @@ def _count(value: Any) -> int:
 
 
 def stopped_because(answer: Any) -> str | None:
-    """Why the model stopped (its first choice, where there are several): ``"stop"``, ``"length"``, ``"tool_calls"``;
-    the status of an answer of the Responses API; None where the answer does not say."""
+    """Return why the model stopped: the first choice's ``"stop"``, ``"length"``, ``"tool_calls"``, ...
+
+    For an answer of the Responses API it is the answer's status. None where the answer does not say.
+    """
     choices = field(answer, "choices")
     reason = field(choices[0], "finish_reason") if choices else field(answer, "status")
     return str(reason)[:100] if reason else None
 
 
 def reported_cost(answer: Any) -> float | None:
-    """What the call cost, where the answer itself says so, as litellm's do."""
+    """Return what the call cost in US dollars, where the answer itself says so, as litellm's do; else None."""
     return (getattr(answer, "_hidden_params", None) or {}).get("response_cost")

@@ -32,7 +32,7 @@ _CLIENTS_OWN = frozenset(
 
 
 def sent_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `params` that say what is asked, not how to ask it; none that is None, and no secrets."""
+    """Return those of `params` that go to the provider: not those that say how to call, no None, and no secrets."""
     sent = {
         name: value
         for name, value in params.items()
@@ -44,5 +44,14 @@ def sent_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse(name: str, provider: str, why: str) -> NoReturn:
-    """Say before anything is sent that `provider` cannot do what the parameter or content `name` asks."""
+    """Refuse, before anything is sent, what `provider` cannot do.
+
+    Args:
+        name: The parameter or the kind of content that asks for it.
+        provider: The provider's name, for the message.
+        why: Why it cannot, or what to pass instead.
+
+    Raises:
+        LMUnsupportedFeatureError: Always.
+    """
     raise LMUnsupportedFeatureError(f"{provider} cannot do what {name} asks: {why}", feature=name, provider=provider)

@@ -57,6 +57,10 @@ class Prompt(list[Message]):
 
     For the client: `stable` are the leading shared messages, `prefix_json` and `prefix_hash` their encoding. Once they
     have been read or changed they are no longer shared: then `stable` and `prefix_json` are empty.
+
+    Args:
+        prefix: The messages that other prompts share.
+        rest: The messages of this prompt alone, which follow them.
     """
 
     __slots__ = ("_prefix",)
@@ -130,10 +134,12 @@ class Prompt(list[Message]):
         return list(self) * times
 
     def pop(self, index: SupportsIndex = -1) -> Message:
+        """Remove the message at `index` and return it; a shared one as a copy."""
         self._own()
         return super().pop(index)
 
     def copy(self) -> list[Message]:
+        """Return a plain list of the messages."""
         return list(self)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -31,7 +31,13 @@ class EncodedRequest:
     digest: _Hash
 
     def key(self, url: str, rollout_id: Any = None, salt: str | None = None) -> str:
-        """The ledger's key of this request to `url`; another for another rollout or salt."""
+        """Return the ledger's key of this request: 64 hexadecimal digits.
+
+        Args:
+            url: Where the request goes.
+            rollout_id: The rollout, a number or a text; another rollout has another key.
+            salt: A place in a run, for calls that must not share answers. None: they may.
+        """
         digest = self.digest.copy()
         digest.update(orjson.dumps([url, rollout_id, salt]))
         return digest.hexdigest()
@@ -55,7 +61,7 @@ class SplitMessages:
 
 
 def split_messages(messages: list[dict[str, Any]]) -> SplitMessages:
-    """`messages` split where the encoded prefix of a `Prompt` ends."""
+    """Split `messages` where the encoded prefix of a `Prompt` ends."""
     prefix: Prefix | None = getattr(messages, "shared_prefix", None)
     if prefix is None or not prefix.json:
         encoded = _json(messages)[1:-1]
@@ -69,7 +75,7 @@ def split_messages(messages: list[dict[str, Any]]) -> SplitMessages:
 
 
 def encode_messages(messages: list[dict[str, Any]]) -> tuple[bytes, _Hash]:
-    """The messages as JSON without the outer brackets, and their hash."""
+    """Return the messages as JSON without the outer brackets, and the state of a SHA-256 over them."""
     split = split_messages(messages)
     if split.prefix is None:
         return split.rest_json, split.digest
@@ -77,18 +83,33 @@ def encode_messages(messages: list[dict[str, Any]]) -> tuple[bytes, _Hash]:
 
 
 def encode_params(params: Mapping[str, Any]) -> bytes:
-    """The parameters as JSON with sorted keys."""
+    """Return the parameters as JSON with sorted keys."""
     return _json(params)
 
 
 def seal(head: bytes, digest: _Hash, params: bytes) -> EncodedRequest:
-    """Join an open JSON object `head` and the object `params` to a body, and hash the parameters too."""
+    """Join the two parts of a body, and hash the parameters too.
+
+    Args:
+        head: An open JSON object, which ends with ``{`` or a comma.
+        digest: The SHA-256 state of the messages. The parameters are added to it.
+        params: The parameters, as a JSON object.
+    """
     digest.update(params)
     return EncodedRequest(head + params[1:], digest)
 
 
 def seal_params(head: bytes, digest: _Hash, params: Mapping[str, Any]) -> EncodedRequest:
-    """As `seal`; but in the body schemas keep the order of their fields, for that is how a model fills them."""
+    """Do what `seal` does, but keep the order of a schema's fields in the body: a model fills them in that order.
+
+    Args:
+        head: An open JSON object, which ends with ``{`` or a comma.
+        digest: The SHA-256 state of the messages. The parameters are added to it, with sorted keys.
+        params: The parameters.
+
+    Raises:
+        UsageError: A parameter cannot be written as JSON.
+    """
     encoded = _json(params)
     digest.update(encoded)
     if not _WITH_SCHEMAS.isdisjoint(params):

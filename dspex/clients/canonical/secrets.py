@@ -24,7 +24,7 @@ _SCHEME = re.compile(r"\b(Bearer|Basic)(\s+)(?=[^\s\"']*\d)[\w.~+/=-]{12,}", re.
 
 
 class Secret:
-    """A key whose text is only had by asking for it (`reveal`). Space around it is none of its own: files end lines."""
+    """A key whose text only `reveal` returns. White space around it is dropped: files end lines."""
 
     __slots__ = ("_text",)
 
@@ -32,6 +32,7 @@ class Secret:
         self._text = text.strip()
 
     def reveal(self) -> str:
+        """Return the key's text."""
         return self._text
 
     def __repr__(self) -> str:
@@ -72,10 +73,13 @@ def refuse_secrets_in(url: str | None) -> str | None:
 
 
 def scrub(text: str, *secrets: str | None) -> str:
-    """`text` with every occurrence of a secret masked, as it is or as it looks in a URL or in JSON: some servers echo
-    the key they refuse. So is whatever looks like one: after ``Bearer``, in an address or in its query.
+    """Mask every secret in a text: those given, and whatever looks like one (after ``Bearer``, in an address).
 
-    A secret shorter than any key (a stand-in, in a test) is left alone, as it may be part of a word.
+    Some servers echo the key that they refuse. A secret is also found as it looks in a URL or in JSON.
+
+    Args:
+        text: A message.
+        *secrets: Keys. None, and keys shorter than 8 characters (stand-ins of a test), are left alone.
     """
     forms = {form for secret in secrets if secret and len(secret) >= _SHORTEST_KEY for form in _forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
@@ -86,7 +90,12 @@ def scrub(text: str, *secrets: str | None) -> str:
 
 
 def scrub_body(body: bytes, *secrets: str | None) -> bytes:
-    """An answer without the secrets that it was asked with, should it hold them: answers are kept."""
+    """Mask the secrets that a request was sent with, should its answer hold them: answers are kept.
+
+    Args:
+        body: The answer.
+        *secrets: Keys. None, and keys shorter than 8 characters, are left alone.
+    """
     for secret in secrets:
         if secret is not None and len(secret) >= _SHORTEST_KEY and (raw := secret.encode()) in body:
             body = body.replace(raw, _MASK.encode())
@@ -94,7 +103,7 @@ def scrub_body(body: bytes, *secrets: str | None) -> bytes:
 
 
 def in_headers(headers: Mapping[str, str]) -> Iterable[str]:
-    """The secrets among the headers of a request."""
+    """Yield the secrets among the headers of a request, also without their scheme (``Bearer``)."""
     for name, value in headers.items():
         if isinstance(value, str) and (names_a_secret(name) or name.lower() == "cookie"):
             yield value

@@ -19,9 +19,10 @@ class StreamChunk(Answer):
     """The `id` of the predictor that is being answered, None for an LM called directly."""
 
     def json(self) -> str:
+        """Return the chunk as JSON."""
         return orjson.dumps(self).decode()
 
     def model_dump(self, **_: Any) -> dict[str, Any]:
-        """The chunk as plain dicts. Options of pydantic's method have no effect: there is nothing to leave out."""
+        """Return the chunk as plain dicts. Options of pydantic's method have no effect: nothing could be left out."""
         plain: dict[str, Any] = orjson.loads(orjson.dumps(self))
         return plain

@@ -70,8 +70,12 @@ class Budget:
 def refuse_unpriced(lm: Any, budget: Budget | None) -> None:
     """Raise now where a budget in dollars would refuse the first call.
 
+    Args:
+        lm: The model that the run calls. A user's LM without a `price` passes: only its call knows.
+        budget: The run's budget. None, or one without dollars, refuses nothing.
+
     Raises:
-        LMConfigurationError: no price of `lm` is known.
+        LMConfigurationError: No price of `lm` is known.
     """
     if budget is None or budget.usd is None or not hasattr(lm, "price"):  # a user's LM: only its call knows
         return
@@ -85,7 +89,15 @@ def of_spending(spending: Spending) -> Budget:
 
 
 def refusal(spent: BudgetExhausted, model: str) -> Exception:
-    """What is raised where a call would have to be paid for, and the budget has no room for it."""
+    """Build the error for a call that would have to be paid for, when the budget has no room for it.
+
+    Args:
+        spent: What the ledger answered: the spending of the run, and the most that the call could cost.
+        model: The model of the call.
+
+    Returns:
+        A `BudgetExceededError`; an `LMConfigurationError` where the budget is in dollars and the model has no price.
+    """
     spending, most = spent.spending, spent.most
     lacking = spending.lacking(most)
     if lacking == "usd" and most.usd is None:

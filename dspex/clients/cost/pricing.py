@@ -28,24 +28,52 @@ _PER = 1e6
 
 
 def cost_usd(model: str, usage: Mapping[str, Any], own: OwnPrice | None = None) -> float | None:
-    """The price in US dollars of the tokens in `usage` for `model` (``"openai/gpt-4o-mini"``).
+    """Price the tokens in `usage`, in US dollars.
 
-    The price is that of the model's name, wherever it is served. None for an unknown model or unreported usage.
+    Args:
+        model: The model's name (``"openai/gpt-4o-mini"``). Its price holds wherever the model is served.
+        usage: The usage that the provider reported, in OpenAI's shape.
+        own: The user's price of this model, in US dollars per million tokens. None: the configured or known one.
+
+    Returns:
+        None for a model without a known price, or an empty usage.
+
+    Raises:
+        UsageError: The user's price is malformed.
     """
     return tokens_usd(model, token_counts(usage), own) if usage else None
 
 
 def tokens_usd(model: str, tokens: TokenCounts, own: OwnPrice | None = None) -> float | None:
-    """The price in US dollars of `tokens`. None for an unknown model."""
+    """Price `tokens`, in US dollars.
+
+    Args:
+        model: The model's name.
+        tokens: How many tokens of which kind.
+        own: The user's price of this model, in US dollars per million tokens. None: the configured or known one.
+
+    Returns:
+        None for a model without a known price.
+
+    Raises:
+        UsageError: The user's price is malformed.
+    """
     price = price_of(model, own)
     return None if price is None else price(tokens)
 
 
 def price_of(model: str, own: OwnPrice | None = None) -> Price | None:
-    """How calls of `model` are priced: as `own` says, else as configured for it, else as is known of it.
+    """Find how to price calls of a model: by `own`, else by ``dspex.configure(prices=...)``, else by genai-prices.
+
+    Args:
+        model: The model's name.
+        own: The user's price of this model, in US dollars per million tokens.
+
+    Returns:
+        A function from token counts to US dollars; None for a model without a known price.
 
     Raises:
-        UsageError: the configured price is none.
+        UsageError: The user's price is malformed.
     """
     own = users_price(model, own)
     if own is not None:
@@ -54,8 +82,14 @@ def price_of(model: str, own: OwnPrice | None = None) -> Price | None:
 
 
 def users_price(model: str, own: OwnPrice | None = None) -> OwnPrice | None:
-    """The price that the user has given to `model`: `own`, else the configured one. Settings are in force where they
-    are read, so this is asked where a call is made, and not in the store's thread."""
+    """Return the price that the user has given to a model: `own`, else the configured one, else None.
+
+    Call this where a call is made, and not in the store's thread: settings hold only where they are read.
+
+    Args:
+        model: The model's name.
+        own: The price that the LM was built with, in US dollars per million tokens.
+    """
     if own is not None:
         return own
     configured = read("prices")
@@ -63,10 +97,14 @@ def users_price(model: str, own: OwnPrice | None = None) -> OwnPrice | None:
 
 
 def checked_price(price: Any, model: str = "") -> dict[str, float]:
-    """`price` as plain numbers.
+    """Return `price` as plain numbers.
+
+    Args:
+        price: A dict of US dollars per million tokens (see the module).
+        model: Whose price it is, for the message.
 
     Raises:
-        UsageError: it is no price; the message says what is.
+        UsageError: It is not a price; the message says what is.
     """
     whose = f" of {model}" if model else ""
     if not isinstance(price, Mapping) or not {"input", "output"} <= set(price) or set(price) - set(_KEYS):
@@ -81,10 +119,10 @@ def checked_price(price: Any, model: str = "") -> dict[str, float]:
 
 
 def checked_prices(prices: Any) -> dict[str, dict[str, float]] | None:
-    """Prices by model, as `dspex.configure(prices=...)` takes them.
+    """Return prices by model, as `dspex.configure(prices=...)` takes them; None if there are none.
 
     Raises:
-        UsageError: one of them is none.
+        UsageError: One of them is malformed.
     """
     if not prices:
         return None

@@ -38,7 +38,18 @@ LONGEST_ANSWER = 32_768
 def most_of_request(
     model: str, body: bytes, price: OwnPrice | None, *, answers: bool = True, more: int = 0
 ) -> CostUpperBound:
-    """The most that the request `body` to `model` can come to, with `more` tokens that are not in it yet."""
+    """Compute the most that a request can cost, in tokens and US dollars.
+
+    Args:
+        model: The model's name.
+        body: The request as it is sent. One byte counts as one token.
+        price: The user's price of the model, in US dollars per million tokens. None: the configured or known one.
+        answers: Whether tokens come back; embeddings bring none.
+        more: Tokens of the prompt that are not in `body` yet.
+
+    Returns:
+        The bound. Its dollars are None for a model without a known price.
+    """
     prompt = len(body) + len(_MEDIA.findall(body)) * MEDIA_TOKENS + more
     if b'"tools":' in body:
         prompt += _TOOLS_TOKENS
@@ -54,7 +65,12 @@ def most_of_request(
 
 
 def longest_answer(model: str, body: bytes) -> int:
-    """The most tokens that can come back, over all choices."""
+    """Compute the most tokens that can come back, over all choices.
+
+    Args:
+        model: The model's name, for its longest answer where the request sets no limit.
+        body: The request as it is sent.
+    """
     limits = [int(found) for found in _LIMIT.findall(body)]
     longest = max(limits) if limits else _of_model(model)
     return longest * max((int(found) for found in _CHOICES.findall(body)), default=1)

@@ -58,6 +58,7 @@ def litellm_capabilities(model: str) -> Capabilities:
 
 
 def is_installed() -> bool:
+    """Tell whether litellm is installed. This does not load it."""
     return importlib.util.find_spec("litellm") is not None
 
 
@@ -65,7 +66,7 @@ def refuse_unknown_provider(model: str) -> None:
     """Raise for a model whose provider litellm does not know either.
 
     Raises:
-        LMConfigurationError: its message says what to do.
+        LMConfigurationError: Its message says what to do.
     """
     litellm = load_litellm()
     prefix = model.partition("/")[0]
@@ -80,13 +81,26 @@ def refuse_unknown_provider(model: str) -> None:
 
 
 def keyed_params(params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters by which the ledger knows a request again: no secrets, and nothing that says only how to call."""
+    """Return the parameters by which the ledger recognizes a request: no secrets, and nothing about how to call."""
     skipped = _OURS | _CLIENT_SETTINGS
     return {name: value for name, value in params.items() if name not in skipped and not names_a_secret(name)}
 
 
 def litellm_sender(lm: LMOptions, messages: list[dict[str, Any]], params: dict[str, Any]) -> Sender:
-    """Sends ``lm(messages=messages, **params)`` through litellm, as it comes in if somebody wants to see that."""
+    """Make the sender of ``lm(messages=messages, **params)`` through litellm. It streams if somebody listens.
+
+    Args:
+        lm: The model.
+        messages: A conversation in OpenAI's chat format.
+        params: The LM's parameters, overridden by those of the call.
+
+    Returns:
+        A function that sends the call, and returns the answer as recorded and as litellm gave it.
+
+    Raises:
+        LMUnsupportedFeatureError: Somebody streams, and the LM's `model_type` is not "chat".
+        LMConfigurationError: The environment variable that is to hold the key is not set.
+    """
     request = {"model": lm.model, "messages": copy.deepcopy(list(messages))}
     request |= {name: value for name, value in params.items() if name not in _OURS}
     request |= _connection(lm, params)
@@ -199,10 +213,10 @@ def _has_substance(chunk: Any) -> bool:
 
 @lru_cache(maxsize=1)
 def load_litellm() -> Any:
-    """The module, quiet and without a cache of its own.
+    """Import litellm, once, and turn off its telemetry, its cache and its debug output.
 
     Raises:
-        LMConfigurationError: it is not installed.
+        LMConfigurationError: It is not installed.
     """
     try:
         litellm: Any = importlib.import_module("litellm")

@@ -46,7 +46,12 @@ _VAGUE = (errors.LMProviderError, errors.LMInvalidRequestError, errors.LMRateLim
 
 
 def as_dspex_error(error: Exception, model: str) -> errors.LMError:
-    """What `error` means: by litellm's class for it, the provider's code, or the HTTP status."""
+    """Translate litellm's `error`: by litellm's class for it, the provider's code, or the HTTP status.
+
+    Args:
+        error: What litellm raised. An `LMError` is returned as it is.
+        model: The model's name, which the new error carries.
+    """
     if isinstance(error, errors.LMError):
         return error
     response = getattr(error, "response", None)

@@ -8,8 +8,15 @@ from dspex import errors
 
 
 def as_dspex_error(error: Exception, model: str) -> Exception:
-    """`error` itself if it is one of ours; otherwise what it means to us. An error that lm15 does not know is a bug of
-    the engine's, and no failure of the model's or the program's."""
+    """Translate an engine's `error` into the one that dspex's users catch.
+
+    Args:
+        error: What the engine raised. An `LMError` is returned as it is.
+        model: The model's name, which the new error carries.
+
+    Returns:
+        The error; an `LMUnexpectedError` if lm15 does not know it: that is a bug of the engine's.
+    """
     if isinstance(error, errors.LMError):
         return error
     meaning = next((ours for theirs, ours in _meanings() if isinstance(error, theirs)), errors.LMUnexpectedError)

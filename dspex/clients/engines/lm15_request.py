@@ -26,21 +26,31 @@ class TypedLM(Protocol):
     async def obtain(
         self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]
     ) -> tuple[Any, float | None]:
-        """The answer, and what it cost in US dollars."""
+        """Return the answer, and what it cost in US dollars."""
         ...
 
     def keep(
         self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any], reply: Any, cost: Any
     ) -> list[Any]:
-        """Note the call in the history, and give its outputs."""
+        """Note the call in the history, and return its outputs."""
         ...
 
 
 async def ask_typed(lm: TypedLM, request: Any, messages: Any, kwargs: dict[str, Any]) -> Any:
-    """The `Response` to `request`; the call is made, kept and counted as any other.
+    """Answer an lm15 `Request`. The call is made, kept and counted as any other.
+
+    Args:
+        lm: The model.
+        request: The `Request`, which says everything: the LM's own parameters do not apply.
+        messages: Must be None.
+        kwargs: May hold `cache` and `rollout_id`, nothing else.
+
+    Returns:
+        An lm15 `Response`.
 
     Raises:
-        UsageError: it comes with messages or parameters of its own, or is for another model.
+        UsageError: The request comes with messages or parameters of its own, or is for another model.
+        LMError: The provider could not be asked, or refused.
     """
     import lm15
 

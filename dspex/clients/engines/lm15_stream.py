@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 
 async def send_streamed_by_engine(call: LMCall, stream: AnswerStream) -> tuple[bytes, Any]:
-    """As `send_streamed`, for an engine. A stream without an end event is no answer."""
+    """Have the call's engine answer, and pass the answer on as it comes.
+
+    Args:
+        call: The request; its transport is an `EngineTransport`.
+        stream: Where the chunks go.
+
+    Returns:
+        The whole answer, as it is recorded and decoded.
+
+    Raises:
+        LMStreamAssemblyError: The engine's stream ended without an end event.
+        LMError: The engine failed.
+    """
     assert isinstance(call.transport, EngineTransport)
     assembly = StreamAssembler()
     async for chunk in _chunks(call.transport.events(call.body)):

@@ -23,11 +23,15 @@ _OURS = ("n", "num_generations", "stream", "stream_options", "rollout_id")
 
 
 def check_engines(engine: Any, async_engine: Any) -> None:
-    """Refuse what is no engine.
+    """Check that the arguments of an `LM` are engines.
+
+    Args:
+        engine: A known name, or an object with ``complete(Request) -> Response``.
+        async_engine: None, or an object with an asynchronous `complete`.
 
     Raises:
         TypeError: `complete` is missing, or is asynchronous where it must not be, or the other way round.
-        ValueError: `async_engine` without an engine object.
+        ValueError: There is an `async_engine` without an engine object.
     """
     if isinstance(engine, str):
         if async_engine is not None:
@@ -48,7 +52,12 @@ def check_engines(engine: Any, async_engine: Any) -> None:
 
 
 class EngineTransport:
-    """Sends requests to engines. `async_engine` goes first; a synchronous `engine` runs in a thread."""
+    """Sends requests to engines.
+
+    Args:
+        engine: An object with ``complete(Request) -> Response`` in lm15's types, which runs in a thread.
+        async_engine: One with an asynchronous `complete`, which then answers in its place.
+    """
 
     def __init__(self, engine: Any, async_engine: Any = None) -> None:
         self.engine = engine
@@ -61,10 +70,19 @@ class EngineTransport:
         return f"engine:{cls.__module__}.{cls.__qualname__}"
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
-        """The answer of the engine to a request in OpenAI's format, in that format; one call for each of ``n``.
+        """Have the engine answer a request in OpenAI's format; each of ``n`` answers is a call of its own.
+
+        Args:
+            url: Not used: there is no network.
+            headers: Not used.
+            body: The request, as JSON in OpenAI's format.
+            timeout: Seconds for all answers together.
+
+        Returns:
+            An answer of status 200, in OpenAI's format.
 
         Raises:
-            LMError: the engine failed, or took longer than `timeout` seconds.
+            LMError: The engine failed, or took longer than `timeout` seconds.
         """
         request, count, logprobs = _read(body)
         try:
@@ -89,7 +107,11 @@ class EngineTransport:
         return response
 
     async def events(self, body: bytes) -> AsyncIterator[Any]:
-        """The lm15 events of a streamed answer; of an engine without ``stream``, those of its whole answer."""
+        """Yield the lm15 events of a streamed answer; for an engine without ``stream``, those of its whole answer.
+
+        Raises:
+            LMError: The engine failed.
+        """
         import lm15
 
         request, _, _ = _read(body)
@@ -187,7 +209,7 @@ def _scored(token: Any) -> dict[str, Any]:
 
 
 def usage_in_openais_names(usage: Any) -> dict[str, Any]:
-    """lm15's counts of tokens as OpenAI names them."""
+    """Translate lm15's counts of tokens into OpenAI's names."""
     found: dict[str, Any] = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
     if usage.cache_read_tokens is not None:
         found["prompt_tokens_details"] = {"cached_tokens": usage.cache_read_tokens}

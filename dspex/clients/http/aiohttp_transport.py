@@ -50,15 +50,29 @@ class AiohttpTransport:
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
+        """Post `body` and return the answer, as `dspex.clients.http.transport.Transport.post` says."""
         return await self.request("POST", url, headers, body, timeout)
 
     async def get(self, url: str, headers: Mapping[str, str], timeout: float) -> RawResponse:
-        """As `post`, with GET: for servers that are not LMs."""
+        """Send a GET request, to servers that are not LMs. Arguments and errors are those of `request`."""
         return await self.request("GET", url, headers, None, timeout)
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> RawResponse:
+        """Send a request and return the answer, also one with an error status.
+
+        Args:
+            method: "GET", "POST", ...
+            url: The whole address. Redirects are not followed.
+            headers: The headers of the request.
+            body: What to send, as a whole or piece by piece. None: nothing.
+            timeout: Seconds for the whole exchange.
+
+        Raises:
+            LMTimeoutError: There was no whole answer in time.
+            LMTransportError: The connection failed, or the answer was cut off or longer than `MAX_RESPONSE_BYTES`.
+        """
         session = self._pools.get().session or await self._pools.get().open()
         route = self._route(url)
         try:
@@ -72,13 +86,14 @@ class AiohttpTransport:
     async def stream(
         self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> AsyncIterator[OpenResponse]:
+        """Post `body`; inside the block the answer is read as it comes in. Arguments and errors: see `request`."""
         async with self._open("POST", url, headers, body, timeout) as response:
             pieces = within_limit(response.content.iter_any(), url)
             yield OpenResponse(response.status, response.headers, pieces)
 
     @asynccontextmanager
     async def download(self, url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[OpenResponse]:
-        """Get a file, however long; inside the block it is read as it comes in."""
+        """Get a file of any length; inside the block it is read as it comes in. Arguments and errors: see `request`."""
         async with self._open("GET", url, headers, None, timeout) as response:
             yield OpenResponse(response.status, response.headers, response.content.iter_any())
 

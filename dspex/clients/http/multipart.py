@@ -22,7 +22,7 @@ class FileForm:
     content_type: str
 
     def headers(self, size: int) -> dict[str, str]:
-        """The request's headers for a file of `size` bytes."""
+        """Return the request's headers for a file of `size` bytes."""
         return {
             "Content-Type": self.content_type,
             "Content-Length": str(len(self.head) + size + len(self.tail)),
@@ -30,7 +30,12 @@ class FileForm:
 
 
 def file_form(fields: Mapping[str, str], filename: str) -> FileForm:
-    """A form of text `fields` and a file in the field ``file``."""
+    """Build a form with text fields and a JSONL file in the field ``file``.
+
+    Args:
+        fields: The text fields, by name.
+        filename: The name of the file, as the server sees it.
+    """
     boundary = uuid.uuid4().hex
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'

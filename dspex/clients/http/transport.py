@@ -101,11 +101,25 @@ class HttpxTransport:
         self.client = client
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
+        """Post `body` and return the answer, as `Transport.post` says."""
         return await self.request("POST", url, headers, body, timeout)
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None, timeout: float
     ) -> RawResponse:
+        """Send a request and return the answer, also one with an error status.
+
+        Args:
+            method: "GET", "POST", ...
+            url: The whole address.
+            headers: The headers of the request.
+            body: What to send, as a whole or piece by piece. None: nothing.
+            timeout: Seconds for the whole exchange.
+
+        Raises:
+            LMTimeoutError: There was no whole answer in time.
+            LMTransportError: The connection failed, or the answer was cut off or longer than `MAX_RESPONSE_BYTES`.
+        """
         import asyncio
 
         import httpx
@@ -127,11 +141,13 @@ class HttpxTransport:
     async def stream(
         self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> AsyncIterator[OpenResponse]:
+        """Post `body`; inside the block the answer is read as it comes in. Arguments and errors: see `request`."""
         async with self._open("POST", url, headers, body, timeout) as answer:
             yield OpenResponse(answer.status, answer.headers, within_limit(answer.pieces, url))
 
     @asynccontextmanager
     async def download(self, url: str, headers: Mapping[str, str], timeout: float) -> AsyncIterator[OpenResponse]:
+        """Get a file of any length; inside the block it is read as it comes in. Arguments and errors: see `request`."""
         async with self._open("GET", url, headers, None, timeout) as answer:
             yield answer
 
@@ -154,7 +170,15 @@ class HttpxTransport:
 
 
 async def within_limit(pieces: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
-    """`pieces`, refused as soon as they are too many."""
+    """Yield `pieces` as they come, up to `MAX_RESPONSE_BYTES` together.
+
+    Args:
+        pieces: The bytes of an answer, cut anywhere.
+        url: Where the answer comes from, for the message.
+
+    Raises:
+        LMTransportError: There are more bytes than that.
+    """
     size = 0
     async for piece in pieces:
         size += len(piece)
@@ -164,4 +188,5 @@ async def within_limit(pieces: AsyncIterator[bytes], url: str) -> AsyncIterator[
 
 
 def too_long(url: str) -> LMTransportError:
+    """Build the error for an answer of `url` that is longer than `MAX_RESPONSE_BYTES`."""
     return LMTransportError(f"{url} answered more than {MAX_RESPONSE_BYTES >> 20} MiB: the answer was dropped")

@@ -38,7 +38,15 @@ _SERVERS = frozenset({"hosted_vllm", "vllm", "sglang", "ollama", "ollama_chat", 
 
 @lru_cache(maxsize=256)
 def abilities(provider: str, model: str) -> frozenset[str]:
-    """``functions``, ``reasoning`` and ``schema``, as far as the provider's model of this name has them."""
+    """Return what the provider's model of this name can do, judged by the name.
+
+    Args:
+        provider: The provider's prefix, such as "groq".
+        model: The model's name without it.
+
+    Returns:
+        Any of ``functions`` (tool calls), ``reasoning`` (an effort can be asked for) and ``schema`` (JSON schemas).
+    """
     name = model.rsplit("/", 1)[-1].lower()
     found = _of_the_model(name)
     if provider in _WITHOUT_SCHEMA or (provider == "groq" and not _SCHEMA_ON_GROQ.search(name)):

@@ -152,7 +152,12 @@ class AdaptiveRateLimiter:
             self._credit = min(self._credit, 0.0)
 
     def refused(self, number: int, retry_after: float = 0.0) -> None:
-        """The endpoint refused call `number`, and asked for `retry_after` seconds of rest."""
+        """Note that the endpoint refused a call, and slow down if refusals are no longer mere noise.
+
+        Args:
+            number: The call's number, from `sent`. A call of an earlier period changes no rate any more.
+            retry_after: Seconds of rest that the endpoint asked for; 0 if it named none.
+        """
         self._taken.add(-1.0)
         self._quota_taken -= 1
         self._in_a_row += 1

@@ -23,7 +23,12 @@ State = Literal["closed", "open", "half-open"]
 
 
 class CircuitBreaker:
-    """The breaker of one endpoint. `name` is for the message of the error."""
+    """The circuit breaker of one endpoint.
+
+    Args:
+        name: The endpoint, for the message of the error.
+        now: A monotonic clock, in seconds.
+    """
 
     def __init__(self, name: str, now: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -35,15 +40,16 @@ class CircuitBreaker:
 
     @property
     def state(self) -> State:
+        """Whether calls go through: "closed" all, "open" none, "half-open" one at a time."""
         if self._open_until is None:
             return "closed"
         return "open" if self._now() < self._open_until else "half-open"
 
     def admit(self) -> None:
-        """Let a call through; in half-open state one at a time.
+        """Let a call through; in the half-open state one at a time.
 
         Raises:
-            LMServerError: the breaker is open; `retry_after` says for how long.
+            LMServerError: The breaker is open; `retry_after` says for how many seconds.
         """
         if self._open_until is None:
             return
@@ -57,13 +63,13 @@ class CircuitBreaker:
         )
 
     def succeeded(self) -> None:
-        """A call was answered, be it with a refusal: the endpoint is there."""
+        """Note that a call was answered, even with a refusal: the endpoint works."""
         self._failures = 0
         if self._open_until is not None:
             self._open_until, self._seconds, self._probing = None, FIRST_SECONDS, False
 
     def failed(self) -> None:
-        """A call failed as no working server makes it fail."""
+        """Note that a call failed in a way that no working server makes it fail."""
         self._failures += 1
         if self._probing:
             self._seconds = min(self._seconds * 2, LONGEST_SECONDS)
@@ -72,5 +78,5 @@ class CircuitBreaker:
         self._open_until, self._probing = self._now() + self._seconds, False
 
     def abandoned(self) -> None:
-        """The call that was let through came to nothing: cancelled before it was answered. Let the next one try."""
+        """Note that the call that was let through was cancelled before its answer, so that the next one may try."""
         self._probing = False

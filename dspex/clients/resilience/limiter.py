@@ -69,9 +69,15 @@ class EndpointLimiter:
             raise
 
     def calls_per_second(self, rpm: float | None, tpm: float | None, tokens: float) -> float | None:
-        """The calls a second that limits of requests (`rpm`) and tokens (`tpm`) a minute allow; None without limits.
+        """Compute how many calls a second the user's limits allow.
 
-        A call is expected to use as many tokens as the last ones did, or `tokens` if it is the first.
+        Args:
+            rpm: Requests a minute. None: no limit.
+            tpm: Tokens a minute. None: no limit.
+            tokens: Tokens that the first call is expected to use; later ones are expected to use the average so far.
+
+        Returns:
+            Calls a second, by the tighter limit. None without limits.
         """
         by_tokens = None if tpm is None else tpm / 60 / max(self.tokens_a_call or tokens, 1.0)
         limits = [each for each in (None if rpm is None else rpm / 60, by_tokens) if each is not None]
@@ -88,20 +94,29 @@ class EndpointLimiter:
         return len(self._waiting)
 
     def leave(self) -> None:
+        """End an admitted call, and admit those that its end makes place for."""
         self._active -= 1
         self._admit()
 
     def answered(self) -> None:
-        """The endpoint answered a call, whatever it said."""
+        """Note that the endpoint answered a call, whatever it said."""
         self.breaker.succeeded()
         self.rate.answered()
 
     def used(self, tokens: int) -> None:
-        """A call used this number of tokens."""
+        """Note how many tokens a call used."""
         self.tokens_a_call += (tokens - self.tokens_a_call) * (0.1 if self.tokens_a_call else 1.0)
 
     def refused(self, number: int, seconds: float) -> bool:
-        """The endpoint refused call `number` and asked for `seconds` of rest. Returns whether all calls wait now."""
+        """Note that the endpoint refused a call for its rate limit.
+
+        Args:
+            number: The call's number, from `enter`.
+            seconds: Seconds of rest that the endpoint asked for; 0 if it named none.
+
+        Returns:
+            Whether all calls to the endpoint rest now for as long.
+        """
         self.breaker.succeeded()
         self.rate.refused(number, seconds)
         if seconds > LONGEST_WAIT_SECONDS or self._active == 1:
@@ -110,13 +125,13 @@ class EndpointLimiter:
         return seconds > 0 and self.rate.resting >= seconds - 0.05
 
     def failed(self) -> None:
-        """The endpoint did not answer, or with an error of its own."""
+        """Note that the endpoint did not answer, or with an error of its own. If it is down, waiting calls fail."""
         self.breaker.failed()
         if self.breaker.state == "open":
             self._fail_waiting()
 
     def abandoned(self) -> None:
-        """A call that was admitted was not made, or not to its end."""
+        """Note that an admitted call was not made, or not to its end."""
         self.breaker.abandoned()
 
     def _admit(self) -> None:

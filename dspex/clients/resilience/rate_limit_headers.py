@@ -13,9 +13,14 @@ _TOKENS = ("x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining
 
 
 def calls_left(headers: Mapping[str, str], tokens_a_call: float) -> float | None:
-    """How many calls the endpoint would take now by its requests and its tokens left; None if it does not say.
+    """Compute how many calls the endpoint would accept now, by the requests and the tokens that it says are left.
 
-    `tokens_a_call` is what calls to it have come to lately, 0.0 if there was none yet.
+    Args:
+        headers: The headers of an answer, by their names in lower case.
+        tokens_a_call: How many tokens the last calls used on average; 0.0 if there were none.
+
+    Returns:
+        None if the endpoint does not say.
     """
     requests = _number(headers, _REQUESTS)
     tokens = _number(headers, _TOKENS) if tokens_a_call > 0 else None
