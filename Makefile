@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?=
 PACKAGES := dspex workflows activities practice examples tests benchmarks worker.py
 
 # The first of these that is new enough, not too new, and able to make environments. Override: make PYTHON=... test
@@ -25,10 +25,10 @@ help:
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python -m examples.support_intents.demo
 
-# What starts servers and kills processes runs alone; the rest, on all cores.
+# Two runs: what computes, on all cores; what starts servers and kills processes, and so mostly waits, four at a time.
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/unit tests/parity tests/tutorials tests/replay $(PYTEST_ARGS)
-	$(BIN)/python -m pytest tests/integration tests/durable tests/chaos $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/chaos tests/durable tests/integration $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/python -m ruff check $(PACKAGES)

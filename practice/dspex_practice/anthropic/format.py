@@ -17,7 +17,7 @@ from dspex_practice.api import body as read
 from dspex_practice.api.prompt_cache import SHORT, CacheBlock, Cached
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import Question
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 from dspex_practice.model.request import ModelRequest, reasons
 from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import TOKENS_A_MESSAGE, TOKENS_A_PICTURE, count_tokens

@@ -70,7 +70,7 @@ class Faults:
         )
 
     def _fault(self, digest: bytes, attempt: int) -> FaultKind | None:
-        drawn = self._draws(digest + b"fault", attempt)[0]
+        drawn = self._draws(digest + b"harm", attempt)[0]  # this word decides the draws: another would change them all
         for fault, rate in self._fault_rates:
             if drawn < rate:
                 return fault

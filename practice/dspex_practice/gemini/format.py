@@ -19,7 +19,7 @@ from dspex_practice.gemini.tools import read_toolbox
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.logprobs import score
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 from dspex_practice.model.request import ModelRequest, reasons
 from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import TOKENS_A_PICTURE

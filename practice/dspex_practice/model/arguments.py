@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dspex_practice.model.fallback_values import PromptContext, fallback_value
-from dspex_practice.model.label_rules import spoken
 from dspex_practice.model.label_voting import LabelVoting
-from dspex_practice.model.prompt import OutputField
-from dspex_practice.model.schema import Schema
-from dspex_practice.model.text import carries_meaning, features, words
-from dspex_practice.model.values import choices, fits, in_range, kind, resolve
+from dspex_practice.model.reading.label_rules import spoken
+from dspex_practice.model.reading.prompt import OutputField
+from dspex_practice.model.reading.schema import Schema
+from dspex_practice.model.reading.text import carries_meaning, features, words
+from dspex_practice.model.reading.values import choices, fits, in_range, kind, resolve
 
 _QUOTED = re.compile(r"[\"“`]([^\"”`\n]+)[\"”`]|(?<!\w)'([^'\n]+)'(?!\w)")
 _NAMES = re.compile(r"(?<![.?!]\s)(?<!^)\b[A-Z][\w.-]*(?:\s+[A-Z][\w.-]*)*")

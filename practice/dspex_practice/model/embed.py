@@ -9,7 +9,7 @@ import math
 from functools import lru_cache
 from hashlib import blake2b
 
-from dspex_practice.model.text import features
+from dspex_practice.model.reading.text import features
 
 DIMENSIONS = 256
 

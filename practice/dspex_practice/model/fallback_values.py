@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dspex_practice.model.label_rules import spoken
-from dspex_practice.model.prompt import OutputField
+from dspex_practice.model.reading.label_rules import spoken
+from dspex_practice.model.reading.prompt import OutputField
+from dspex_practice.model.reading.text import carries_meaning, stem, words
+from dspex_practice.model.reading.values import fill, fits, in_range, kind, resolve
 from dspex_practice.model.sampling import STEADY, Sampling
-from dspex_practice.model.text import carries_meaning, stem, words
-from dspex_practice.model.values import fill, fits, in_range, kind, resolve
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*(\+|-|\*|x|/|plus|minus|times|divided by)\s*(-?\d+(?:\.\d+)?)")

@@ -14,11 +14,19 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model.example_extraction import read_labeled_texts
 from dspex_practice.model.instruction_writer import InstructionWriter, asks_freely
-from dspex_practice.model.prompt import Layout, ParsedPrompt, PromptTask, Turn, read_frame, read_task, sort_turns
 from dspex_practice.model.prompt_index import PromptIndex
-from dspex_practice.model.render import render
+from dspex_practice.model.reading.example_extraction import read_labeled_texts
+from dspex_practice.model.reading.prompt import (
+    Layout,
+    ParsedPrompt,
+    PromptTask,
+    Turn,
+    read_frame,
+    read_task,
+    sort_turns,
+)
+from dspex_practice.model.reading.render import render
 
 NAME = "practice"
 """The model's name in listings."""

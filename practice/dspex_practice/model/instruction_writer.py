@@ -8,9 +8,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from dspex_practice.model.example_extraction import LabeledText
-from dspex_practice.model.label_rules import spoken
-from dspex_practice.model.text import carries_meaning, stem, words
+from dspex_practice.model.reading.example_extraction import LabeledText
+from dspex_practice.model.reading.label_rules import spoken
+from dspex_practice.model.reading.text import carries_meaning, stem, words
 
 _WANTED = re.compile(
     r"(?:proposed|new|improved|better|revised|optimi[sz]ed|shortened|induced|natural_language)_\w*"

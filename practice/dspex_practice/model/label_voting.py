@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from dspex_practice.model.label_rules import rules, spoken
-from dspex_practice.model.text import Features, features
+from dspex_practice.model.reading.label_rules import rules, spoken
+from dspex_practice.model.reading.text import Features, features
 
 Postings = dict[str, list[tuple[int, float]]]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dspex_practice.model.errors import Reason, RefusedError
 from dspex_practice.model.in_context_learner import NAME, Learner
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 from dspex_practice.model.request import ModelRequest
 from dspex_practice.model.response import Finish, ModelReply, limited, stopped
 from dspex_practice.model.structured import unwrapped, wrapped

@@ -7,15 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dspex_practice.model.example_extraction import read_labeled_texts
 from dspex_practice.model.fallback_values import PromptContext, fallback_value
 from dspex_practice.model.instruction_writer import InstructionWriter, asks_for_instruction
-from dspex_practice.model.label_rules import labels_named, spoken
 from dspex_practice.model.label_voting import LabelVoting, SimilarityIndex
-from dspex_practice.model.prompt import Frame, OutputField, read_inputs
+from dspex_practice.model.reading.example_extraction import read_labeled_texts
+from dspex_practice.model.reading.label_rules import labels_named, spoken
+from dspex_practice.model.reading.prompt import Frame, OutputField, read_inputs
+from dspex_practice.model.reading.text import carries_meaning, features, stem, words
+from dspex_practice.model.reading.values import choices, fill, fits, kind, parse, resolve
 from dspex_practice.model.sampling import Sampling, gumbel
-from dspex_practice.model.text import carries_meaning, features, stem, words
-from dspex_practice.model.values import choices, fill, fits, kind, parse, resolve
 
 _THINKING = re.compile(r"reason|rationale|explanation|thought|thinking|discussion|analysis|justification")
 _LONGEST_LABEL = 60

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from dspex_practice.model.in_context_learner import Question
-from dspex_practice.model.prompt import ANSWER
-from dspex_practice.model.values import kind, resolve
+from dspex_practice.model.reading.prompt import ANSWER
+from dspex_practice.model.reading.values import kind, resolve
 
 _SHARED = ("$defs", "definitions")
 

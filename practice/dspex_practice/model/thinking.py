@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dspex_practice.model.prompt import Turn, read_inputs, read_task, sort_turns
-from dspex_practice.model.text import carries_meaning, words
+from dspex_practice.model.reading.prompt import Turn, read_inputs, read_task, sort_turns
+from dspex_practice.model.reading.text import carries_meaning, words
 
 _MOST_WORDS = 5
 

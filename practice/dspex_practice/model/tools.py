@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from dspex_practice.model.arguments import arguments
-from dspex_practice.model.label_rules import spoken
 from dspex_practice.model.label_voting import SimilarityIndex
-from dspex_practice.model.prompt import Turn, read_inputs, read_task, sort_turns
-from dspex_practice.model.schema import Schema
-from dspex_practice.model.text import Features, features
+from dspex_practice.model.reading.label_rules import spoken
+from dspex_practice.model.reading.prompt import Turn, read_inputs, read_task, sort_turns
+from dspex_practice.model.reading.schema import Schema
+from dspex_practice.model.reading.text import Features, features
 
 _ABOUT = 0.1
 """How much a question must have in common with a tool for the tool to be called."""

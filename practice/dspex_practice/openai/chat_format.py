@@ -17,7 +17,7 @@ from dspex_practice.api.clock import CREATED
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import FINGERPRINT, Question
 from dspex_practice.model.logprobs import Scored, score
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 from dspex_practice.model.request import ModelRequest, reasons
 from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import CHARS_A_TOKEN, TOKENS_A_MESSAGE, TOKENS_A_PICTURE, count_tokens

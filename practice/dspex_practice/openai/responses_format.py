@@ -18,7 +18,7 @@ from dspex_practice.api.clock import CREATED
 from dspex_practice.model.errors import BadRequestError, Reason, RefusedError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.logprobs import score
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 from dspex_practice.model.request import ModelRequest, reasons
 from dspex_practice.model.response import Finish, ModelReply
 from dspex_practice.model.tokens import TOKENS_A_PICTURE

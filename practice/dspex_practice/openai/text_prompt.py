@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dspex_practice.model.prompt import Turn, read_task
+from dspex_practice.model.reading.prompt import Turn, read_task
 
 _END = re.compile(r"\s*BEGIN RESPONSE:\s*$")
 _OBJECTIVE = "your objective is:"

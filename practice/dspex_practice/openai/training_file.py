@@ -9,7 +9,7 @@ import orjson
 
 from dspex_practice.api import body as read
 from dspex_practice.model.errors import BadRequestError
-from dspex_practice.model.prompt import Turn, sort_turns
+from dspex_practice.model.reading.prompt import Turn, sort_turns
 from dspex_practice.openai.chat_format import read_request
 
 

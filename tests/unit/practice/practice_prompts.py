@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dspex_practice.model.in_context_learner import Learner, Question
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 
 INTENTS = ("refund", "broken_light", "lost_bag")
 

@@ -38,6 +38,12 @@ def test_the_same_seed_brings_the_same_fates_in_any_order() -> None:
     assert forward != [Faults(PracticeOptions(error_rate=0.5, seed=4)).decide(digest, 1) for digest in DIGESTS[:50]]
 
 
+def test_faults_of_bodies_stay_those_of_earlier_versions() -> None:
+    faults = Faults(PracticeOptions(empty_rate=0.25, truncated_rate=0.25, wrong_type_rate=0.25, seed=3))
+    found = [faults.decide(digest, 0).fault for digest in DIGESTS[:8]]
+    assert [fault and fault.value for fault in found] == [None, None, "empty", "truncated", "empty", "truncated", "wrong type", "wrong type"]
+
+
 def test_a_repeated_request_is_drawn_anew_but_stays_malformed_if_it_was() -> None:
     faults = Faults(PracticeOptions(error_rate=0.5, malformed_rate=0.5))
     for digest in DIGESTS[:20]:

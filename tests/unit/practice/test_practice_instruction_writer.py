@@ -8,9 +8,9 @@ import random
 import pytest
 from practice_prompts import answer, asked, block, choosing, system
 
-from dspex_practice.model.example_extraction import LabeledText, read_labeled_texts
 from dspex_practice.model.in_context_learner import Learner, Question
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.example_extraction import LabeledText, read_labeled_texts
+from dspex_practice.model.reading.prompt import Turn
 
 ROWS = [
     ("the parcel never came", "a1"),

@@ -9,7 +9,7 @@ import pytest
 from practice_prompts import INTENTS, answer, asked, block, choosing, shown, system
 
 from dspex_practice.model.in_context_learner import Learner, Question
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 
 DEMOS = [
     ("the parcel never came", "a1"),

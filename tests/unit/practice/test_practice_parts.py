@@ -21,7 +21,7 @@ from dspex_practice.model.errors import BadRequestError, RefusedError
 from dspex_practice.model.in_context_learner import Question
 from dspex_practice.model.logprobs import score
 from dspex_practice.model.model import Model
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
 from dspex_practice.model.response import Finish, ModelReply, limited, stopped
 from dspex_practice.model.structured import unwrapped, wrapped
 from dspex_practice.model.tools import ToolInvocation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from practice_prompts import INTENTS, asked, choosing, shown, system
 
-from dspex_practice.model.prompt import ANSWER, Layout, Turn, read_frame, read_inputs, read_task, sort_turns
+from dspex_practice.model.reading.prompt import ANSWER, Layout, Turn, read_frame, read_inputs, read_task, sort_turns
 
 JSON_HEAD = """Your input fields are:
 1. `message` (str): from a customer

@@ -13,9 +13,9 @@ from practice_prompts import INTENTS, block, choosing, system
 
 from dspex_practice.model.errors import BadRequestError
 from dspex_practice.model.in_context_learner import Learner
+from dspex_practice.model.reading.values import fits
 from dspex_practice.model.response import Finish, ModelReply, limited
 from dspex_practice.model.tokens import count_tokens
-from dspex_practice.model.values import fits
 from dspex_practice.openai.chat_format import read_request, usage
 
 FRAGMENTS = st.sampled_from(

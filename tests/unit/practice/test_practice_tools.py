@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dspex_practice.model.arguments import arguments
-from dspex_practice.model.prompt import Turn
+from dspex_practice.model.reading.prompt import Turn
+from dspex_practice.model.reading.values import fits
 from dspex_practice.model.tools import OfferedTool, Toolbox, ToolDemand
-from dspex_practice.model.values import fits
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = OfferedTool("get_weather", "The current weather of a city.", CITY)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex_practice.model.schema import from_note, from_type_name
-from dspex_practice.model.values import fill, fits, in_range, parse
+from dspex_practice.model.reading.schema import from_note, from_type_name
+from dspex_practice.model.reading.values import fill, fits, in_range, parse
 
 NODE = {
     "type": "object",
@@ -98,6 +98,8 @@ def test_text_is_read_as_a_fitting_value_or_not_at_all(text: str, schema: dict[s
         ("['a']", {"type": "array", "items": {"type": "string"}}, ["a"]),
         ('{"a": 1}', {"type": "object"}, {"a": 1}),
         ("seven", {"type": "integer"}, None),
+        ("3.0", {"type": "integer"}, None),
+        ("a tram", {"type": "string", "pattern": "^b"}, "a tram"),
         ("1" * 400, {"type": "integer"}, None),
         ("{1, 2}", {"type": "array"}, None),
     ],

@@ -13,7 +13,7 @@ from typing import get_args
 from practice_prompts import choosing, share_right
 
 from dspex_practice.model.label_voting import SimilarityIndex
-from dspex_practice.model.text import features, words
+from dspex_practice.model.reading.text import features, words
 
 HERE = Path(__file__).parents[3] / "examples" / "support_intents"
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, overload
 
 import orjson
 
-from dspex_practice.model.schema import Schema, read_literal
+from dspex_practice.model.reading.schema import Schema, read_literal
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema.protocols import Validator
 
 _DEEPEST = 12
 _SHALLOW = 3
@@ -21,6 +21,11 @@ _MOST_PARTS = 2000
 _LONGEST = 10_000
 _LARGEST = 2**53
 _KINDS = ("object", "array", "integer", "number", "boolean", "null")
+_CHECKED = (
+    *("$ref", "anyOf", "allOf", "enum", "const", "type", "properties", "required", "additionalProperties", "items"),
+    *("minItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
+)
+"""The keywords that count. `fill` cannot keep to others, such as ``pattern``, so `fits` does not look at them."""
 
 
 def kind(schema: Schema) -> str:
@@ -56,7 +61,7 @@ def resolve(schema: Any, root: Schema, *, briefly: bool = False) -> Schema:
 
 
 def fits(value: Any, schema: Any) -> bool:
-    """Whether `value` is of `schema`. What a schema says that is no JSON schema says nothing."""
+    """Whether `value` is of `schema`, by the keywords in `_CHECKED`; anything is of a schema that is broken."""
     if not isinstance(schema, Mapping):
         return True
     if not _finite(value):
@@ -68,14 +73,25 @@ def fits(value: Any, schema: Any) -> bool:
 
 
 @lru_cache(maxsize=512)  # a prompt's schemas come again with every query
-def _validator(schema: bytes) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator  # slow to import
+def _validator(schema: bytes) -> Validator:
     from referencing import Registry
 
     parsed = orjson.loads(schema)
     typed = parsed.keys() & {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"}
     complete = parsed if typed else {**parsed, "type": kind(parsed)}
-    return Draft202012Validator(complete, registry=Registry())  # an empty one: nothing is fetched from anywhere
+    return _validator_class()(complete, registry=Registry())  # an empty one: nothing is fetched from anywhere
+
+
+@cache
+def _validator_class() -> type[Validator]:
+    """The library's validator, with `_CHECKED` alone; 3.0 is no integer, and several of ``oneOf`` may fit."""
+    from jsonschema import Draft202012Validator, validators  # slow to import
+
+    known = Draft202012Validator.VALIDATORS
+    checks = {**{keyword: known[keyword] for keyword in _CHECKED}, "oneOf": known["anyOf"]}
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    made: type[Validator] = validators.create(Draft202012Validator.META_SCHEMA, checks, type_checker=types)
+    return made
 
 
 def _finite(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dspex_practice.model.text import Features, carries_meaning, features, words
+from dspex_practice.model.reading.text import Features, carries_meaning, features, words
 
 _CLAUSE = re.compile(r"[;\n]|[.!?](?=\s|$)")
 _QUOTED = re.compile(r"[\"“]([^\"”\n]{1,60})[\"”]")

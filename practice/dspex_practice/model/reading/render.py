@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model.prompt import Layout
+from dspex_practice.model.reading.prompt import Layout
 
 
 def render(values: Mapping[str, Any], layout: Layout) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model.schema import STRING, Schema, bounds, from_note, from_type_name
+from dspex_practice.model.reading.schema import STRING, Schema, bounds, from_note, from_type_name
 
 
 class Layout(StrEnum):

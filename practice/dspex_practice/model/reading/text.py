@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from dspex_practice.model.stopwords import FUNCTION_WORDS, NEAR_IN_MEANING
+from dspex_practice.model.reading.stopwords import FUNCTION_WORDS, NEAR_IN_MEANING
 
 Features = dict[str, float]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from dspex_practice.model.schema import read_literal
-from dspex_practice.model.text import carries_meaning
+from dspex_practice.model.reading.schema import read_literal
+from dspex_practice.model.reading.text import carries_meaning
 
 Record = dict[str, str]
 
