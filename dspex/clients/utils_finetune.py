@@ -18,6 +18,8 @@ _ROLES = ("assistant", "system", "user")
 
 
 class TrainingStatus(StrEnum):
+    """How a training goes."""
+
     not_started = "not_started"
     pending = "pending"
     running = "running"
@@ -27,33 +29,45 @@ class TrainingStatus(StrEnum):
 
 
 class TrainDataFormat(StrEnum):
+    """The formats of training data: conversations, pairs of prompt and completion, or groups of rewarded answers."""
+
     CHAT = "chat"
     COMPLETION = "completion"
     GRPO_CHAT = "grpo_chat"
 
 
 class Message(TypedDict):
+    """One message of a conversation."""
+
     role: Literal["user", "assistant", "system"]
     content: str
 
 
 class MessageAssistant(TypedDict):
+    """The model's message."""
+
     role: Literal["assistant"]
     content: str
 
 
 class GRPOChatData(TypedDict):
+    """A rewarded answer: what was asked, what the model answered, and how good that was."""
+
     messages: list[Message]
     completion: MessageAssistant
     reward: float
 
 
 class GRPOGroup(TypedDict):
+    """Answers to the same question, whose rewards are compared with each other."""
+
     batch_id: int | None
     group: list[GRPOChatData]
 
 
 class GRPOStatus(TypedDict):
+    """How a reinforcement learning job goes."""
+
     job_id: str
     status: str | None
     current_model: str
@@ -63,10 +77,10 @@ class GRPOStatus(TypedDict):
 
 
 def infer_data_format(adapter: Any) -> TrainDataFormat:
-    """The format of the rows that `adapter` writes.
+    """Return the format of the rows that `adapter` writes.
 
     Raises:
-        UsageError: it writes none (a ValueError).
+        UsageError: It writes none (a ValueError).
     """
     written = getattr(adapter, "training_data_format", None)
     if written is not None:
@@ -75,14 +89,19 @@ def infer_data_format(adapter: Any) -> TrainDataFormat:
 
 
 def get_finetune_directory() -> str:
-    """Where training data is kept: ``DSPY_FINETUNEDIR``, or a folder beside the cache. It is made if need be."""
+    """Return the folder of training data: ``DSPY_FINETUNEDIR``, or one beside the cache. It is created if missing."""
     folder = os.path.abspath(os.environ.get("DSPY_FINETUNEDIR") or os.path.join(DISK_CACHE_DIR, "finetune"))
     os.makedirs(folder, exist_ok=True)
     return folder
 
 
 def write_lines(file_path: str | os.PathLike[str], data: Iterable[Any]) -> None:
-    """Write each item as a line of JSON."""
+    """Write a JSONL file, in place of what was there.
+
+    Args:
+        file_path: The file.
+        data: The items, one a line.
+    """
     Path(file_path).write_bytes(b"".join(orjson.dumps(item) + b"\n" for item in data))
 
 
@@ -95,10 +114,15 @@ def save_data(data: list[dict[str, Any]]) -> str:
 
 
 def validate_data_format(data: list[dict[str, Any]], data_format: TrainDataFormat) -> None:
-    """Check every row.
+    """Check that every row is of a format.
+
+    Args:
+        data: The rows.
+        data_format: The format: CHAT or COMPLETION.
 
     Raises:
-        UsageError: some are not of the format; the message names the file that lists them (a ValueError).
+        UsageError: Some rows are not; the message names the file that lists them. Also for another format (a
+            ValueError).
     """
     checks: dict[str, Callable[[Any], str | None]] = {
         TrainDataFormat.CHAT: find_data_error_chat,
@@ -121,7 +145,7 @@ def validate_data_format(data: list[dict[str, Any]], data_format: TrainDataForma
 
 
 def find_data_errors_completion(data_dict: Mapping[str, Any]) -> str | None:
-    """What is wrong with a row of prompt and completion, if anything."""
+    """Return what is wrong with a row of prompt and completion; None if nothing is."""
     if error := _wrong_keys(data_dict, ("completion", "prompt")):
         return error
     wrong = next((name for name in ("prompt", "completion") if not isinstance(data_dict[name], str)), None)
@@ -129,7 +153,7 @@ def find_data_errors_completion(data_dict: Mapping[str, Any]) -> str | None:
 
 
 def find_data_error_chat(messages: Mapping[str, Any]) -> str | None:
-    """What is wrong with a row of chat messages, if anything."""
+    """Return what is wrong with a row of chat messages; None if nothing is."""
     if error := _wrong_keys(messages, ("messages",)):
         return error
     if not isinstance(messages["messages"], list):
@@ -141,7 +165,7 @@ def find_data_error_chat(messages: Mapping[str, Any]) -> str | None:
 
 
 def find_data_error_chat_message(message: Mapping[str, Any]) -> str | None:
-    """What is wrong with a message, if anything."""
+    """Return what is wrong with a message; None if nothing is."""
     if error := _wrong_keys(message, ("content", "role")):
         return error
     if message["role"] not in _ROLES:

@@ -52,44 +52,58 @@ class AnthropicBatch:
     price = 0.5
 
     def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        """Split the address of a single call into the API's base and the endpoint's path."""
         return address.removesuffix(wire.path), wire.path
 
     def line(self, target: Target, key: str, body: bytes) -> bytes:
+        """Write the element of the batch's ``requests`` that holds `body` under `key`."""
         return b'{"custom_id":"%b","params":%b}' % (key.encode(), body)
 
     async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        """Do nothing: the requests go with the batch."""
         return None
 
     async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
+        """Create the batch with its requests, and return its id."""
         body = b'{"requests":[%b]}' % b",".join(lines)
         return _named(await http.send("POST", "/messages/batches", body, timeout=self.create_seconds))
 
     async def find(self, http: HttpClient, batch: Batch) -> list[str]:
+        """Return the ids of recent batches of the same size that were not created before ours was asked for."""
         page = await http.get(f"/messages/batches?limit={_PAGE}")
         return [_named(one) for one in page.get("data") or [] if _may_be(one, batch)]
 
     async def check(self, http: HttpClient) -> None:
+        """List one batch, to see that the API is there and the key is good."""
         await http.get("/messages/batches?limit=1")
 
     async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
+        """Ask for the batch's status and its counts of requests."""
         raw = await http.get(f"/messages/batches/{batch.provider_id}")
         counts = raw.get("request_counts") or {}
         done = sum(count for name, count in counts.items() if name != "processing")
         return PolledBatch("ended" if raw.get("processing_status") == "ended" else "working", done, raw)
 
     async def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
+        """Yield the lines of the results file, read as outcomes."""
         # Not at `results_url`: the key is sent to the address that the user gave, and to no other.
         async for line in http.lines(f"/messages/batches/{batch.provider_id}/results"):
             yield read_line(line)
 
     async def cancel(self, http: HttpClient, batch: Batch) -> None:
+        """Ask for the batch's cancellation, with retries."""
         await http.post(f"/messages/batches/{batch.provider_id}/cancel", again=True)
 
     async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
-        """There are no files. The batch itself stays where its owner sees it, and is deleted after 29 days."""
+        """Do nothing: there are no files. The batch stays where its owner sees it, and is deleted after 29 days."""
 
 
 def read_line(line: bytes) -> BatchLine:
+    """Read a line of a results file. An error gets the HTTP status that a single call would have got.
+
+    Raises:
+        LMUnexpectedError: The line is not a result.
+    """
     try:
         data = orjson.loads(line)
         key, result = data["custom_id"], data["result"]

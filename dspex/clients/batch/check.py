@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 
 async def check_batches(lm: BaseLM | None, store: Store, *, durable: bool = False) -> None:
-    """Ask the LM's provider whether it has a batch API for us; no LM is called.
+    """Ask the LM's provider whether it has a batch API for us. No LM is called.
+
+    Args:
+        lm: The LM that the programs call.
+        store: Where batches are written down.
+        durable: Whether other processes will submit the batches, so that they must find the key by its variable.
 
     Raises:
-        LMNotConfiguredError: there is no LM, or no key for it.
-        LMConfigurationError: it cannot be asked in batches.
+        LMNotConfiguredError: There is no LM, or no key for it.
+        LMConfigurationError: It cannot be asked in batches.
+        LMError: The provider refuses the key, or cannot be reached.
     """
     if lm is None:
         raise LMNotConfiguredError('There is no LM. Set one: dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).')

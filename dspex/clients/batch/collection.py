@@ -31,11 +31,18 @@ _LINES_A_TRANSACTION = 500
 
 
 async def check_on(access: BatchAccess, batch: Batch) -> BatchProgress:
-    """Ask the provider how a submitted batch is doing; collect it if it has ended.
+    """Ask the provider how a submitted batch is doing, and collect its outcomes if it has ended.
+
+    Args:
+        access: The owner's access to the store and the provider.
+        batch: The batch.
+
+    Returns:
+        What has become of it: under way, collected, or to be submitted again.
 
     Raises:
-        LMConfigurationError: the provider does not take the batch, and never will.
-        LMError: the provider cannot be asked.
+        LMConfigurationError: The provider does not take the batch, and never will.
+        LMError: The provider cannot be asked.
     """
     wire, http = access.open(Target.parse(batch.target))
     try:

@@ -22,10 +22,14 @@ class Credentials:
         self._transports: dict[str, FileTransport] = {}
 
     def remember(self, target: Target, call: LMCall) -> None:
-        """Remember the key and the transport that `call` would have been sent with.
+        """Remember the key and the transport that a call would have been sent with.
+
+        Args:
+            target: Where the call's batch goes.
+            call: The call.
 
         Raises:
-            LMConfigurationError: its transport cannot do what a batch needs.
+            LMConfigurationError: The transport cannot do what a batch needs.
         """
         if call.secret is not None:
             self._keys[target.account] = call.secret
@@ -38,14 +42,14 @@ class Credentials:
         self._transports[target.account] = call.transport
 
     def transport(self, target: Target) -> FileTransport | None:
-        """The transport that this process's calls to `target` use; None if it has made none."""
+        """Return the transport that this process's calls to `target` use; None if it has made none."""
         return self._transports.get(target.account)
 
     def key(self, target: Target) -> str | None:
-        """The key for `target`; None if it needs none.
+        """Return the key for `target`; None if it needs none.
 
         Raises:
-            LMNotConfiguredError: this process does not have it.
+            LMNotConfiguredError: This process does not have it.
         """
         if not target.account:
             return None

@@ -45,18 +45,26 @@ class GeminiBatch:
     price = 0.5
 
     def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        """Split the address of a single call into the API's base and the model's path.
+
+        Raises:
+            LMUnexpectedError: It is not the address of a Gemini model.
+        """
         base, found, model = address.rpartition("/models/")
         if not found:
             raise LMUnexpectedError(f"{address} is not the address of a Gemini model")
         return base, f"/models/{model.partition(':')[0]}"
 
     def line(self, target: Target, key: str, body: bytes) -> bytes:
+        """Write the element of the batch's ``requests`` that holds `body` under `key`."""
         return b'{"request":%b,"metadata":{"key":"%b"}}' % (body, key.encode())
 
     async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        """Do nothing: the requests go with the batch."""
         return None
 
     async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
+        """Create the batch with its requests, marked by its display name, and return its name."""
         body = b'{"batch":{"displayName":"%b","inputConfig":{"requests":{"requests":[%b]}}}}' % (
             _mark(batch).encode(),
             b",".join(lines),
@@ -65,6 +73,7 @@ class GeminiBatch:
         return _named(await http.send("POST", path, body, timeout=self.create_seconds))
 
     async def find(self, http: HttpClient, batch: Batch) -> list[str]:
+        """Return the names of recent batches with our display name."""
         token = ""
         for _ in range(_PAGES):
             page = await http.get(f"/batches?pageSize={_PAGE}{token}")
@@ -76,9 +85,11 @@ class GeminiBatch:
         return []
 
     async def check(self, http: HttpClient) -> None:
+        """List one batch, to see that the API is there and the key is good."""
         await http.get("/batches?pageSize=1")
 
     async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
+        """Ask for the batch's state, its counts of requests and, once it has ended, its answers."""
         raw = await http.get(f"/{batch.provider_id}")
         about = _about(raw)
         stats = about.get("batchStats") or {}
@@ -92,6 +103,7 @@ class GeminiBatch:
         return PolledBatch(status, done, raw)
 
     async def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
+        """Yield the outcomes that the last `poll` brought."""
         output = polled.raw.get("response") or _about(polled.raw).get("output") or {}
         inlined = output.get("inlinedResponses") or {}
         for one in inlined.get("inlinedResponses") or []:
@@ -100,13 +112,20 @@ class GeminiBatch:
                 yield read_result(key, one)
 
     async def cancel(self, http: HttpClient, batch: Batch) -> None:
+        """Ask for the batch's cancellation, with retries."""
         await http.post(f"/{batch.provider_id}:cancel", again=True)
 
     async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
-        """There are no files. The batch itself stays where its owner sees it, until Gemini deletes it."""
+        """Do nothing: there are no files. The batch stays where its owner sees it, until Gemini deletes it."""
 
 
 def read_result(key: str, one: dict[str, Any]) -> BatchLine:
+    """Read one of a batch's answers. An error gets the HTTP status that a single call would have got.
+
+    Args:
+        key: The ledger's key of the request.
+        one: The element of ``inlinedResponses``.
+    """
     if isinstance(one.get("response"), dict):
         return BatchLine(key, 200, orjson.dumps(one["response"]))
     error = one.get("error")

@@ -42,15 +42,21 @@ class HttpClient:
         self._headers = {**wire.headers(key), **target.headers}
 
     async def get(self, path: str) -> Any:
-        """GET, with retries. Returns and raises as `send`."""
+        """Send a GET request, with retries. Returns and raises as `send`."""
         return await with_retries(lambda _: self.send("GET", path), _RETRIES)
 
     async def post(self, path: str, body: bytes | None = None, *, again: bool = False) -> Any:
-        """POST, without retries unless `again` says that a second request is harmless. Returns and raises as `send`."""
+        """Send a POST request. Returns and raises as `send`.
+
+        Args:
+            path: The path under the API's base.
+            body: What to send. None: nothing.
+            again: Whether a second request is harmless, so that a failed one is tried again.
+        """
         return await with_retries(lambda _: self.send("POST", path, body), _RETRIES if again else 0)
 
     async def delete(self, path: str) -> None:
-        """DELETE, without retries. Raises as `send`."""
+        """Send a DELETE request, without retries. Raises as `send`."""
         await self.send("DELETE", path)
 
     async def send(
@@ -60,14 +66,17 @@ class HttpClient:
         """Send one request.
 
         Args:
+            method: "GET", "POST", ...
             path: The path under the API's base.
-            timeout: Seconds.
+            body: What to send, as a whole or piece by piece. None: nothing.
+            headers: Headers besides the API's own, or in their place.
+            timeout: Seconds for the whole exchange.
 
         Returns:
             The response's JSON; an empty dict for an empty body.
 
         Raises:
-            LMError: the provider refuses, or cannot be reached.
+            LMError: The provider refuses, or cannot be reached.
         """
         url = self.target.url(path)
         try:
@@ -79,7 +88,14 @@ class HttpClient:
             raise self._without_key(error, url) from None
 
     async def upload(self, path: str, fields: Mapping[str, str], filename: str, lines: Sequence[bytes]) -> Any:
-        """Post `lines` as the file of a form, piece by piece, with retries. Returns and raises as `send`."""
+        """Post a form with a file, piece by piece, with retries. Returns and raises as `send`.
+
+        Args:
+            path: The path under the API's base.
+            fields: The form's text fields, by name.
+            filename: The name of the file.
+            lines: The file's lines, each with its line break.
+        """
         form = file_form(fields, filename)
         headers = form.headers(sum(map(len, lines)))
 
@@ -94,7 +110,11 @@ class HttpClient:
         )
 
     async def lines(self, path: str) -> AsyncIterator[bytes]:
-        """The lines of a file, as they come in; empty lines are left out. Raises as `send`."""
+        """Yield the lines of a file as they come in, without empty ones.
+
+        Raises:
+            LMError: The provider refuses, cannot be reached, or sends a line longer than `MAX_RESPONSE_BYTES`.
+        """
         url = self.target.url(path)
         rest = b""
         try:

@@ -73,6 +73,11 @@ async def batches_checked() -> AsyncIterator[LocalBatches]:
 class LocalBatches:
     """Collects calls until no more come, submits them, and hands out their answers.
 
+    Args:
+        patience: When waiting calls are submitted, and how often their batches are looked at.
+        uncertain_seconds: How long a batch may still appear at the provider after a creation without an answer. None:
+            a little longer than the time that the creation is given.
+
     Attributes:
         progress: How the batches were doing at the last look.
     """
@@ -86,10 +91,17 @@ class LocalBatches:
         self.progress = BatchProgress()
 
     async def answer(self, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
-        """See `dspex.clients.calls.batch_collector.BatchCollector`.
+        """Wait for a batch to answer the call (`dspex.clients.calls.batch_collector.BatchCollector`).
+
+        Args:
+            call: The request.
+            scope: Where in a run the call belongs; its usage counts there. None outside of runs.
+
+        Returns:
+            The answer; None if the call is to be made as an ordinary one, since batch after batch left it unanswered.
 
         Raises:
-            LMError: the call cannot be made through a batch, or the provider refused it.
+            LMError: The call cannot be made through a batch, or the provider refused it.
         """
         pending = self._loops.get()
         found = await pending.requests.ask(call, scope)

@@ -49,13 +49,16 @@ class OpenAIBatch:
     price = 0.5
 
     def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        """Split the address of a single call into the API's base and the endpoint's path."""
         return address.removesuffix(wire.path), wire.path
 
     def line(self, target: Target, key: str, body: bytes) -> bytes:
+        """Write the line of the input file that holds `body` under `key`."""
         url = f"{self.prefix}{target.endpoint}"
         return b'{"custom_id":"%b","method":"POST","url":"%b","body":%b}\n' % (key.encode(), url.encode(), body)
 
     async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
+        """Upload the lines as a JSONL file, and return the file's id."""
         together = _is_together(http)
         path, purpose = ("/files/upload", "batch-api") if together else ("/files", "batch")
         fields = {"purpose": purpose}
@@ -65,6 +68,7 @@ class OpenAIBatch:
         return _named(await http.upload(path, fields, filename, lines))
 
     async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
+        """Create the batch from its uploaded file, marked in its metadata, and return its id."""
         asked = {
             "input_file_id": batch.input_id,
             "endpoint": f"{self.prefix}{http.target.endpoint}",
@@ -74,6 +78,7 @@ class OpenAIBatch:
         return _named(await http.post("/batches", orjson.dumps(asked)))
 
     async def find(self, http: HttpClient, batch: Batch) -> list[str]:
+        """Return the ids of recent batches with our mark, or with our file where servers keep no marks."""
         found: list[str] = []
         after = ""
         for _ in range(_PAGES):
@@ -86,9 +91,11 @@ class OpenAIBatch:
         return found
 
     async def check(self, http: HttpClient) -> None:
+        """List one batch, to see that the API is there and the key is good."""
         await http.get("/batches?limit=1")
 
     async def poll(self, http: HttpClient, batch: Batch) -> PolledBatch:
+        """Ask for the batch's status and its counts of requests."""
         raw = _object(await http.get(f"/batches/{batch.provider_id}"))
         counts = raw.get("request_counts") or {}
         status = _BATCH_STATUS.get(str(raw.get("status")).lower(), "working")
@@ -99,15 +106,18 @@ class OpenAIBatch:
         return PolledBatch(status, done, raw)
 
     async def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
+        """Yield the lines of the output file and of the error file, read as outcomes."""
         for name in ("output_file_id", "error_file_id"):
             if polled.raw.get(name):
                 async for line in http.lines(f"/files/{polled.raw[name]}/content"):
                     yield read_line(line)
 
     async def cancel(self, http: HttpClient, batch: Batch) -> None:
+        """Ask for the batch's cancellation, with retries."""
         await http.post(f"/batches/{batch.provider_id}/cancel", again=True)
 
     async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
+        """Delete the batch's files, where the provider lets files be deleted."""
         for file in (batch.input_id, polled.raw.get("output_file_id"), polled.raw.get("error_file_id")):
             if file:
                 with suppress(LMError):  # not everyone lets files be deleted; they expire
@@ -121,12 +131,17 @@ class AzureBatch(OpenAIBatch):
     prefix = ""
 
     def place(self, address: str, wire: Wire) -> tuple[str, str]:
+        """Split the address of a deployment into the resource's base and the endpoint's path."""
         base, endpoint = super().place(address, wire)
         return base.partition("/deployments/")[0], endpoint
 
 
 def read_line(line: bytes) -> BatchLine:
-    """A line of an output file or of an error file."""
+    """Read a line of an output file or of an error file.
+
+    Raises:
+        LMUnexpectedError: The line is neither.
+    """
     try:
         data = orjson.loads(line)
         key, response, error = data["custom_id"], data.get("response"), data.get("error")

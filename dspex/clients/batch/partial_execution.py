@@ -57,11 +57,18 @@ class PartialExecution:
         self.own = 0
 
     async def answer(self, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
-        """See `dspex.clients.calls.batch_collector.BatchCollector`. Never returns for a call that a batch must answer.
+        """Answer the call from the ledger. A call that a batch must answer never returns: it blocks its program.
+
+        Args:
+            call: The request.
+            scope: Where in a run the call belongs. None outside of runs.
+
+        Returns:
+            The answer; None if the call is to be made as an ordinary one.
 
         Raises:
-            LMError: the call cannot be made through a batch, or the provider has refused it.
-            asyncio.CancelledError: the execution has ended.
+            LMError: The call cannot be made through a batch, or the provider has refused it.
+            asyncio.CancelledError: The execution has ended.
         """
         if self._ended:
             raise asyncio.CancelledError
@@ -77,9 +84,15 @@ class PartialExecution:
         raise AssertionError("a blocked call is cancelled, never answered")
 
     async def run(self, jobs: Iterable[Callable[[], Coroutine[Any, Any, R]]]) -> AsyncGenerator[R, None]:
-        """Run `jobs` all at once, and yield the results of those that get done, in the order in which they do.
+        """Run jobs all at once, and yield the results of those that finish, in the order in which they do.
 
         The others are cancelled, as are all when the consumer stops (use `contextlib.aclosing`).
+
+        Args:
+            jobs: Functions that start a program each.
+
+        Raises:
+            BaseException: Whatever stops a job, such as a job's own exception.
         """
         running: dict[asyncio.Task[tuple[R | None, BaseException | None]], _Execution] = {}
         for job in jobs:

@@ -62,7 +62,19 @@ class PendingCalls:
     _task: asyncio.Task[None] | None = None
 
     async def wait(self, key: str, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
-        """The answer to the request `key`, once a batch has brought it; None if the call must be made as usual."""
+        """Wait until a batch has answered a request.
+
+        Args:
+            key: The key under which the request is written down.
+            call: The request.
+            scope: Where in a run the call belongs; its usage counts there. None outside of runs.
+
+        Returns:
+            The answer; None if the call must be made as an ordinary one.
+
+        Raises:
+            LMError: The provider refused the request, or the batch.
+        """
         pending = _PendingCall(call, scope, asyncio.get_running_loop().create_future())
         self._pending.setdefault(key, []).append(pending)
         self._came.set()

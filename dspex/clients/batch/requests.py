@@ -54,13 +54,18 @@ class BatchRequests:
         self._writing: asyncio.Task[None] | None = None
 
     async def ask(self, call: LMCall, scope: CallScope | None) -> FinishedCall | RequestState:
-        """Look `call` up in the ledger, and write it down for a batch if it is not there.
+        """Look a call up in the ledger, and write it down for a batch if it is not there.
+
+        Args:
+            call: The request.
+            scope: Where in a run the call belongs; the run's budget pays for it. None outside of runs.
 
         Returns:
             The answer from the ledger, or the state of the request.
 
         Raises:
-            LMError: it cannot be made through a batch, or the provider has refused it.
+            LMError: The call cannot be made through a batch, or the provider has refused it.
+            BudgetExceededError: The run's budget has no room for the call.
         """
         target = target_of(call)
         if self._durable:
@@ -86,13 +91,13 @@ class BatchRequests:
             await self.store.batches.ask(self.owner, again)
 
     async def entry(self, key: str) -> LedgerEntry:
-        """The recorded answer to `key`. There must be one."""
+        """Return the recorded answer to `key`. There must be one."""
         found = await self.store.ledger.lookup(key)
         assert found is not None
         return found
 
     def is_exhausted(self, state: RequestState) -> bool:
-        """Whether the call is to be made as an ordinary one: batch after batch has left it unanswered."""
+        """Tell whether the call is to be made as an ordinary one: batch after batch has left it unanswered."""
         return state.status == "waiting" and state.attempts >= self.attempts
 
     async def _written_down(
@@ -127,20 +132,35 @@ class BatchRequests:
 
 
 def batch_cost_upper_bound(call: LMCall, target: Target) -> CostUpperBound:
-    """The most that `call` can cost at the price of batches."""
+    """Compute the most that a call can cost at the price of batches, in tokens and US dollars.
+
+    Args:
+        call: The request.
+        target: Where its batch goes, which says the price.
+    """
     most = cost_upper_bound(call)
     return CostUpperBound(most.tokens, None if most.usd is None else most.usd * batch_wire_of(target).price)
 
 
 def provider_refusal(state: RequestState, target: Target) -> LMError:
-    """The error of a request that the provider did not accept, in the provider's words."""
+    """Return the error of a request that the provider did not accept, in the provider's words.
+
+    Args:
+        state: The request, with the status and the body of the provider's answer.
+        target: Where its batch went.
+    """
     error = wire_of(target).error(RawResponse(state.error_status or 400, {}, state.error or b""))
     error.model = target.model
     return error
 
 
 def paid_answer(entry: LedgerEntry, scope: CallScope | None) -> FinishedCall:
-    """The answer that a batch has just brought, counted in the usage of the scope that asked for it."""
+    """Return the answer that a batch has just brought, and count it in the usage of the scope that asked for it.
+
+    Args:
+        entry: The recorded answer.
+        scope: Where in a run the call belongs. None outside of runs.
+    """
     if scope is not None:
         scope.usage.add(Usage(1, 0, entry.prompt_tokens, entry.completion_tokens, entry.cost_usd or 0.0))
     return FinishedCall(entry, paid=True)

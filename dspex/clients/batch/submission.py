@@ -44,7 +44,11 @@ _LINE_OVERHEAD = 300
 
 
 async def plan_batch(access: BatchAccess, target: str) -> tuple[Batch | None, str]:
-    """Write one batch down: as many of the owner's waiting requests for `target` as it may hold.
+    """Write one batch down: as many of the owner's waiting requests as it may hold.
+
+    Args:
+        access: The owner's access to the store.
+        target: Where the batch goes, as the store keeps it (`Target.text`).
 
     Returns:
         The batch, or None if no request is in it; and why the budget has no room for more, or an empty text.
@@ -67,8 +71,12 @@ async def plan_batch(access: BatchAccess, target: str) -> tuple[Batch | None, st
 async def submit(access: BatchAccess, batch: Batch) -> None:
     """Submit a batch that is written down, unless that has been done.
 
+    Args:
+        access: The owner's access to the store and the provider.
+        batch: The batch.
+
     Raises:
-        LMError: it was not submitted, or nobody knows yet whether it was.
+        LMError: It was not submitted, or nobody knows yet whether it was.
     """
     target = Target.parse(batch.target)
     wire, http = access.open(target)
@@ -89,13 +97,17 @@ async def submit(access: BatchAccess, batch: Batch) -> None:
 
 
 async def find(access: BatchAccess, batch: Batch) -> str | None:
-    """The provider's id of a batch; looked for at the provider where a process asked for the batch and then died.
+    """Return the provider's id of a batch, and look for it at the provider where a process died while it submitted.
+
+    Args:
+        access: The owner's access to the store and the provider.
+        batch: The batch.
 
     Returns:
         None if the provider has no such batch.
 
     Raises:
-        LMServerError: the provider does not list it, but it may still appear.
+        LMServerError: The provider does not list it, but it may still appear.
     """
     target = Target.parse(batch.target)
     wire, http = access.open(target)

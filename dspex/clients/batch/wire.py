@@ -41,7 +41,7 @@ class BatchLine:
 
     Attributes:
         key: The ledger's key of the request.
-        status: The HTTP status; None for a request that was not made: the batch expired or was cancelled before.
+        status: The HTTP status; None for a request that was not made, since its batch expired or was cancelled before.
         body: The body of the response.
     """
 
@@ -70,23 +70,42 @@ class BatchWire(Protocol):
     price: float
 
     def place(self, address: str, wire: Wire) -> tuple[str, str]:
-        """The API's base, and the endpoint's path under it, from the `address` of a single call."""
+        """Return the API's base, and the endpoint's path under it.
+
+        Args:
+            address: The address of a single call.
+            wire: The wire format of single calls.
+        """
         ...
 
     def line(self, target: Target, key: str, body: bytes) -> bytes:
-        """The line of a batch that holds the request `body` under `key`."""
+        """Write the line of a batch that holds one request.
+
+        Args:
+            target: Where the batch goes.
+            key: The ledger's key of the request, by which its outcome is recognized.
+            body: The request, as a single call would send it.
+        """
         ...
 
     async def upload(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str | None:
-        """Upload the requests ahead of the batch; returns the file's id, or None where they go with the batch."""
+        """Upload the requests ahead of the batch.
+
+        Returns:
+            The file's id, or None where the requests go with the batch.
+        """
         ...
 
     async def create(self, http: HttpClient, batch: Batch, lines: Sequence[bytes]) -> str:
-        """Create the batch, marked as ours; returns the provider's id. Not idempotent: look before trying again."""
+        """Create the batch, marked as ours. Not idempotent: call `find` before trying again.
+
+        Returns:
+            The provider's id.
+        """
         ...
 
     async def find(self, http: HttpClient, batch: Batch) -> list[str]:
-        """The ids of the provider's recent batches that are, or may be, `batch`."""
+        """Return the ids of the provider's recent batches that are, or may be, `batch`."""
         ...
 
     async def check(self, http: HttpClient) -> None:
@@ -98,7 +117,7 @@ class BatchWire(Protocol):
         ...
 
     def results(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> AsyncIterator[BatchLine]:
-        """The outcomes of the requests, in any order. Some may be missing."""
+        """Yield the outcomes of the requests, in any order. Some may be missing."""
         ...
 
     async def cancel(self, http: HttpClient, batch: Batch) -> None:
@@ -106,5 +125,5 @@ class BatchWire(Protocol):
         ...
 
     async def clean_up(self, http: HttpClient, batch: Batch, polled: PolledBatch) -> None:
-        """Delete at the provider what is of no more use."""
+        """Delete at the provider what is no longer needed."""
         ...

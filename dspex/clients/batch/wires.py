@@ -37,10 +37,10 @@ _WIRES: dict[str, tuple[Wire, str]] = {
 
 
 def batch_wire_for(call: LMCall) -> BatchWire:
-    """The batch API of the provider that `call` goes to.
+    """Return the batch API of the provider that `call` goes to.
 
     Raises:
-        LMConfigurationError: it cannot be made through a batch API.
+        LMConfigurationError: The call cannot be made through a batch API.
     """
     if call.sender is not None or call.url.startswith("litellm"):
         raise LMConfigurationError(
@@ -58,15 +58,15 @@ def batch_wire_for(call: LMCall) -> BatchWire:
 
 
 def wire_name(wire: Wire) -> str:
-    """The name that the store keeps of a wire format that has batches."""
+    """Return the name that the store keeps of a wire format that has batches."""
     return next(name for name, (known, _) in _WIRES.items() if known is wire)
 
 
 def wire_of(target: Target) -> Wire:
-    """The wire format of the requests to `target`."""
+    """Return the wire format of the requests to `target`."""
     return _WIRES[target.wire][0]
 
 
 def batch_wire_of(target: Target) -> BatchWire:
-    """How to speak the batch API of `target`."""
+    """Return the batch API of `target`."""
     return BATCH_WIRES[target.kind]

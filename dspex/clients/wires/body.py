@@ -12,10 +12,10 @@ _EXCERPT_BYTES = 500
 
 
 def parse_body(body: bytes) -> Any:
-    """The JSON of a response's body.
+    """Parse the JSON of a response's body.
 
     Raises:
-        LMUnexpectedError: it is not JSON; the message quotes its beginning.
+        LMUnexpectedError: It is not JSON; the message quotes its beginning.
     """
     try:
         return orjson.loads(body)
@@ -24,6 +24,6 @@ def parse_body(body: bytes) -> Any:
 
 
 def excerpt(body: bytes) -> str:
-    """The beginning of a response's body, for error messages."""
+    """Return the beginning of a response's body, for error messages."""
     text = body[:_EXCERPT_BYTES].decode(errors="replace").strip()
     return text if text else "(empty)"

@@ -61,10 +61,13 @@ class Endpoint:
 
 
 def parse_model(text: str) -> ModelName:
-    """Parse a model's name.
+    """Split a model's name into provider and name.
+
+    Args:
+        text: The name as the user wrote it, such as ``openai/gpt-4o-mini``. Without a prefix it is OpenAI's.
 
     Raises:
-        UsageError: it is empty, or has a prefix and nothing after it (a ValueError).
+        UsageError: It is empty, or has a prefix and nothing after it (a ValueError).
     """
     prefix, slash, rest = text.partition("/")
     if not text or (slash and not rest):
@@ -78,10 +81,14 @@ def parse_model(text: str) -> ModelName:
 
 
 def wire_for(model_type: str, provider: str | None = OPENAI.name) -> Wire:
-    """The wire format of a model type.
+    """Return the wire format of a model type.
+
+    Args:
+        model_type: "chat", "text" or "responses".
+        provider: The provider's prefix. None, or an unknown one, stands for a server that speaks OpenAI's format.
 
     Raises:
-        LMUnsupportedFeatureError: the provider, or dspex, does not speak it.
+        LMUnsupportedFeatureError: The provider, or dspex, does not offer this model type.
     """
     wires = PROVIDERS[provider].wires if provider is not None and provider in PROVIDERS else OPENAI_WIRES
     try:
@@ -93,7 +100,12 @@ def wire_for(model_type: str, provider: str | None = OPENAI.name) -> Wire:
 
 
 def takes_n(name: ModelName, model_type: str) -> bool:
-    """Whether one call may ask for several answers."""
+    """Tell whether one call may ask for several answers.
+
+    Args:
+        name: The model, with its provider.
+        model_type: "chat", "text" or "responses"; the Responses API gives one answer a call.
+    """
     provider = PROVIDERS.get(name.provider or "")
     return model_type != "responses" and (provider is None or provider.takes_n)
 
@@ -106,19 +118,22 @@ def resolve(
     key: bool,
     api_version: str | None = None,
 ) -> Endpoint:
-    """Find where `name` is served.
+    """Find where and how `name` is served.
 
     Args:
         name: The model.
-        model_type: ``chat``, ``text`` or ``responses``.
+        model_type: "chat", "text" or "responses".
         api_base: The address, if the user gave one; else the environment's or the provider's.
         api_key_env: The environment variable of the key, if the user named one.
         key: Whether the user gave a key.
         api_version: Azure's API version, if the user gave one.
 
+    Returns:
+        The addresses, the wire format, and the variable that holds the key (None: it is not needed).
+
     Raises:
-        LMConfigurationError: the prefix is unknown and there is no `api_base`, or `api_base` is no URL.
-        LMNotConfiguredError: the provider needs a key and none is set; the message names the variable.
+        LMConfigurationError: The prefix is unknown and there is no `api_base`, or `api_base` is not a URL.
+        LMNotConfiguredError: The provider needs a key and none is set; the message names the variable.
     """
     provider = PROVIDERS.get(name.provider or "")
     explicit = api_base or (_from_environment(provider.base_variables) if provider else None)

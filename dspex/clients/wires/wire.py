@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Wire(Protocol):
-    """How one provider's API is spoken.
+    """How to speak one provider's API.
 
     Attributes:
         path: What follows the base URL; ``{model}`` in it stands for the model's name.
@@ -22,36 +22,36 @@ class Wire(Protocol):
     path: str
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
-        """The request.
+        """Build the request.
 
         Args:
             model: The model's name on the wire.
-            messages: OpenAI's messages.
+            messages: A conversation in OpenAI's chat format.
             params: OpenAI's parameters; those for the client itself (`rollout_id`, keys) are not sent.
 
         Raises:
-            LMUnsupportedFeatureError: the provider cannot do what is asked.
+            LMUnsupportedFeatureError: The provider cannot do what is asked.
         """
         ...
 
     def headers(self, key: str | None) -> dict[str, str]:
-        """The headers of a request, among them the one that holds the key."""
+        """Return the headers of a request, among them the one that holds the key."""
         ...
 
     def streamed(self, body: bytes) -> bytes:
-        """The body that asks for the same answer as a stream of server-sent events."""
+        """Return the body that asks for the same answer as a stream of server-sent events."""
         ...
 
     def decode(self, body: bytes) -> Answer:
-        """The answer in OpenAI's shape.
+        """Translate a response's body into an answer in OpenAI's shape.
 
         Raises:
-            LMError: `body` is an error, or no answer at all (`LMUnexpectedError`).
+            LMError: `body` is an error, or not an answer at all (`LMUnexpectedError`).
         """
         ...
 
     def error(self, response: RawResponse) -> LMError:
-        """The error that a response with an error status means, with the provider's own words."""
+        """Return the error that a response with an error status means, with the provider's own words."""
         ...
 
 
@@ -59,15 +59,15 @@ class EventReader(Protocol):
     """Reads the events of one stream, in order."""
 
     def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """The chunks, in OpenAI's shape, that an event says.
+        """Translate an event into chunks in OpenAI's shape; there may be none.
 
         Raises:
-            LMError: it says that there will be no answer.
+            LMError: The event says that there will be no answer.
         """
         ...
 
     def whole(self) -> dict[str, Any] | None:
-        """The whole answer, if the stream contained it; None if it must be assembled from the chunks."""
+        """Return the whole answer, if the stream contained it; None if it must be assembled from the chunks."""
         ...
 
 
@@ -76,9 +76,9 @@ class ForeignStream(Protocol):
     """A wire whose streams are not OpenAI's chunks."""
 
     def stream_url(self, url: str) -> str:
-        """The address that streams what `url` answers in one piece."""
+        """Return the address that streams what `url` answers in one piece."""
         ...
 
     def event_reader(self) -> EventReader:
-        """A reader for one stream."""
+        """Return a new reader, for one stream."""
         ...

@@ -80,12 +80,20 @@ class Conversation:
 
 
 def as_blocks(content: str | list[Block]) -> list[Block]:
-    """A turn's content as a list of content blocks."""
+    """Return a turn's content as a list of content blocks."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def mark(blocks: list[Block], marker: Mapping[str, Any]) -> list[Block]:
-    """`blocks` with `marker` as the ``cache_control`` of the last block that may have one."""
+    """Mark the last block that the provider may cache up to; thoughts may not be marked.
+
+    Args:
+        blocks: Content blocks. They are not changed.
+        marker: The value of ``cache_control``.
+
+    Returns:
+        `blocks` with the mark, or as they are if none may have it.
+    """
     for index in range(len(blocks) - 1, -1, -1):
         if blocks[index].get("type") not in ("thinking", "redacted_thinking"):
             return [*blocks[:index], {**blocks[index], "cache_control": dict(marker)}, *blocks[index + 1 :]]

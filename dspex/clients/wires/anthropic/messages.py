@@ -23,12 +23,14 @@ VERSION = "2023-06-01"
 
 
 class Anthropic:
-    """The messages API. Requests are known again by what was asked in OpenAI's names, so marks for the provider's cache
-    make no difference to the ledger."""
+    """Anthropic's messages API. The ledger's key comes from the request in OpenAI's names, so marks for the provider's
+    cache make no difference to it.
+    """
 
     path = "/messages"
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
+        """Build the request, as `dspex.clients.wires.wire.Wire.encode` says."""
         head, split, tools_called = prompt_json(messages, params)
         asked = sent_params(params)
         body = anthropic_params(model, asked, params)
@@ -40,22 +42,30 @@ class Anthropic:
         return EncodedRequest(head + in_order(body)[1:], split.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers, with the key in ``x-api-key``."""
         headers = {"Content-Type": "application/json", "User-Agent": "dspex", "anthropic-version": VERSION}
         if key:
             headers["x-api-key"] = key
         return headers
 
     def streamed(self, body: bytes) -> bytes:
+        """Return the body with ``"stream": true``."""
         return body[:-1] + b',"stream":true}'
 
     def stream_url(self, url: str) -> str:
+        """Return the same address: the body asks for a stream."""
         return url
 
     def event_reader(self) -> EventReader:
+        """Return a new reader of Anthropic's events."""
         return AnthropicEvents()
 
     def decode(self, body: bytes) -> Answer:
-        """The answer in OpenAI's shape; a streamed one has been recorded in it."""
+        """Translate an answer into OpenAI's shape; one that was streamed has been recorded in that shape.
+
+        Raises:
+            LMError: `body` is an error, or not an answer at all (`LMUnexpectedError`).
+        """
         data = parse_body(body)
         if not isinstance(data, dict):
             raise LMUnexpectedError(f"The answer is no message: {excerpt(body)}")
@@ -68,6 +78,7 @@ class Anthropic:
         raise LMUnexpectedError(f"The answer holds no content: {excerpt(body)}")
 
     def error(self, response: RawResponse) -> LMError:
+        """Return the error that a response with an error status means."""
         return error_of(response)
 
 

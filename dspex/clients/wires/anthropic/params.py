@@ -55,10 +55,15 @@ _LATER = frozenset({"max_completion_tokens", "max_tokens", "parallel_tool_calls"
 
 
 def anthropic_params(model: str, asked: Mapping[str, Any], params: Mapping[str, Any]) -> Body:
-    """The request but for its messages: `asked` is what `params` say that is not the client's own affair.
+    """Translate parameters from OpenAI's names into Anthropic's, for the request without its messages.
+
+    Args:
+        model: The model's name on the wire.
+        asked: The parameters that go to the provider (`dspex.clients.canonical.params.sent_params`).
+        params: All parameters, for `drop_params` (leave out what cannot be done) and `extra_body` (send as it is).
 
     Raises:
-        LMUnsupportedFeatureError: the API or the model cannot do what is asked.
+        LMUnsupportedFeatureError: The API or the model cannot do what is asked.
     """
     kind = claude(model)
     body: Body = {}

@@ -21,7 +21,16 @@ _PLAIN = ({"content", "role"}, {"role", "content"})
 
 
 def prompt_json(messages: list[dict[str, Any]], params: Mapping[str, Any]) -> tuple[bytes, SplitMessages, list[str]]:
-    """``{"system": ..., "messages": [...],`` with what it was made of, and the names of tools called in it."""
+    """Translate messages into Anthropic's system prompt and turns; the prefix of a `Prompt` is translated once.
+
+    Args:
+        messages: A conversation in OpenAI's chat format.
+        params: All parameters, for `prompt_cache` and `cache_control_injection_points`.
+
+    Returns:
+        ``{"system": ..., "messages": [...],`` as bytes, the split messages that it was made of, and the names of the
+        tools called in it.
+    """
     split = split_messages(messages)
     caching = prompt_caching(params.get("prompt_cache"))
     points = params.get("cache_control_injection_points")

@@ -52,7 +52,13 @@ def _choice(candidate: Mapping[str, Any], position: int, response_id: Any) -> di
 
 
 def read_parts(candidate: Mapping[str, Any], call_prefix: str, first_call: int = 0) -> dict[str, Any]:
-    """What a candidate says, or a piece of one: text, thoughts, calls of tools and sources."""
+    """Read a candidate, or a piece of one, as an assistant's message: text, thoughts, tool calls and sources.
+
+    Args:
+        candidate: Gemini's candidate.
+        call_prefix: What the ids of tool calls begin with, where Gemini gives them none.
+        first_call: The number of the first tool call, for those ids.
+    """
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
@@ -72,7 +78,12 @@ def read_parts(candidate: Mapping[str, Any], call_prefix: str, first_call: int =
 
 
 def finish_reason(candidate: Mapping[str, Any], called: bool) -> str | None:
-    """Why the answer ended; None if it did not."""
+    """Return OpenAI's reason why the answer ended; None if it has not.
+
+    Args:
+        candidate: Gemini's candidate.
+        called: Whether the model called a tool, which Gemini does not give as a reason.
+    """
     reason = candidate.get("finishReason")
     if not reason:
         return None
@@ -81,7 +92,7 @@ def finish_reason(candidate: Mapping[str, Any], called: bool) -> str | None:
 
 
 def logprobs_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI's ``logprobs``: each token chosen, with those that might have been."""
+    """Translate log probabilities into OpenAI's ``logprobs``: each token chosen, with its alternatives."""
     alternatives = result.get("topCandidates") or []
     tokens = []
     for position, chosen in enumerate(result.get("chosenCandidates") or ()):

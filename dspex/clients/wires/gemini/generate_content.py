@@ -26,11 +26,12 @@ _WHOLE, _STREAMED = ":generateContent", ":streamGenerateContent?alt=sse"
 
 
 class Gemini:
-    """The generateContent API. Requests are known again by what was asked in OpenAI's names."""
+    """Gemini's generateContent API. The ledger's key comes from the request in OpenAI's names."""
 
     path = "/{model}" + _WHOLE
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
+        """Build the request, as `dspex.clients.wires.wire.Wire.encode` says."""
         head, split = _prompt_json(messages, takes_levels(model))
         asked = sent_params(params)
         body = gemini_params(model, asked, params)
@@ -40,23 +41,30 @@ class Gemini:
         return EncodedRequest(head + (b"," + in_order(body)[1:] if body else b"}"), split.digest)
 
     def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers, with the key in ``x-goog-api-key``."""
         headers = {"Content-Type": "application/json", "User-Agent": "dspex"}
         if key:
             headers["x-goog-api-key"] = key
         return headers
 
     def streamed(self, body: bytes) -> bytes:
-        """The same body: it is another address that streams."""
+        """Return the same body: another address streams (`stream_url`)."""
         return body
 
     def stream_url(self, url: str) -> str:
+        """Return the address ``:streamGenerateContent`` beside `url`."""
         return url.removesuffix(_WHOLE) + _STREAMED
 
     def event_reader(self) -> EventReader:
+        """Return a new reader of Gemini's events."""
         return GeminiEvents()
 
     def decode(self, body: bytes) -> Answer:
-        """The answer in OpenAI's shape; a streamed one has been recorded in it."""
+        """Translate an answer into OpenAI's shape; one that was streamed has been recorded in that shape.
+
+        Raises:
+            LMError: `body` is an error, a blocked prompt, or not an answer at all (`LMUnexpectedError`).
+        """
         data = parse_body(body)
         if not isinstance(data, dict):
             raise LMUnexpectedError(f"The answer is no response: {excerpt(body)}")
@@ -72,6 +80,7 @@ class Gemini:
         raise LMUnexpectedError(f"The answer holds no candidates: {excerpt(body)}")
 
     def error(self, response: RawResponse) -> LMError:
+        """Return the error that a response with an error status means."""
         return error_of(response)
 
 

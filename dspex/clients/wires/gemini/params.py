@@ -58,10 +58,15 @@ _TIERS = {"auto": None, "default": "standard"}
 
 
 def gemini_params(model: str, asked: Mapping[str, Any], params: Mapping[str, Any]) -> Body:
-    """The request but for its contents: `asked` is what `params` say that is not the client's own affair.
+    """Translate parameters from OpenAI's names into Gemini's, for the request without its contents.
+
+    Args:
+        model: The model's name on the wire.
+        asked: The parameters that go to the provider (`dspex.clients.canonical.params.sent_params`).
+        params: All parameters, for `drop_params` (leave out what cannot be done) and `extra_body` (send as it is).
 
     Raises:
-        LMUnsupportedFeatureError: the API or the model cannot do what is asked.
+        LMUnsupportedFeatureError: The API or the model cannot do what is asked.
     """
     body: Body = {}
     config: Body = {}

@@ -33,11 +33,12 @@ BEGIN_RESPONSE = "BEGIN RESPONSE:"
 
 
 class OpenAIFormat:
-    """What OpenAI's APIs have in common. See `dspex.clients.wires.wire.Wire` for the methods."""
+    """What OpenAI's APIs have in common (`dspex.clients.wires.wire.Wire` explains the methods)."""
 
     path: str
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
+        """Build the request, as `Wire.encode` says; `extra_body` among `params` is sent as it is."""
         sent = sent_params(params)
         sent.update(params.get("extra_body") or {})
         sent["model"] = model
@@ -47,15 +48,22 @@ class OpenAIFormat:
         raise NotImplementedError
 
     def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers, with the key in ``Authorization``."""
         headers = {"Content-Type": "application/json", "User-Agent": "dspex"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         return headers
 
     def streamed(self, body: bytes) -> bytes:
+        """Return the body that asks for a stream, with the usage at its end."""
         return body[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
 
     def decode(self, body: bytes) -> Answer:
+        """Parse an answer. Thoughts that a server calls ``reasoning`` become ``reasoning_content``.
+
+        Raises:
+            LMError: `body` is an error, or not an answer at all (`LMUnexpectedError`).
+        """
         data = parse_body(body)
         if isinstance(data, dict) and data.get("error"):
             raise error_inside(data["error"], body)
@@ -68,6 +76,7 @@ class OpenAIFormat:
         return Answer(data)
 
     def error(self, response: RawResponse) -> LMError:
+        """Return the error that a response with an error status means, with the provider's code and request id."""
         found = self._meaning(response)
         found.provider_code = _words(response.body)[1] or None
         found.request_id = response.headers.get("x-request-id")
@@ -124,7 +133,12 @@ def _is_answer(data: Any) -> bool:
 
 
 def error_inside(error: Any, body: bytes) -> LMError:
-    """The error in a response of status 200, as some proxies send it: by its code, if that is an HTTP status."""
+    """Return the error in a response of status 200, as some proxies send it.
+
+    Args:
+        error: The ``error`` of the response. If its ``code`` is an HTTP status, that says which error it is.
+        body: The whole response, for the message.
+    """
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, int) and 400 <= code < 600:
         return OPENAI_CHAT.error(RawResponse(code, {}, body))
@@ -135,7 +149,7 @@ _TOO_LONG = re.compile(r"context.{0,3}(length|window)|prompt is too long|too man
 
 
 def is_too_long(words: str) -> bool:
-    """Whether a provider's words say that the prompt is longer than the model's context."""
+    """Tell whether a provider's words say that the prompt is longer than the model's context."""
     return _TOO_LONG.search(words) is not None
 
 

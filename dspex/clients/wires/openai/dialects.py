@@ -20,7 +20,13 @@ Change = Callable[[Params], None]
 
 
 class Dialect(OpenAIChat):
-    """OpenAI's chat completions with a `change` of the parameters, made where any of the names `of` is among them."""
+    """OpenAI's chat completions with changes for a server that differs.
+
+    Args:
+        of: Names of parameters. `change` runs only where one of them is given.
+        change: Changes the parameters in place.
+        read: Changes an answer in place. None: answers are OpenAI's.
+    """
 
     def __init__(self, of: set[str], change: Change, read: Callable[[Answer], None] | None = None) -> None:
         self._of = frozenset(of)
@@ -28,12 +34,14 @@ class Dialect(OpenAIChat):
         self._read = read
 
     def encode(self, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any]) -> EncodedRequest:
+        """Build the request, as `Wire.encode` says, from the changed parameters."""
         if not self._of.isdisjoint(params):
             params = {name: value for name, value in params.items() if value is not None}
             self._change(params)
         return super().encode(model, messages, params)
 
     def decode(self, body: bytes) -> Answer:
+        """Parse an answer, and change it where the server's differs from OpenAI's."""
         answer = super().decode(body)
         if self._read is not None:
             self._read(answer)

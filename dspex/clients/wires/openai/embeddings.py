@@ -35,7 +35,7 @@ _NOT_SENT = frozenset(
 
 
 class EmbeddingsWire:
-    """Asks for the vectors of `count` texts, which stand in the place of messages, and reads the answer."""
+    """Asks for the vectors of `count` texts, which take the place of messages, and reads the answer."""
 
     path = PATH
 
@@ -43,6 +43,7 @@ class EmbeddingsWire:
         self.count = count
 
     def encode(self, model: str, messages: list[Any], params: Mapping[str, Any]) -> EncodedRequest:
+        """Build the request for the texts `messages`; `params` that are for the client itself are not sent."""
         sent = {
             name: value
             for name, value in params.items()
@@ -52,17 +53,18 @@ class EmbeddingsWire:
         return seal(b"{", hashlib.sha256(b"embeddings"), encode_params(sent))
 
     def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers, with the key in ``Authorization``."""
         return OPENAI_CHAT.headers(key)
 
     def streamed(self, body: bytes) -> bytes:
-        """Vectors are not streamed."""
+        """Return the same body: vectors are not streamed."""
         return body
 
     def decode(self, body: bytes) -> Answer:
-        """The answer, its vectors in the order of the texts.
+        """Parse an answer, and put its vectors in the order of the texts.
 
         Raises:
-            LMUnexpectedError: it does not hold a vector for each text.
+            LMUnexpectedError: It does not hold a vector for each text.
         """
         data = parse_body(body)
         rows = data.get("data") if isinstance(data, dict) else None
@@ -75,6 +77,7 @@ class EmbeddingsWire:
         return Answer(data)
 
     def error(self, response: RawResponse) -> LMError:
+        """Return the error that a response with an error status means."""
         return OPENAI_CHAT.error(response)
 
 

@@ -22,6 +22,8 @@ _CITED = ("cited_text", "text", "supported_text", "document_title", "title", "ur
 
 
 class ResponsesFormat(OpenAIFormat):
+    """``POST /responses``. Answers keep this API's shape; `responses_outputs` reads them."""
+
     path = "/responses"
 
     def _encode(self, messages: list[dict[str, Any]], sent: dict[str, Any]) -> EncodedRequest:
@@ -33,15 +35,23 @@ class ResponsesFormat(OpenAIFormat):
         return seal_params(b'{"input":[%b],' % input_json(split), split.digest, body)
 
     def stream_url(self, url: str) -> str:
+        """Return the same address: the body asks for a stream."""
         return url
 
     def event_reader(self) -> EventReader:
+        """Return a new reader of this API's events."""
         return ResponsesEvents()
 
     def streamed(self, body: bytes) -> bytes:
+        """Return the body with ``"stream": true``."""
         return body[:-1] + b',"stream":true}'
 
     def decode(self, body: bytes) -> Answer:
+        """Parse an answer.
+
+        Raises:
+            LMError: `body` is an error, or holds no output (`LMUnexpectedError`).
+        """
         data = parse_body(body)
         if isinstance(data, dict) and data.get("error"):
             raise failure(data["error"])
@@ -54,8 +64,14 @@ OPENAI_RESPONSES = ResponsesFormat()
 
 
 def responses_outputs(response: Any) -> list[dict[str, Any]]:
-    """One output for each answer (one, unless several were asked for): ``text``, and what there is of
-    ``reasoning_content``, ``logprobs``, ``tool_calls``, ``citations``."""
+    """Return one output for each answer (one, unless several were asked for).
+
+    Args:
+        response: An answer in this API's shape, as dicts or objects; several are its ``responses``.
+
+    Returns:
+        Dicts with ``text`` and, where present, ``reasoning_content``, ``logprobs``, ``tool_calls`` and ``citations``.
+    """
     return [_output(one) for one in field(response, "responses") or [response]]
 
 
