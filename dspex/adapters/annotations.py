@@ -41,13 +41,29 @@ def field_list(fields: Mapping[str, FieldInfo]) -> str:
 
 
 def placeholder(field_name: str, field_info: FieldInfo) -> str:
-    """``{name}``, with a note on what an output must look like."""
+    """Return the placeholder of a field, ``{name}``; that of an output carries a note on the form the value must have.
+
+    Args:
+        field_name: The field's name.
+        field_info: The field as pydantic describes it, with its role and type.
+    """
     note = "" if role_of(field_info) == "input" else output_note(field_name, field_info.annotation)
     return f"{{{field_name}}}" + (f"        # note: the value you produce {note}" if note else "")
 
 
 def output_note(name: str, annotation: Any) -> str:
-    """The note on the form of an output; empty for text."""
+    """Say what form an output must have, in DSPy's words, such as ``must be True or False``.
+
+    Args:
+        name: The output field's name, for errors.
+        annotation: The field's type.
+
+    Returns:
+        The note, without a subject; empty for text, reasoning and code, which may have any form.
+
+    Raises:
+        UsageError: the type has no JSON schema.
+    """
     if annotation in (str, Reasoning) or _is_described_code(annotation):
         return ""
     if annotation is bool:
@@ -92,10 +108,15 @@ def _field_line(number: int, name: str, field: FieldInfo) -> str:
 
 
 def schema_of(name: str, annotation: Any, *, by_alias: bool = True) -> dict[str, Any]:
-    """The JSON schema of the type of the output `name`.
+    """Return the JSON schema of the type of the output `name`.
+
+    Args:
+        name: The output field's name, for errors.
+        annotation: The field's type.
+        by_alias: Whether the properties of models go by their aliases.
 
     Raises:
-        UsageError: it has none.
+        UsageError: the type has no JSON schema.
     """
     try:
         return pydantic.TypeAdapter(annotation).json_schema(by_alias=by_alias)
@@ -104,7 +125,13 @@ def schema_of(name: str, annotation: Any, *, by_alias: bool = True) -> dict[str,
 
 
 def unreadable(name: str, annotation: Any, error: Exception) -> UsageError:
-    """The error for an output type that no answer can be turned into."""
+    """Make the error for an output type that no answer can be turned into; the caller raises it.
+
+    Args:
+        name: The output field's name.
+        annotation: The field's type.
+        error: What pydantic said; the first line of it becomes part of the message.
+    """
     return UsageError(
         f"The output field {name!r} has the type {annotation_name(annotation)}, which no LM's answer can be read as "
         f"({str(error).splitlines()[0]}). Use a builtin type, a pydantic model, or a subclass of dspex.Type."

@@ -45,6 +45,7 @@ class BAMLAdapter(JSONAdapter):
         suffix: str = "",
         main_request: bool = False,
     ) -> str:
+        """Write each input under its header, models among them as JSON."""
         parts = [prefix]
         for name, heading, annotation in plan_of(signature).inputs:
             if name in inputs:
@@ -61,7 +62,12 @@ def _input(value: Any, annotation: Any) -> str:
 
 
 def type_in_words(annotation: Any, indent: int = 0, inside: tuple[Any, ...] = ()) -> str:
-    """A type as the prompt tells it, at this depth of indentation; `inside` are the models around it.
+    """Describe a type in BAML's short notation, as the prompt shows it.
+
+    Args:
+        annotation: The type.
+        indent: The depth of indentation at which the description stands, in steps of `INDENTATION`.
+        inside: The models that enclose this type, to notice one that contains itself.
 
     Raises:
         UsageError: a model contains itself.

@@ -143,7 +143,16 @@ class Adapter:
 
     @with_step_callbacks("adapter_format")
     def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
-        """The messages for `inputs`: a `Prompt` of system message, demos, earlier turns and the question."""
+        """Write the messages of one call: system message, demos, earlier turns and the question.
+
+        Args:
+            signature: The signature to answer.
+            demos: Examples with inputs and outputs, shown before the question.
+            inputs: The values of the input fields by name. A `History` among them becomes the earlier turns.
+
+        Returns:
+            A `Prompt`: a list of messages that knows how many of them are the same for every input.
+        """
         prefix = self._prefix(signature, demos)
         given = dict(inputs)
         turns: list[Message] = []
@@ -157,10 +166,17 @@ class Adapter:
 
     @with_step_callbacks("adapter_parse")
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
-        """The outputs in the text of an answer.
+        """Read the outputs out of the text of one answer.
+
+        Args:
+            signature: The signature that was asked.
+            completion: The text that the LM answered.
+
+        Returns:
+            The values of the output fields by name, converted to the fields' types.
 
         Raises:
-            AdapterParseError: it does not hold them.
+            AdapterParseError: the text does not hold all outputs, or one is not of its type.
         """
         raise NotImplementedError
 
@@ -191,19 +207,41 @@ class Adapter:
         suffix: str = "",
         main_request: bool = False,
     ) -> str:
-        """The inputs of one turn; those of the `main_request` with a reminder of what is to come back."""
+        """Write the inputs of one turn.
+
+        Args:
+            signature: The signature.
+            inputs: The values of the input fields by name; fields without a value are left out.
+            prefix: Text to put before the inputs.
+            suffix: Text to put after them.
+            main_request: Whether this is the question itself, and not a demo or an earlier turn; a reminder of the
+                outputs to write then follows the inputs.
+        """
         raise NotImplementedError
 
     def format_assistant_message_content(
         self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
-        """The outputs of one turn, as the LM should write them."""
+        """Write the outputs of one turn, in the form in which the LM should write them.
+
+        Args:
+            signature: The signature.
+            outputs: The values of the output fields by name.
+            missing_field_message: The text for an output that has no value.
+        """
         raise NotImplementedError
 
     def format_demos(self, signature: Any, demos: Sequence[Any]) -> list[Message]:
-        """Two messages for each demo: first the demos that lack a field, then the complete ones.
+        """Write two messages for each demo: first the demos that lack a field, then the complete ones.
 
-        A demo without any input or without any output is left out.
+        A demo without any input or without any output is left out, as in DSPy.
+
+        Args:
+            signature: The signature.
+            demos: Examples or dictionaries that hold values of the signature's fields by name.
+
+        Returns:
+            User and assistant messages in turn.
         """
         names = list(signature.fields)
         inputs, outputs = list(signature.input_fields), list(signature.output_fields)
@@ -219,7 +257,16 @@ class Adapter:
     def format_conversation_history(
         self, signature: Any, history_field_name: str, inputs: dict[str, Any]
     ) -> list[Message]:
-        """The turns in the history among `inputs`, which it is taken out of; `signature` is without its field."""
+        """Write the earlier turns of a conversation as messages.
+
+        Args:
+            signature: The signature, already without the history field.
+            history_field_name: The name of the input field that holds the `History`.
+            inputs: The values of the input fields by name; the history is removed from this dict.
+
+        Returns:
+            The messages, oldest first; none if there is no history.
+        """
         history = inputs.pop(history_field_name, None)
         if history is None:
             return []

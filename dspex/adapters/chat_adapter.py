@@ -53,6 +53,17 @@ class ChatAdapter(Adapter):
         use_json_adapter_fallback: bool = True,
         parallel_tool_calls: bool | None = None,
     ) -> None:
+        """Set up the adapter.
+
+        Args:
+            callbacks: Called at the start and end of each formatting and parsing.
+            use_native_function_calling: Whether to pass tools to the LM's API, for signatures with tools, instead of
+                describing them in the prompt.
+            native_response_types: The output types that may come by a feature of the LM's API; by default citations and
+                reasoning.
+            use_json_adapter_fallback: Whether an answer that cannot be parsed is asked for once more by `JSONAdapter`.
+            parallel_tool_calls: Whether the LM may call several tools at once; None leaves it to the provider.
+        """
         super().__init__(callbacks, use_native_function_calling, native_response_types, parallel_tool_calls)
         self.use_json_adapter_fallback = use_json_adapter_fallback
 
@@ -64,6 +75,7 @@ class ChatAdapter(Adapter):
         demos: Sequence[Any],
         inputs: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
+        """As `Adapter.acall`, with a second call by the JSON adapter where an answer cannot be parsed."""
         with adapter_fallback_scope() as progress:
             try:
                 return await super().acall(lm, lm_kwargs, signature, demos, inputs)
@@ -112,6 +124,7 @@ class ChatAdapter(Adapter):
         suffix: str = "",
         main_request: bool = False,
     ) -> str:
+        """Write each input under its header, ``[[ ## name ## ]]``. See `Adapter.format_user_message_content`."""
         parts = [prefix]
         for name, heading, annotation in plan_of(signature).inputs:
             if name in inputs:
@@ -131,6 +144,7 @@ class ChatAdapter(Adapter):
     def format_assistant_message_content(
         self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
+        """Write each output under its header, and ``[[ ## completed ## ]]`` at the end."""
         values = values_with_names(signature.output_fields, outputs, missing_field_message)
         return f"{self.format_field_with_value(values)}\n\n{_COMPLETED}\n"
 
@@ -139,6 +153,7 @@ class ChatAdapter(Adapter):
         return blocks(fields_with_values)
 
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        """Read each output from the section under its header; where a header comes twice the first counts."""
         plan = plan_of(signature)
         parsed: dict[str, Any] = {}
         for name, text in _sections(completion):
@@ -155,7 +170,17 @@ class ChatAdapter(Adapter):
     def format_finetune_data(
         self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> dict[str, list[Any]]:
-        """The call and its outputs as one row of OpenAI's chat fine-tuning format."""
+        """Write a call and its outputs as one row of OpenAI's chat fine-tuning format.
+
+        Args:
+            signature: The signature.
+            demos: The demos of the call.
+            inputs: The values of the input fields by name.
+            outputs: The values of the output fields by name, which the model is to learn.
+
+        Returns:
+            A dict with the one key ``messages``.
+        """
         answer = {"role": "assistant", "content": self.format_assistant_message_content(signature, outputs)}
         return {"messages": [*self.format(signature, demos, inputs), answer]}
 
@@ -194,7 +219,13 @@ def placeholders(fields: Mapping[str, FieldInfo]) -> dict[FieldInfoWithName, str
 def values_with_names(
     fields: Mapping[str, FieldInfo], values: Mapping[str, Any], missing: str | None
 ) -> dict[FieldInfoWithName, Any]:
-    """For each field its value, or `missing`."""
+    """Pair each field with its value, as `format_field_with_value` takes them.
+
+    Args:
+        fields: The fields by name.
+        values: Values by field name; names that are no fields are ignored.
+        missing: The value of a field that has none in `values`.
+    """
     return {FieldInfoWithName(name, field): values.get(name, missing) for name, field in fields.items()}
 
 

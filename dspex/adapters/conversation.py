@@ -34,9 +34,14 @@ class TurnFormat(Protocol):
 
 
 def turn_messages(adapter: TurnFormat, signature: Any, turn: Mapping[str, Any]) -> list[Message]:
-    """One earlier turn: what was asked, what was answered, what the tools returned.
+    """Write one earlier turn as messages: what was asked, what was answered, what the tools returned.
 
     The question carries the reminder that it had then, so that a provider knows the conversation again by its prefix.
+
+    Args:
+        adapter: Writes inputs and outputs in its own form.
+        signature: The signature, without its history field.
+        turn: Values of inputs and outputs by field name; tool calls may hold their results.
     """
     messages: list[Message] = []
     asks = any(name in turn for name in signature.input_fields)

@@ -11,9 +11,14 @@ from pydantic_core import PydanticSerializationError
 
 
 def format_value(value: Any, annotation: Any = None) -> str:
-    """The text of `value` for a field of type `annotation`.
+    """Write `value` as text for a field.
 
-    Text and numbers as they are, everything else as JSON; a list given for a `str` field as a numbered list of texts.
+    Text and numbers stay as they are, everything else becomes JSON; a list given for a `str` field becomes a numbered
+    list of texts.
+
+    Args:
+        value: What to write.
+        annotation: The field's type; it matters for lists only.
     """
     kind = type(value)
     if kind is str:

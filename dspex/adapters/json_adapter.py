@@ -38,6 +38,14 @@ class JSONAdapter(ChatAdapter):
         use_native_function_calling: bool = True,
         parallel_tool_calls: bool | None = None,
     ) -> None:
+        """Set up the adapter. It has no fallback: it is the fallback of `ChatAdapter`.
+
+        Args:
+            callbacks: Called at the start and end of each formatting and parsing.
+            use_native_function_calling: Whether to pass tools to the LM's API, for signatures with tools, instead of
+                describing them in the prompt.
+            parallel_tool_calls: Whether the LM may call several tools at once; None leaves it to the provider.
+        """
         super().__init__(
             callbacks=callbacks,
             use_native_function_calling=use_native_function_calling,
@@ -68,17 +76,24 @@ class JSONAdapter(ChatAdapter):
     def format_assistant_message_content(
         self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
+        """Write the outputs as one JSON object."""
         values = values_with_names(signature.output_fields, outputs, missing_field_message)
         return self.format_field_with_value(values, role="assistant")
 
     def format_field_with_value(self, fields_with_values: Mapping[FieldInfoWithName, Any], role: str = "user") -> str:
-        """Inputs (of the role "user") as blocks, outputs as a JSON object."""
+        """Write inputs as blocks under headers, or outputs as a JSON object.
+
+        Args:
+            fields_with_values: The value of each field.
+            role: "user" for inputs, "assistant" for outputs.
+        """
         if role == "user":
             return blocks(fields_with_values)
         values = {name: value for (name, _), value in fields_with_values.items()}
         return json.dumps(jsonable(values), indent=2, ensure_ascii=False)
 
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        """Read the outputs from the JSON object in `completion`, even if text surrounds it; other keys are ignored."""
         plan = plan_of(signature)
         found = _json_object(completion)
         if found is None:

@@ -22,9 +22,19 @@ TOOL_ARGUMENTS = ("tools", "tool_choice", "parallel_tool_calls")
 def offer_tools(
     signature: Any, inputs: Mapping[str, Any], lm: Any, lm_kwargs: dict[str, Any], parallel: bool | None
 ) -> Any:
-    """Put the tools among `inputs` into `lm_kwargs`; returns the signature without the two fields.
+    """Put the tools among `inputs` into `lm_kwargs`, for an LM whose API takes tools.
 
     An LM that cannot call functions gets the signature as it is, and no tool arguments.
+
+    Args:
+        signature: The signature; nothing happens unless it has an output of type `ToolCalls`.
+        inputs: The values of the input fields by name, with a `Tool` or a list of them.
+        lm: The LM that is asked.
+        lm_kwargs: The request parameters; changed in place.
+        parallel: Whether the LM may call several tools at once; None leaves it to the provider.
+
+    Returns:
+        The signature without the tools and the tool calls, which no longer belong in the prompt.
 
     Raises:
         UsageError: the signature asks for tool calls and takes no tools, or none were given.
@@ -86,9 +96,17 @@ def results_of(calls: ToolCalls | None) -> ToolCallResults | None:
 
 
 def native_turn(content: str, calls: ToolCalls, results: ToolCallResults | None) -> list[dict[str, Any]]:
-    """A past turn with tool calls, as the messages of an API that knows tools.
+    """Write a past turn with tool calls as the messages of an API that knows tools.
 
     Calls are shown with their results only, and only where ids say which belongs to which: a provider refuses others.
+
+    Args:
+        content: What the LM wrote beside the calls; may be empty.
+        calls: The calls.
+        results: Their results; None if they are not known.
+
+    Returns:
+        One assistant message, and one tool message for each result; no message where there is nothing to show.
     """
     if results is not None and not _belong_together(calls, results):
         results = None

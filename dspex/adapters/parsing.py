@@ -53,10 +53,14 @@ def parser_for(annotation: Any) -> Parser:
 
 
 def parse_value(value: Any, annotation: Any) -> Any:
-    """`value`, as an LM wrote it, as a value of type `annotation`.
+    """Convert `value`, as an LM wrote it, to a value of type `annotation`.
+
+    Args:
+        value: Text, or what was read from JSON.
+        annotation: The type of the field.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: `value` cannot be read as that type.
     """
     try:
         return parser_for(annotation)(value)
@@ -85,7 +89,11 @@ def _refuse_endless_nesting(text: str) -> None:
 
 
 def find_enum_member(enum: Any, identifier: Any) -> Any:
-    """The member that has the value `identifier`, else the one that is named so.
+    """Find the member that has the value `identifier`, else the one of that name.
+
+    Args:
+        enum: The enum class.
+        identifier: A value, or the name of a member.
 
     Raises:
         ValueError: there is none.

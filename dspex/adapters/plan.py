@@ -60,7 +60,12 @@ class Plan:
         return {name: parsed[name] for name in self.parsers if name in parsed}
 
     def without(self, signature: Any, name: str) -> Any:
-        """The signature without the field `name`, always the same class."""
+        """Return the signature without the field `name`, always the same class.
+
+        Args:
+            signature: The signature that this plan belongs to.
+            name: The field to leave out.
+        """
         if name not in self._without:
             self._without[name] = signature.delete(name)
         return self._without[name]
@@ -83,7 +88,13 @@ def plan_of(signature: Any) -> Plan:
 
 
 def remembered(signature: Any, name: str, write: Any) -> Any:
-    """``write(signature)``, written once for a signature."""
+    """Return ``write(signature)``, computed once for each signature.
+
+    Args:
+        signature: The signature.
+        name: The key under which the plan of the signature keeps the result.
+        write: Computes the result from the signature.
+    """
     texts = plan_of(signature).texts
     if name not in texts:
         texts[name] = write(signature)
@@ -91,7 +102,12 @@ def remembered(signature: Any, name: str, write: Any) -> Any:
 
 
 def without(signature: Any, *names: str) -> Any:
-    """The signature without some fields, always the same class."""
+    """Return the signature without some fields, always the same class.
+
+    Args:
+        signature: The signature.
+        *names: The fields to leave out.
+    """
     for name in names:
         signature = plan_of(signature).without(signature, name)
     return signature

@@ -34,7 +34,13 @@ class PrefixCache:
         self._by_content: _Latest[Prefix] = _Latest(size)
 
     def get(self, key: Hashable, demos: Sequence[Any], render: Callable[[], Prefix]) -> Prefix:
-        """The prefix for `demos` under `key` (whatever else it depends on), from `render` if it is not known."""
+        """Return the prefix of a prompt, from `render` if it is not known or the demos have changed.
+
+        Args:
+            key: Whatever the prefix depends on beside the demos, such as the signature.
+            demos: The demos in the prompt.
+            render: Makes the prefix.
+        """
         flat = flatten(demos)
         if flat is None:
             return render()

@@ -57,16 +57,21 @@ class TwoStepAdapter(Adapter):
             _synchronous.reset(token)
 
     def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
+        """As `Adapter.format`; a call without inputs ends in an empty user message, since an LM answers a user."""
         messages = super().format(signature, demos, inputs)
         if not self.format_user_message_content(signature, inputs):
             messages.append({"role": "user", "content": ""})  # an LM answers a user
         return messages
 
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
-        """The outputs that the second LM finds in the answer of the first.
+        """Have the second LM find the outputs in the answer of the first.
+
+        Args:
+            signature: The signature that was asked.
+            completion: The first LM's answer, in free form.
 
         Raises:
-            AdapterParseError: it finds them not, or answers what cannot be read itself.
+            AdapterParseError: the second LM's answer does not hold the outputs.
         """
         extraction = remembered(signature, "extraction", extraction_signature)
         question: Any = (self.extraction_model, {}, extraction, [], {"text": completion})
@@ -100,12 +105,14 @@ class TwoStepAdapter(Adapter):
         suffix: str = "",
         main_request: bool = False,
     ) -> str:
+        """Write each input as ``name: value``. `main_request` makes no difference."""
         given = [f"{name}: {_told(inputs[name])}" for name in signature.input_fields if name in inputs]
         return "\n\n".join([prefix, *given, suffix]).strip()
 
     def format_assistant_message_content(
         self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
+        """Write each output as ``name: value``; outputs without a value are left out."""
         return "\n\n".join(f"{name}: {outputs[name]}" for name in signature.output_fields if name in outputs).strip()
 
 

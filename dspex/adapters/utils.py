@@ -30,11 +30,25 @@ __all__ = [
 
 
 def format_field_value(field_info: FieldInfo, value: Any, assume_text: bool = True) -> str | dict[str, str]:
-    """The text of `value` for a field; a content part with that text if `assume_text` is False."""
+    """Write `value` as text for a field.
+
+    Args:
+        field_info: The field, whose type decides the form.
+        value: What to write.
+        assume_text: Whether to return the text itself; if False, a content part that holds it.
+    """
     text = format_value(value, field_info.annotation)
     return text if assume_text else {"type": "text", "text": text}
 
 
 def apply_output_field_defaults(signature: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs in `fields` in the order of the signature, with defaults for optional ones that are missing."""
+    """Complete parsed outputs with the defaults of optional outputs that are missing.
+
+    Args:
+        signature: The signature.
+        fields: The parsed outputs by name; the mapping is not changed.
+
+    Returns:
+        The outputs in the order of the signature.
+    """
     return plan_of(signature).complete(dict(fields))

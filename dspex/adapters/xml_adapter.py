@@ -42,6 +42,7 @@ class XMLAdapter(ChatAdapter):
         suffix: str = "",
         main_request: bool = False,
     ) -> str:
+        """Write each input as an XML element. See `Adapter.format_user_message_content`."""
         fields = {
             FieldInfoWithName(name, field): inputs[name]
             for name, field in signature.input_fields.items()
@@ -59,6 +60,7 @@ class XMLAdapter(ChatAdapter):
     def format_assistant_message_content(
         self, signature: Any, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
+        """Write each output as an XML element."""
         return self.format_field_with_value(values_with_names(signature.output_fields, outputs, missing_field_message))
 
     def format_field_with_value(self, fields_with_values: Mapping[FieldInfoWithName, Any]) -> str:
@@ -67,6 +69,7 @@ class XMLAdapter(ChatAdapter):
         return "\n\n".join(elements).strip()
 
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        """Read each output from the element of its name."""
         plan = plan_of(signature)
         elements = self._elements(signature, completion)
         parsed: dict[str, Any] = {}

@@ -19,7 +19,13 @@ def escaped(text: str) -> str:
 
 
 def written(value: Any, tag: str, key: str | None = None) -> str:
-    """A value of JSON's types as an element."""
+    """Write a value as an XML element: dictionaries as elements inside it, lists as ``<item>`` elements.
+
+    Args:
+        value: The value, of JSON's types.
+        tag: The element's name.
+        key: The dictionary key that stands in an attribute, because it cannot be the name of an element.
+    """
     opening = tag if key is None else f"{tag} key={quoteattr(key)}"
     if isinstance(value, dict):
         return f"<{opening}>{''.join(_member(str(name), child) for name, child in value.items())}</{tag}>"
@@ -46,7 +52,12 @@ def _can_be_a_tag(name: str) -> bool:
 
 
 def skeleton(tag: str, schema: Schema) -> str:
-    """The form of a value of the type with this JSON schema, with dots where text belongs."""
+    """Show the form of a value of a type, with dots where text belongs.
+
+    Args:
+        tag: The name of the outermost element.
+        schema: The JSON schema of the type.
+    """
     return _skeleton(tag, schema, schema.get("$defs", {}), frozenset())
 
 
@@ -67,7 +78,13 @@ def _skeleton(tag: str, schema: Schema, definitions: Mapping[str, Schema], aroun
 
 
 def read_elements(elements: Sequence[Element], schema: Schema, definitions: Mapping[str, Schema]) -> Any:
-    """The value in elements of one name, as far as the schema tells; text stays text, to be parsed by its type."""
+    """Read a value from elements of one name, as far as the schema tells; text stays text, to be parsed by its type.
+
+    Args:
+        elements: The elements of that name, one or more.
+        schema: The JSON schema of the value.
+        definitions: The schema's ``$defs``, for its references.
+    """
     schema = definitions.get(_name(schema.get("$ref", "")), schema)
     first = elements[0]
     if choices := schema.get("anyOf"):

@@ -35,7 +35,16 @@ class Attempts:
         self.best_reward: Any = -float("inf")
 
     def note(self, prediction: Prediction, trace: Trace, reward: Any) -> None:
-        """Keep a prediction if it is better than those before it."""
+        """Keep a prediction if it is better than those before it.
+
+        Args:
+            prediction: What the attempt returned.
+            trace: Its trace, in terms of the module's own predictors.
+            reward: Its reward, a number.
+
+        Raises:
+            UsageError: the reward is None.
+        """
         if reward is None or not reward > self.best_reward:
             if reward is None:
                 raise UsageError(f"{self.owner}: reward_fn returned None; it must return a number.")
@@ -43,7 +52,15 @@ class Attempts:
         self.best, self.best_trace, self.best_reward = prediction, trace, reward
 
     def failed(self, number: int, rollout: Any, error: Exception, last: bool) -> None:
-        """Go on after a failure, unless too many attempts have failed, no other can do better, or none is left.
+        """Count a failed attempt, and raise its error where there is no point in going on.
+
+        That is: too many attempts have failed, the set-up is wrong so that no other can do better, or none is left.
+
+        Args:
+            number: Which attempt it was, from 1.
+            rollout: Its rollout id, for the log.
+            error: Why it failed.
+            last: Whether no attempt is left.
 
         Raises:
             Exception: `error`.
@@ -62,14 +79,25 @@ class Attempts:
 
 
 def as_of(module: Module, program: Module, trace: Trace) -> Trace:
-    """The trace of the copy `program`, as that of `module`'s own predictors: optimizers know those."""
+    """Express the trace of a copy in terms of the predictors of the original, which optimizers know.
+
+    Args:
+        module: The original.
+        program: The copy that ran.
+        trace: The copy's trace: (predictor, inputs, outputs) for each call.
+    """
     own = dict(module.named_predictors())
     original = {id(predictor): own.get(name, predictor) for name, predictor in program.named_predictors()}
     return [(original.get(id(predictor), predictor), inputs, outputs) for predictor, inputs, outputs in trace]
 
 
 def sampling_copy(module: Module, attempt: int, owner: Module) -> tuple[Module, Any]:
-    """A copy of `module` whose LMs sample at temperature 1.0 under the `attempt`-th rollout from their own.
+    """Copy `module` for one attempt; the copy's LMs sample at temperature 1.0, each under a rollout id of its own.
+
+    Args:
+        module: The module to try.
+        attempt: The number of the attempt, from 0; it is added to the rollout id of each LM.
+        owner: The module that makes the attempts, for errors.
 
     Returns:
         The copy, and the rollout id of its (first) LM.
@@ -96,7 +124,18 @@ def sampling_copy(module: Module, attempt: int, owner: Module) -> tuple[Module, 
 def check_arguments(
     owner: Module, module: Any, count: Any, reward_fn: Any, threshold: Any, fail_count: Any
 ) -> tuple[RewardFunction, int]:
-    """The reward function, hidden from `Module.named_parameters` should it be a module itself, and the fail count.
+    """Check the arguments that `BestOfN` and `Refine` share.
+
+    Args:
+        owner: The module under construction, for errors.
+        module: The module to run.
+        count: The most attempts.
+        reward_fn: Rates a prediction: a function of the inputs (a dict) and the prediction.
+        threshold: The reward that is good enough; None for none.
+        fail_count: How many attempts may fail; None for as many as there are.
+
+    Returns:
+        The reward function, hidden from `Module.named_parameters` should it be a module itself, and the fail count.
 
     Raises:
         UsageError: naming the argument that is wrong.

@@ -70,7 +70,12 @@ class CodeAct(ReAct, ProgramOfThought):
         self._interpreter_factory = interpreter_factory
 
     def forward(self, interpreter: CodeInterpreter | None = None, /, **kwargs: Any) -> Prediction:
-        """Answer.
+        """Write and run code until the LM says that it has finished, then answer.
+
+        Args:
+            interpreter: The interpreter to run the code in, by position; it stays open. By default each call makes one
+                and shuts it down.
+            **kwargs: The signature's input fields, and optionally ``max_iters`` for this call.
 
         Raises:
             CodeInterpreterError: the interpreter cannot be made, or broke down.

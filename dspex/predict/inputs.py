@@ -36,7 +36,14 @@ _plans: WeakKeyDictionary[Any, InputPlan] = WeakKeyDictionary()
 
 
 def complete_inputs(signature: Any, inputs: dict[str, Any], warned: set[Any], warn: Warn) -> None:
-    """Add defaults to `inputs`, and `warn` of what does not fit; `warned` holds what was warned of already."""
+    """Add the defaults of missing inputs, and warn about inputs that do not fit the signature.
+
+    Args:
+        signature: The signature.
+        inputs: The values of the input fields by name; changed in place.
+        warned: What a warning was given for already; it grows.
+        warn: Logs a warning, such as ``logger.warning``.
+    """
     plan = _plans.get(signature)
     if plan is None:
         plan = _plans[signature] = _plan(signature)

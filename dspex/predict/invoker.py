@@ -20,11 +20,21 @@ class Invoker(Protocol):
     """Calls what a module's steps are made of."""
 
     async def call(self, part: Any, /, **inputs: Any) -> Any:
-        """Call a module or a tool: its ``acall``, or itself."""
+        """Call a module or a tool: its ``acall``, or itself.
+
+        Args:
+            part: The module or tool.
+            **inputs: Its arguments.
+        """
         ...
 
     async def run(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        """Call a function that may be asynchronous, such as a user's."""
+        """Call a function that may be asynchronous, such as a user's.
+
+        Args:
+            function: The function.
+            *args: Its arguments.
+        """
         ...
 
 

@@ -57,19 +57,29 @@ class Parallel:
         self.patience = patience
 
     def __call__(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
-        """Results in the order of `exec_pairs`, None for a failed one; see `return_failed_examples`.
+        """Run each module on its inputs, many at once.
+
+        Args:
+            exec_pairs: Pairs of a module (or any function) and what to call it with: an `Example` (its inputs), a dict
+                of keywords, a tuple of positional arguments or, for a `Parallel`, a list of pairs.
+            num_threads: The most calls in flight; by default the `num_threads` of this object.
+
+        Returns:
+            The results in the order of `exec_pairs`, None for a failed one; with `return_failed_examples` a tuple of
+            the results, the inputs that failed, and their errors.
 
         Raises:
             BatchInterrupted: `max_errors` calls failed.
+            UsageError: what a module is to be called with is none of these.
         """
         return wait_for(self.acall(exec_pairs, num_threads))
 
     def forward(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
-        """As calling it (DSPy's name)."""
+        """Run each module on its inputs, as calling this object does (DSPy's name)."""
         return self(exec_pairs, num_threads)
 
     async def acall(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
-        """As calling it, from asynchronous code."""
+        """Run each module on its inputs from asynchronous code; otherwise this is as calling the object."""
         calls = [self._call(module, given) for module, given in exec_pairs]
         results, failures = await run_parallel(
             calls,

@@ -104,7 +104,12 @@ class ProgramOfThought(CodeModule):
         self._interpreter_factory = interpreter_factory
 
     def forward(self, interpreter: CodeInterpreter | None = None, /, **kwargs: Any) -> Prediction:
-        """Answer.
+        """Write code for the task, run it, and answer from what it returned.
+
+        Args:
+            interpreter: The interpreter to run the code in, by position; it stays open. By default each call makes one
+                and shuts it down.
+            **kwargs: The signature's input fields.
 
         Raises:
             RuntimeError: the code still failed after `max_iters` attempts.

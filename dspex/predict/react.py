@@ -167,7 +167,11 @@ class ReAct(Module):
 
 
 def tools_by_name(tools: Any, where: str) -> dict[str, Tool]:
-    """The tools, each a `Tool`.
+    """Make each given function a `Tool`, and index them by name.
+
+    Args:
+        tools: Functions, callable objects or `Tool`s.
+        where: The module that takes them, for errors.
 
     Raises:
         UsageError: one is no tool, or two have the same name.

@@ -21,6 +21,18 @@ class Repeated(Module):
         threshold: float,
         fail_count: int | None = None,
     ) -> None:
+        """Set up the module; `BestOfN` and `Refine` describe the arguments.
+
+        Args:
+            module: What to run.
+            N: The most runs.
+            reward_fn: Rates a prediction, given the inputs as a dict and the prediction. It may be asynchronous.
+            threshold: The reward that is good enough; None for none.
+            fail_count: How many runs may fail; `N` by default.
+
+        Raises:
+            UsageError: an argument is wrong.
+        """
         super().__init__()
         self.reward_fn, self.fail_count = check_arguments(self, module, N, reward_fn, threshold, fail_count)
         self.module = module

@@ -25,7 +25,12 @@ class TooOldError(UsageError, NotImplementedError):
 
 
 def dump(predictor: Any, json_mode: bool) -> dict[str, Any]:
-    """The state of `predictor`; with `json_mode` its demos are plain dictionaries."""
+    """Return the state of a predictor, as program files hold it (in DSPy's format).
+
+    Args:
+        predictor: The predictor.
+        json_mode: Whether demos become plain dictionaries that JSON can hold.
+    """
     state: dict[str, Any] = {
         "traces": [_jsonable(trace) for trace in predictor.traces],
         "train": [_jsonable(example) for example in predictor.train],
@@ -39,10 +44,16 @@ def dump(predictor: Any, json_mode: bool) -> dict[str, Any]:
 
 
 def read(predictor: Any, state: Any, where: str, allow_unsafe_lm_state: bool) -> dict[str, Any]:
-    """Check `state` against `predictor` and return the attributes it stands for.
+    """Check a state against a predictor and return the attributes it stands for; the predictor stays as it is.
+
+    Args:
+        predictor: The predictor that the state is for.
+        state: What `dump`, or DSPy, wrote.
+        where: The path of the predictor in its program, for errors.
+        allow_unsafe_lm_state: Whether to keep endpoint URLs and import LM classes that the state names.
 
     Raises:
-        UsageError: it does not fit; names `where` and the field.
+        UsageError: the state does not fit; names `where` and the field.
     """
     if not isinstance(state, Mapping):
         raise _misfit(where, "its state is not an object", state)

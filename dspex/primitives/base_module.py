@@ -38,7 +38,15 @@ class BaseModule(ParameterHolder):
         return [parameter for _, parameter in self.named_parameters()]
 
     def named_sub_modules(self, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Any]]:
-        """This module and all under it that are a `type_`, with their paths."""
+        """Walk this module and all under it.
+
+        Args:
+            type_: The class to look for; by default any module.
+            skip_compiled: Whether to leave out what is inside modules that an optimizer has finished.
+
+        Returns:
+            Pairs of a path, such as ``self.steps[0]``, and what is there.
+        """
         return sub_modules_of(self, type_, skip_compiled)
 
     # Copies
@@ -64,9 +72,12 @@ class BaseModule(ParameterHolder):
         return {path: part.dump_state(json_mode=json_mode) for path, part in self.named_parameters()}  # type: ignore[attr-defined]
 
     def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Any:
-        """Take over `state`, all of it or, when anything in it does not fit, nothing.
+        """Take over `state`: all of it or, when anything in it does not fit, nothing.
 
-        `allow_unsafe_lm_state` keeps endpoint URLs and imports LM classes that the state names: for trusted files only.
+        Args:
+            state: What `dump_state`, or DSPy's, returned: the state of each predictor by its path.
+            allow_unsafe_lm_state: Whether to keep endpoint URLs and import LM classes that the state names. Only for
+                files whose source you trust.
 
         Raises:
             UsageError: the state does not fit; names the predictor and the field.
@@ -105,7 +116,16 @@ class BaseModule(ParameterHolder):
     def load(
         self, path: str | os.PathLike[str], allow_pickle: bool = False, allow_unsafe_lm_state: bool = False
     ) -> None:
-        """Load a state that `save` (or DSPy's) wrote. See `load_state`; `allow_pickle` admits ``.pkl`` files."""
+        """Load a state that `save`, or DSPy's, wrote. It warns if the file comes from other versions.
+
+        Args:
+            path: A ``.json`` or ``.pkl`` file.
+            allow_pickle: Whether to read ``.pkl`` files, which can run any code.
+            allow_unsafe_lm_state: As for `load_state`.
+
+        Raises:
+            UsageError: there is no such file, it is no program file, or it does not fit this program.
+        """
         state = program_file.read_state(path, allow_pickle=allow_pickle)
         for warning in program_file.other_versions(state.get("metadata"), get_dependency_versions()):
             logger.warning(warning)

@@ -18,7 +18,12 @@ class PathStep(NamedTuple):
 
 
 def get(obj: Any, attr: str, **kwargs: Any) -> Any:
-    """What is at the path `attr` of `obj`; `default`, if given, where there is nothing.
+    """Return what is at a path of `obj`.
+
+    Args:
+        obj: Where the path begins.
+        attr: The path, such as ``steps[0].predict``.
+        **kwargs: `default`, to return where there is nothing.
 
     Raises:
         TypeError: `attr` is no text.
@@ -38,7 +43,13 @@ def get(obj: Any, attr: str, **kwargs: Any) -> Any:
 
 
 def set(obj: Any, attr: str, val: Any) -> None:
-    """Put `val` at the path `attr` of `obj`."""
+    """Put `val` at a path of `obj`.
+
+    Args:
+        obj: Where the path begins.
+        attr: The path; everything but its last step must exist.
+        val: The value.
+    """
     owner, key, is_item = lookup(obj, attr)
     if is_item:
         owner[key] = val
@@ -47,7 +58,12 @@ def set(obj: Any, attr: str, val: Any) -> None:
 
 
 def delete(obj: Any, attr: str) -> None:
-    """Remove what is at the path `attr` of `obj`."""
+    """Remove what is at a path of `obj`.
+
+    Args:
+        obj: Where the path begins.
+        attr: The path.
+    """
     owner, key, is_item = lookup(obj, attr)
     if is_item:
         del owner[key]
@@ -56,7 +72,15 @@ def delete(obj: Any, attr: str) -> None:
 
 
 def lookup(obj: Any, attr: str) -> tuple[Any, Any, bool]:
-    """Whose the last step of the path is, the step's name or key, and whether it is an item's key."""
+    """Find the object that holds the last step of a path.
+
+    Args:
+        obj: Where the path begins.
+        attr: The path.
+
+    Returns:
+        That object, the step's name or key, and whether it is an item's key (rather than an attribute's name).
+    """
     *before, last = _steps(attr)
     for step in before:
         obj = step.take(obj)

@@ -22,7 +22,12 @@ M = TypeVar("M", bound=ParameterHolder)
 
 
 def copy_module(module: M, memo: dict[int, Any]) -> M:
-    """Copy `module`; `memo` is `copy.deepcopy`'s."""
+    """Copy a module deeply, without its history and callbacks; LMs and signatures are shared.
+
+    Args:
+        module: The module.
+        memo: The memo of `copy.deepcopy`: copies made so far by `id`.
+    """
     copied = type(module).__new__(type(module))
     memo[id(module)] = copied
     own = copied.__dict__

@@ -91,7 +91,20 @@ class FacadeInvocation:
             interpreter.execute(SHIM_SETUP, variables={HOST_TOKEN_VAR: _HOST_PROCESS_TOKEN})
 
     def construct(self, kind: str, signature: Any, attr_name: str, kwargs: dict[str, Any] | None = None) -> str:
-        """Build the sub-agent that the code calls `attr_name`; returns its handle, which is that name."""
+        """Build the sub-agent that the code constructs.
+
+        Args:
+            kind: The name of the module class, one of `BRIDGEABLE_KINDS`.
+            signature: The signature, as the code gave it.
+            attr_name: The name that the code gives the sub-agent.
+            kwargs: The constructor's other arguments.
+
+        Returns:
+            The sub-agent's handle, which is `attr_name`.
+
+        Raises:
+            CodeInterpreterError: modules of this kind cannot be built from inside the sandbox.
+        """
         self._lm_error = None
         if kind not in BRIDGEABLE_KINDS:
             raise CodeInterpreterError(
@@ -102,7 +115,18 @@ class FacadeInvocation:
         return attr_name
 
     def call(self, handle: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run a sub-agent; returns its outputs."""
+        """Run a sub-agent that `construct` built.
+
+        Args:
+            handle: Its handle.
+            inputs: The values of its input fields by name.
+
+        Returns:
+            Its outputs by name.
+
+        Raises:
+            CodeInterpreterError: there is no such sub-agent, the budget of calls is used up, or the LM failed.
+        """
         self._lm_error = None
         self._calls += 1
         if self._max_predictor_calls is not None and self._calls > self._max_predictor_calls:
@@ -180,7 +204,12 @@ def prediction_to_fields(pred: Any) -> dict[str, Any]:
 
 
 def restore_custom_types(value: Any, originals: dict[str, Any]) -> Any:
-    """`value` with the host's own objects in place of the strings that stood for them."""
+    """Put the host's own objects back in place of the strings that stand for them in the sandbox.
+
+    Args:
+        value: What came from the sandbox: text, dictionaries, lists.
+        originals: The objects by their strings.
+    """
     if isinstance(value, str):
         return originals.get(value, value)
     if isinstance(value, dict):

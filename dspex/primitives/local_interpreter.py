@@ -105,7 +105,11 @@ class LocalInterpreter:
 
     @with_callbacks
     def execute(self, code: str, variables: dict[str, Any] | None = None) -> Any:
-        """Run `code` with `variables` bound to their names.
+        """Run a piece of code in the interpreter's process.
+
+        Args:
+            code: Python code.
+            variables: Values by name, which the code finds as variables.
 
         Returns:
             `FinalOutput` when the code called ``SUBMIT``; else the value of its last expression; or, where that is
@@ -132,7 +136,16 @@ class LocalInterpreter:
 
     @with_callbacks
     def invoke_tool(self, tool_name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Call a tool, and wait for it when it is asynchronous."""
+        """Call a tool on the code's behalf, and wait for it when it is asynchronous.
+
+        Args:
+            tool_name: The tool's name.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+
+        Raises:
+            CodeInterpreterError: there is no such tool.
+        """
         if tool_name not in self.tools:
             raise CodeInterpreterError(f"Unknown tool: {tool_name}")
         result = self.tools[tool_name](*args, **kwargs)

@@ -32,6 +32,12 @@ class HostChannel:
     """Messages to and from the host. Tool calls of several threads may wait at once."""
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
+        """Open the channel, and start the thread that reads from it.
+
+        Args:
+            source: Where messages of the host come in, one JSON object a line.
+            sink: Where messages to the host go out.
+        """
         self._source, self._sink = source, sink
         self._writing, self._lock = threading.Lock(), threading.Lock()
         self._waiting: dict[int, queue.SimpleQueue[Message | None]] = {}
@@ -47,7 +53,17 @@ class HostChannel:
             self._sink.flush()
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Have the host call one of its tools, and wait for the result."""
+        """Have the host call one of its tools, and wait for the result.
+
+        Args:
+            name: The tool's name.
+            args: Its positional arguments, of JSON's types.
+            kwargs: Its keyword arguments, of JSON's types.
+
+        Raises:
+            RuntimeError: the tool failed.
+            EOFError: the host has gone.
+        """
         answer: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         with self._lock:
             self._calls += 1

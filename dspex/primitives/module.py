@@ -81,7 +81,15 @@ class Module(BaseModule, metaclass=ProgramMeta):
             restore(token)
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the program from asynchronous code."""
+        """Run the program from asynchronous code.
+
+        Args:
+            *args: Passed to `aforward`.
+            **kwargs: Passed to `aforward`.
+
+        Returns:
+            What `aforward` returns, usually a `Prediction`.
+        """
         if _is_watched(self):
             return await self._awatched(args, kwargs)
         token = override("caller_modules", [*(read("caller_modules") or ()), self])
@@ -188,7 +196,12 @@ class Module(BaseModule, metaclass=ProgramMeta):
     # Looking
 
     def inspect_history(self, n: int = 1, file: TextIO | None = None) -> None:
-        """Print the last `n` LM calls that this module made."""
+        """Print the last LM calls that this module made.
+
+        Args:
+            n: How many.
+            file: Where to print; by default standard output.
+        """
         print_history(self.history, n, file=file)
 
     def batch(
@@ -202,13 +215,23 @@ class Module(BaseModule, metaclass=ProgramMeta):
         timeout: float = 120,
         straggler_limit: int = 3,
     ) -> Any:
-        """Run the program on many examples at once; results are in the order of `examples`, None for a failed one.
+        """Run the program on many examples at once.
 
-        Rate limits and other troubles of the provider are waited out. `num_threads` is the number of examples in
-        flight. `timeout` and `straggler_limit` are DSPy's and have no effect: no example waits for another.
+        Rate limits and other troubles of the provider are waited out.
+
+        Args:
+            examples: The examples; the program is called with their inputs.
+            num_threads: The most examples in flight; ``settings.num_threads`` by default.
+            max_errors: After how many failed examples to give up; ``settings.max_errors`` by default.
+            return_failed_examples: Whether to return the failed examples and their errors, too.
+            provide_traceback: Whether the log of a failure holds its traceback.
+            disable_progress_bar: Whether to show no progress.
+            timeout: DSPy's, of no effect: no example waits for another.
+            straggler_limit: DSPy's, of no effect.
 
         Returns:
-            The predictions or, with `return_failed_examples`, (predictions, failed examples, their errors).
+            The predictions in the order of `examples`, None for a failed one; with `return_failed_examples` a tuple of
+            predictions, failed examples and their errors.
 
         Raises:
             BatchInterrupted: `max_errors` examples failed.
@@ -270,5 +293,11 @@ def _nearest(module: Module, first: str, second: str) -> str:
 
 
 def set_attribute_by_name(obj: Any, name: str, value: Any) -> None:
-    """Put `value` at the path `name` of `obj`, such as ``steps[0].predict``."""
+    """Put `value` at a path of `obj`.
+
+    Args:
+        obj: Where the path begins.
+        name: The path, such as ``steps[0].predict``.
+        value: The value.
+    """
     by_path.set(obj, name, value)

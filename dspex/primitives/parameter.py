@@ -35,13 +35,27 @@ class Predictor(Parameter):
     lm: Any
 
     def load_state(self, state: Any, *, allow_unsafe_lm_state: bool = False) -> Any:
-        """Take over a state, all of it or nothing; returns this predictor. See `Module.load_state`."""
+        """Take over a state, all of it or nothing, and return this predictor.
+
+        Args:
+            state: What `dump_state`, or DSPy's, returned.
+            allow_unsafe_lm_state: As for `Module.load_state`.
+
+        Raises:
+            UsageError: the state does not fit.
+        """
         self.__dict__.update(self.read_state(state, where="self", allow_unsafe_lm_state=allow_unsafe_lm_state))
         return self
 
     def read_state(self, state: Any, *, where: str, allow_unsafe_lm_state: bool = False) -> dict[str, Any]:
-        """Check `state` and return the attributes it stands for; changes nothing.
+        """Check a state and return the attributes it stands for; this changes nothing.
 
-        `where` names the predictor in the error messages.
+        Args:
+            state: What `dump_state`, or DSPy's, returned.
+            where: The path of the predictor in its program, for errors.
+            allow_unsafe_lm_state: As for `Module.load_state`.
+
+        Raises:
+            UsageError: the state does not fit.
         """
         raise NotImplementedError

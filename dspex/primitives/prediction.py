@@ -20,6 +20,12 @@ class Prediction(Example):
     _lm_usage: dict[str, Any] | None
 
     def __init__(self, base: Example | Mapping[str, Any] | None = None, **fields: Any) -> None:
+        """Make a prediction of fields.
+
+        Args:
+            base: An example, prediction or mapping whose fields to copy.
+            **fields: More fields; they win over those of `base`.
+        """
         super().__init__(base, **fields)
         own = self.__dict__
         own["_completions"] = None
@@ -30,7 +36,12 @@ class Prediction(Example):
     def from_completions(
         cls, list_or_dict: Sequence[Mapping[str, Any]] | Mapping[str, list[Any]], signature: Any = None
     ) -> Self:
-        """Make a prediction of completions: a list of dictionaries, or a dictionary of lists."""
+        """Make a prediction of completions; its own fields are those of the first.
+
+        Args:
+            list_or_dict: One dictionary of outputs for each completion, or for each output the list of its values.
+            signature: The signature that was answered.
+        """
         prediction = cls()
         own = prediction.__dict__
         own["_completions"] = list_or_dict
@@ -107,6 +118,12 @@ class Completions:
     def __init__(
         self, list_or_dict: Sequence[Mapping[str, Any]] | Mapping[str, list[Any]], signature: Any = None
     ) -> None:
+        """Hold the completions of one call.
+
+        Args:
+            list_or_dict: One dictionary of outputs for each completion, or for each output the list of its values.
+            signature: The signature that was answered.
+        """
         self.signature = signature
         self._completions = _columns(list_or_dict)
 

@@ -104,7 +104,11 @@ class PythonInterpreter:
 
     @with_callbacks
     def execute(self, code: str, variables: dict[str, Any] | None = None) -> Any:
-        """Run `code`, with `variables` (what JSON can hold, models, dataclasses, ...) bound to their names.
+        """Run a piece of code in the sandbox.
+
+        Args:
+            code: Python code.
+            variables: Values by name, which the code finds as variables: what JSON can hold, models, dataclasses, ...
 
         Returns:
             `FinalOutput` when the code called ``SUBMIT``; else the value of its last expression, in JSON's types; or,
@@ -136,14 +140,27 @@ class PythonInterpreter:
 
     @with_callbacks
     def invoke_tool(self, tool_name: str, kwargs: dict[str, Any]) -> Any:
-        """Call a tool, and wait for it when it is asynchronous."""
+        """Call a tool on the code's behalf, and wait for it when it is asynchronous.
+
+        Args:
+            tool_name: The tool's name.
+            kwargs: Its arguments.
+
+        Raises:
+            CodeInterpreterError: there is no such tool.
+        """
         if tool_name not in self.tools:
             raise CodeInterpreterError(f"Unknown tool: {tool_name}")
         result = self.tools[tool_name](**kwargs)
         return wait_for(as_coroutine(result)) if inspect.isawaitable(result) else result
 
     def provide_module(self, name: str, code: str) -> None:
-        """Let the code import `name`: the value of the last expression of `code`, which runs in the sandbox."""
+        """Let the code import a module that is itself code in the sandbox.
+
+        Args:
+            name: The name to import it by.
+            code: Python code, run now; the value of its last expression is the module.
+        """
         self._check_usable()
         defined = self._run(code, {})
         assert isinstance(defined, CodeFinished)

@@ -33,9 +33,13 @@ class REPLVariable(pydantic.BaseModel):
     def from_value(
         cls, name: str, value: Any, field_info: FieldInfo | None = None, preview_chars: int = 1000
     ) -> REPLVariable:
-        """Describe `value`, with its beginning and end when it is longer than `preview_chars`.
+        """Describe a value for the model, with its beginning and end when it is long.
 
-        `field_info` is the signature's field: its description and constraints are shown, too.
+        Args:
+            name: The variable that holds it.
+            value: The value.
+            field_info: The signature's field, whose description and constraints are shown, too.
+            preview_chars: The most characters of the value to show.
         """
         plain = jsonable(value)
         text = json.dumps(plain, indent=2) if isinstance(plain, dict | list) else str(plain)
@@ -78,12 +82,22 @@ class REPLEntry(pydantic.BaseModel):
 
     @staticmethod
     def format_output(output: str, max_output_chars: int = 10_000) -> str:
-        """The output with its length, and without its middle when it is longer than `max_output_chars`."""
+        """Write what a step printed, with its length and, when it is long, without its middle.
+
+        Args:
+            output: What it printed.
+            max_output_chars: The most characters to show.
+        """
         omitted = f"\n\n... ({len(output) - max_output_chars:,} characters omitted) ...\n\n"
         return f"Output ({len(output):,} chars):\n{_shortened(output, max_output_chars, omitted)}"
 
     def format(self, index: int, max_output_chars: int = 10_000) -> str:
-        """The text for a prompt; `index` counts from 0."""
+        """Write the step for a prompt.
+
+        Args:
+            index: Which step it is, from 0.
+            max_output_chars: The most characters of its output to show.
+        """
         reasoning = f"Reasoning: {self.reasoning}\n" if self.reasoning else ""
         output = self.format_output(self.output, max_output_chars)
         return f"=== Step {index + 1} ===\n{reasoning}Code:\n```python\n{self.code}\n```\n{output}"
@@ -109,7 +123,13 @@ class REPLHistory(pydantic.BaseModel):
         return self.format()
 
     def append(self, *, reasoning: str = "", code: str, output: str) -> REPLHistory:
-        """This history and one step more."""
+        """Return this history with one more step; the history itself stays as it is.
+
+        Args:
+            reasoning: What the LM thought before it wrote the code.
+            code: The code of the step.
+            output: What it printed or returned.
+        """
         entry = REPLEntry(reasoning=reasoning, code=code, output=output)
         return REPLHistory(entries=[*self.entries, entry], max_output_chars=self.max_output_chars)
 

@@ -32,7 +32,12 @@ class SandboxSerializable(ABC):
 
     @abstractmethod
     def sandbox_assignment(self, var_name: str, data_expr: str) -> str:
-        """Code that makes the value again, out of the expression `data_expr`, and assigns it to `var_name`."""
+        """Write the code that makes the value again in the sandbox.
+
+        Args:
+            var_name: The variable to assign it to.
+            data_expr: An expression for what `to_sandbox` returned.
+        """
 
     @abstractmethod
     def rlm_preview(self, max_chars: int = 500) -> str:
@@ -46,12 +51,23 @@ class SandboxSerializable(ABC):
         )
 
     def to_repl_variable(self, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
-        """The model's description of the variable `name` that holds this value."""
+        """Describe this value for the model.
+
+        Args:
+            name: The variable that holds it.
+            field_info: The signature's field, whose description is shown, too.
+        """
         return build_repl_variable(self, name, field_info=field_info)
 
 
 def build_repl_variable(obj: SandboxSerializable, name: str, field_info: FieldInfo | None = None) -> REPLVariable:
-    """The model's description of the variable `name` that holds `obj`: its own preview, and what its setup imports."""
+    """Describe a value for the model by its own preview, and by what its setup imports.
+
+    Args:
+        obj: The value.
+        name: The variable that holds it.
+        field_info: The signature's field, whose description is shown, too.
+    """
     from dspex.primitives.repl_types import REPLVariable  # loads the adapters, which few programs need here
 
     preview = obj.rlm_preview()

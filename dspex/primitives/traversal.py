@@ -50,7 +50,16 @@ def _new(path: str, value: Any, place: Place, seen: set[int]) -> Iterator[tuple[
 
 
 def sub_modules_of(module: ParameterHolder, type_: type | None, skip_compiled: bool) -> Iterator[tuple[str, Any]]:
-    """Walk `module` and all under it, breadth first, each once; yield what is a `type_` (by default any module)."""
+    """Walk a module and all under it, breadth first, each once.
+
+    Args:
+        module: Where to begin.
+        type_: The class to look for; by default any module.
+        skip_compiled: Whether to leave out what is inside modules that an optimizer has finished.
+
+    Yields:
+        Paths, such as ``self.steps[0]``, and what is there.
+    """
     wanted = ParameterHolder if type_ is None else type_
     queue: deque[tuple[str, Any]] = deque([("self", module)])
     seen = {id(module)}

@@ -18,6 +18,7 @@ class ProgramUnpickler(MovedUnpickler):
     """Finds what DSPy pickled, and what earlier versions of dspex pickled, where it is now."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        """Find a class by the name in the file; names of DSPy's stand for this library's classes."""
         if module_name in ("cloudpickle", "cloudpickle.cloudpickle") and global_name == "subimport":
             return _import
         if module_name == "dspy.clients.lm" and global_name == "LM":

@@ -30,7 +30,12 @@ class UsageTracker:
         self.usage_data: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def add_usage(self, lm: str, usage_entry: Mapping[str, Any] | None) -> None:
-        """Count one answer of the model `lm`: its ``usage`` of tokens."""
+        """Count the tokens of one answer.
+
+        Args:
+            lm: The name of the model.
+            usage_entry: The ``usage`` of its answer; None or empty counts nothing.
+        """
         if not usage_entry:
             return
         with _adding_up:

@@ -29,6 +29,16 @@ class Audio(Type):
     audio_format: str
 
     def __init__(self, *args: Any, **data: Any) -> None:
+        """Make a recording from one source, or from `data` and `audio_format`.
+
+        Args:
+            *args: At most one: a data URI, bytes, an array of samples, another `Audio` or a dict of the attributes.
+            **data: The attributes; with a source `audio_format` (for bytes) or `sampling_rate` in Hz (for an array).
+
+        Raises:
+            TypeError: there is more than one positional argument.
+            ValueError: the source is none of these.
+        """
         if len(args) > 1:
             raise TypeError(f"Audio expected at most 1 positional argument, received {len(args)}")
         if args:
@@ -102,10 +112,15 @@ class Audio(Type):
 
 
 def encode_audio(audio: Any, sampling_rate: int = 16000, format: str = "wav") -> dict[str, Any]:
-    """`data` and `audio_format` of whatever `Audio` takes; `sampling_rate` is an array's, `format` that of bytes too.
+    """Turn whatever `Audio` takes into its `data` and `audio_format`.
+
+    Args:
+        audio: A data URI, bytes, an array of samples, an `Audio`, or a dict with both attributes.
+        sampling_rate: Samples per second of an array.
+        format: The format of bytes, and the one to write an array in.
 
     Raises:
-        ValueError: it takes no such thing.
+        ValueError: `audio` is none of these.
     """
     if isinstance(audio, Audio):
         return {"data": audio.data, "audio_format": audio.audio_format}

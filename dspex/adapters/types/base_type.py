@@ -40,9 +40,18 @@ class Type(pydantic.BaseModel):
 
     @classmethod
     def adapt_to_native_lm_feature(cls, signature: Any, field_name: str, lm: Any, lm_kwargs: dict[str, Any]) -> Any:
-        """Ask the LM for this output by a feature of its API: change `lm_kwargs`, and return the signature without it.
+        """Ask the LM for this output by a feature of its API instead of the prompt, if it has one.
 
         By default there is no such feature, and the signature stays as it is.
+
+        Args:
+            signature: The signature that is asked.
+            field_name: The output field of this type.
+            lm: The LM that is asked.
+            lm_kwargs: The request parameters; changed in place.
+
+        Returns:
+            The signature to write the prompt for: without the field, where the API takes care of it.
         """
         return signature
 

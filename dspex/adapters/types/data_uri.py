@@ -14,7 +14,12 @@ def base64_of(content: bytes) -> str:
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """``data:<media type>;base64,<content>``."""
+    """Write ``data:<media type>;base64,<content>``.
+
+    Args:
+        content: The raw bytes.
+        media_type: Such as ``image/png``.
+    """
     return f"data:{media_type};base64,{base64_of(content)}"
 
 

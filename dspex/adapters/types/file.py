@@ -32,6 +32,15 @@ class File(Type):
     filename: str | None = None
 
     def __init__(self, *args: Any, **data: Any) -> None:
+        """Make a file from one source, or from the attributes.
+
+        Args:
+            *args: At most one: bytes, a data URI, another `File`, or a dict of the attributes.
+            **data: The attributes that the source does not set.
+
+        Raises:
+            TypeError: there is more than one positional argument, or an attribute is given twice.
+        """
         if len(args) > 1:
             raise TypeError(f"File expected at most 1 positional argument, received {len(args)}")
         if args:
@@ -55,11 +64,12 @@ class File(Type):
 
     @classmethod
     def from_path(cls, file_path: str, filename: str | None = None, mime_type: str | None = None) -> File:
-        """Read a file.
+        """Read a file and put its content into the prompt as a data URI.
 
         Args:
-            filename: the name that the LM sees, in place of the file's own.
-            mime_type: the media type, in place of the one that the file's name suggests.
+            file_path: Where the file is.
+            filename: The name that the LM sees, in place of the file's own.
+            mime_type: The media type, in place of the one that the file's name suggests.
 
         Raises:
             ValueError: there is no such file.
@@ -72,12 +82,23 @@ class File(Type):
     def from_bytes(
         cls, file_bytes: bytes, filename: str | None = None, mime_type: str = "application/octet-stream"
     ) -> File:
-        """A file of these bytes."""
+        """Make a file of raw bytes.
+
+        Args:
+            file_bytes: The content.
+            filename: The name that the LM sees.
+            mime_type: The media type, such as ``application/pdf``.
+        """
         return cls(file_data=data_uri(file_bytes, mime_type), filename=filename)
 
     @classmethod
     def from_file_id(cls, file_id: str, filename: str | None = None) -> File:
-        """A file that was uploaded to the provider before."""
+        """Refer to a file that was uploaded to the provider before.
+
+        Args:
+            file_id: The provider's id.
+            filename: The name that the LM sees.
+        """
         return cls(file_id=file_id, filename=filename)
 
     def __str__(self) -> str:

@@ -11,10 +11,15 @@ ResultMode = Literal["text", "structured"]
 
 
 def mcp_tool_arguments(session: Any, tool: Any, *, result_mode: ResultMode = "text") -> dict[str, Any]:
-    """The arguments of `Tool` for a tool of an MCP server. See `Tool.from_mcp_tool`.
+    """Gather the arguments of `Tool` for a tool of an MCP server. See `Tool.from_mcp_tool`.
+
+    Args:
+        session: An open MCP client or session: whatever has an asynchronous ``call_tool``.
+        tool: One of the tools that the session lists.
+        result_mode: What a call returns: the "text" of the result, or its "structured" content where there is one.
 
     Raises:
-        UsageError: for a result mode that does not exist.
+        UsageError: the result mode does not exist.
     """
     if result_mode not in ("text", "structured"):
         raise UsageError(f"Unsupported MCP result mode: {result_mode!r}. There are 'text' and 'structured'.")
@@ -34,7 +39,14 @@ def mcp_tool_arguments(session: Any, tool: Any, *, result_mode: ResultMode = "te
 
 
 def read_result(result: Any, mode: ResultMode = "text") -> Any:
-    """What a tool's result says: its text or texts, or else its other contents, or its structured content.
+    """Read what an MCP tool returned.
+
+    Args:
+        result: The server's result.
+        mode: "text", or "structured" for the structured content where there is one.
+
+    Returns:
+        The structured content, the text (a list if there are several), or else the other contents.
 
     Raises:
         RuntimeError: the server says that the tool failed.

@@ -57,6 +57,20 @@ class Tool(Type):
         arg_types: dict[str, Any] | None = None,
         arg_desc: dict[str, str] | None = None,
     ) -> None:
+        """Make a tool of a function; what is not given is read off the function.
+
+        Args:
+            func: What the LM may call: a plain or asynchronous function, a method, a partial, or any callable object.
+            name: The name that the LM sees.
+            desc: What the tool does, for the LM; by default the function's docstring.
+            args: The JSON schema of each argument by name.
+            arg_types: The Python type of each argument by name, to which the LM's values are converted.
+            arg_desc: What each argument means, for the LM.
+
+        Raises:
+            UsageError: an argument has a type that no JSON can be read as.
+            NameError: a type hint in quotes names what cannot be found.
+        """
         super().__init__(func=func, name=name, desc=desc, args=args, arg_types=arg_types, arg_desc=arg_desc)
         self.name = self.name or _name_of(func)
         self.desc = self.desc or _doc_of(func)

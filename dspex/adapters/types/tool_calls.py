@@ -130,10 +130,15 @@ class ToolCallResults(pydantic.BaseModel):
         values: list[Any],
         is_errors: list[bool] | None = None,
     ) -> ToolCallResults:
-        """The results of `tool_calls`, in order.
+        """Pair calls with what they returned, in order.
+
+        Args:
+            tool_calls: The calls.
+            values: The value of each call, or the error message of one that failed.
+            is_errors: Whether each value is an error; None if none is.
 
         Raises:
-            ValueError: there are not as many of one as of the other.
+            ValueError: these do not have the same length.
         """
         calls = tool_calls.tool_calls if isinstance(tool_calls, ToolCalls) else tool_calls
         if len(calls) != len(values):

@@ -25,11 +25,16 @@ class Arguments(NamedTuple):
 
 
 def arguments_of(func: Callable[..., Any], name: str, descriptions: Mapping[str, str] | None = None) -> Arguments:
-    """The arguments of `func`, by its type hints; an argument without one may be anything.
+    """Read the arguments of `func` off its type hints; an argument without one may be anything.
+
+    Args:
+        func: The function.
+        name: The tool's name, for errors.
+        descriptions: What arguments mean, by name; becomes part of their schemas.
 
     Raises:
-        UsageError: for an argument whose type no JSON can be read as.
-        NameError: for a type hint in quotes that names what is not to be found.
+        UsageError: an argument has a type that no JSON can be read as.
+        NameError: a type hint in quotes names what cannot be found.
     """
     parameters = _signature(func).parameters
     hints = _hints(func, name)

@@ -54,7 +54,15 @@ def read_submitted(
 
 
 def code_to_make(name: str, value: SandboxSerializable) -> tuple[str, dict[str, str]]:
-    """Code that makes `value` in an interpreter, and the variables that it needs."""
+    """Write the code that makes `value` in an interpreter.
+
+    Args:
+        name: The variable to assign it to.
+        value: The value, which knows how to be sent (`SandboxSerializable`).
+
+    Returns:
+        The code, and the variables that it needs, by name.
+    """
     payload: Any = value.to_sandbox()
     raw = f"_raw_{name}"
     lines, variables = [], {}

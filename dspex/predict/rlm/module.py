@@ -109,7 +109,11 @@ class RLM(Module):
     # Answering
 
     def forward(self, *, interpreter_factory: InterpreterFactory | None = None, **input_args: Any) -> Prediction:
-        """Answer.
+        """Explore the inputs by code, and answer.
+
+        Args:
+            interpreter_factory: Makes the interpreter of this call, in place of the module's own factory.
+            **input_args: The signature's input fields, all of them.
 
         Raises:
             ValueError: inputs are missing, or are none of the signature's.

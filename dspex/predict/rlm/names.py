@@ -36,10 +36,16 @@ def tools_by_name(tools: Sequence[Any] | None) -> dict[str, Tool]:
 def check_names(
     signature: Any, tools: dict[str, Tool], own_functions: Collection[str], own_results: Collection[str]
 ) -> None:
-    """Refuse names that mean something else already, in the interpreter or in the prediction.
+    """Refuse names that already mean something else, in the interpreter or in the prediction.
+
+    Args:
+        signature: The signature of the `RLM`.
+        tools: The user's tools by name.
+        own_functions: The names of the functions that `RLM` gives to the code.
+        own_results: The fields that `RLM` adds to the prediction.
 
     Raises:
-        ValueError: says which, and with what they conflict.
+        ValueError: says which name, and with what it conflicts.
     """
 
     def taken(names: Iterable[str]) -> list[str]:
@@ -63,10 +69,14 @@ def check_names(
 
 
 def check_inputs(signature: Any, inputs: dict[str, Any]) -> None:
-    """Refuse a call with other inputs than those of the signature.
+    """Refuse a call whose inputs are not exactly those of the signature.
+
+    Args:
+        signature: The signature.
+        inputs: The values by name.
 
     Raises:
-        ValueError: names them.
+        ValueError: names the inputs that are missing or unknown.
     """
     names = set(signature.input_fields)
     unexpected, missing = sorted(set(inputs) - names), sorted(names - set(inputs))

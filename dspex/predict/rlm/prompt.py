@@ -56,13 +56,25 @@ _EXTRACT_INSTRUCTIONS = (
 
 
 def interpreter_rules(execution_instructions: str, sub_agent_rules: str) -> str:
-    """The prompt's rules for the interpreter that runs the code."""
+    """Write the prompt's rules for the interpreter that runs the code.
+
+    Args:
+        execution_instructions: What the interpreter says about itself; may be empty.
+        sub_agent_rules: The rules for building sub-agents in code; may be empty.
+    """
     rules = f"\nExecution environment:\n{execution_instructions}\n" if execution_instructions else ""
     return rules + sub_agent_rules
 
 
 def action_signature(signature: Any, tools: dict[str, Tool], rules: str, max_llm_calls: int) -> Any:
-    """From what is known so far to the next piece of code."""
+    """Make the signature of one step: from what is known so far to the next piece of code.
+
+    Args:
+        signature: The user's signature.
+        tools: The user's tools by name.
+        rules: The rules for the interpreter (`interpreter_rules`).
+        max_llm_calls: The most LM calls that the code may make, for the prompt.
+    """
     instructions = ACTION_INSTRUCTIONS_TEMPLATE.format(
         inputs=", ".join(f"`{name}`" for name in signature.input_fields),
         final_output_names=", ".join(signature.output_fields),

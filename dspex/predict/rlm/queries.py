@@ -41,9 +41,17 @@ class LLMCallBudget:
 
 
 def llm_tools(budget: LLMCallBudget, sub_lm: Any, max_workers: int) -> dict[str, Callable[..., Any]]:
-    """The two functions. Prompts of one batch are asked at once, as many as the LM's own limits let through.
+    """Make ``llm_query`` and ``llm_query_batched``, by which the code asks an LM.
 
-    `max_workers` is how many threads ask an LM that is not a `BaseLM`, or that brings a ``__call__`` of its own.
+    Prompts of one batch are asked at once, as many as the LM's own limits let through.
+
+    Args:
+        budget: Counts the calls, and refuses more than are allowed.
+        sub_lm: The LM to ask; ``settings.lm`` when None.
+        max_workers: How many threads ask an LM that is not a `BaseLM`, or that brings a ``__call__`` of its own.
+
+    Returns:
+        The functions by name.
     """
 
     def llm_query(prompt: str) -> str:

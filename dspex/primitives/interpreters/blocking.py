@@ -13,7 +13,12 @@ from dspex.bridge import in_sync_code, wait_for
 
 
 def call_blocking(function: Callable[..., Any], *args: Any) -> Any:
-    """Call what blocks a thread; from a greenlet, in a thread of its own, so that other programs go on."""
+    """Call what blocks a thread; from a greenlet, in a thread of its own, so that other programs go on.
+
+    Args:
+        function: The function that blocks.
+        *args: Its arguments.
+    """
     return wait_for(_from_thread(function, *args)) if in_sync_code() else function(*args)
 
 
@@ -22,7 +27,15 @@ async def _from_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def in_daemon_thread(function: Callable[..., Any], *args: Any) -> Future[Any]:
-    """Call `function` in a thread that the end of this process does not wait for; the future holds its result."""
+    """Call a function in a thread that the end of this process does not wait for.
+
+    Args:
+        function: The function; it sees the context variables of the caller.
+        *args: Its arguments.
+
+    Returns:
+        A future of its result.
+    """
     done: Future[Any] = Future()
     copied = contextvars.copy_context()
 

@@ -55,7 +55,11 @@ class CodeInterpreter(Protocol):
         ...
 
     def execute(self, code: str, variables: dict[str, Any] | None = None) -> Any:
-        """Run `code` with `variables` bound to their names.
+        """Run a piece of code.
+
+        Args:
+            code: Python code.
+            variables: Values by name, which the code finds as variables.
 
         Returns:
             `FinalOutput` when the code called ``SUBMIT``; else the value of its last expression; else what it printed.

@@ -23,6 +23,12 @@ class SandboxLM(BaseLM):
     """The host's LM as sandboxed code may use it."""
 
     def __init__(self, lm: Any, reserve: Callable[[int], None] | None = None) -> None:
+        """Wrap the host's LM for use by sandboxed code.
+
+        Args:
+            lm: The host's LM.
+            reserve: Called with the number of answers before each call; raises when there have been too many.
+        """
         super().__init__(model=getattr(lm, "model", None) or "sandboxed", model_type=getattr(lm, "model_type", "chat"))
         known = getattr(lm, "kwargs", None) or {}
         self.kwargs = {name: value for name, value in known.items() if name in SANDBOX_LM_KWARGS}

@@ -14,6 +14,10 @@ from dspex.errors import StoreFullError, UsageError
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Put `content` at `path`. Whatever happens meanwhile, the file there is the old one or the new one, whole.
 
+    Args:
+        path: The file; a symbolic link is followed.
+        content: The bytes of the new file.
+
     Raises:
         StoreFullError: the disk has no room; the old file is as it was.
         UsageError: the folder does not exist, or the file may not be written.

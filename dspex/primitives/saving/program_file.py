@@ -73,7 +73,12 @@ def get_dependency_versions() -> dict[str, str]:
 
 
 def file_metadata(own: Mapping[str, Any] | None = None, versions: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a program file says of itself."""
+    """Gather what a program file says about itself.
+
+    Args:
+        own: What dspex adds under its own key, for example how the program was compiled.
+        versions: The versions of the libraries, by name; by default the installed ones.
+    """
     metadata: dict[str, Any] = {"dependency_versions": dict(versions or get_dependency_versions())}
     if own:
         metadata["dspex"] = dict(own)
@@ -81,7 +86,12 @@ def file_metadata(own: Mapping[str, Any] | None = None, versions: Mapping[str, s
 
 
 def other_versions(metadata: Any, here: Mapping[str, str]) -> Iterator[str]:
-    """A warning for each version in the `metadata` of a file that is not the one `here`."""
+    """Yield a warning for each library whose version has changed since a file was written.
+
+    Args:
+        metadata: The file's metadata.
+        here: The installed versions by name.
+    """
     saved = metadata.get("dependency_versions") if isinstance(metadata, Mapping) else None
     for name, version in (saved or {}).items():
         if name in here and here[name] != version:
@@ -93,7 +103,17 @@ def other_versions(metadata: Any, here: Mapping[str, str]) -> Iterator[str]:
 
 
 def save_state(module: ParameterHolder, path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
-    """Save the state of `module` to a ``.json`` or ``.pkl`` file."""
+    """Save the state of a module to a file, in DSPy's format.
+
+    Args:
+        module: The module.
+        path: A ``.json`` or ``.pkl`` file.
+        metadata: What `file_metadata` returned.
+
+    Raises:
+        CannotSaveError: the state holds something that JSON cannot.
+        UsageError: the path has another ending.
+    """
     suffix = Path(path).suffix
     if suffix == ".json":
         try:
@@ -114,7 +134,11 @@ def save_state(module: ParameterHolder, path: str | os.PathLike[str], metadata: 
 
 
 def read_state(path: str | os.PathLike[str], *, allow_pickle: bool = False) -> dict[str, Any]:
-    """Read a program file.
+    """Read the state out of a program file.
+
+    Args:
+        path: A ``.json`` or ``.pkl`` file.
+        allow_pickle: Whether to read ``.pkl`` files, which can run any code.
 
     Raises:
         UsageError: there is no such file, or it is no program file, or it is pickled and `allow_pickle` is not set.
@@ -148,7 +172,13 @@ def save_program(
     modules_to_serialize: list[ModuleType] | None,
     metadata: Mapping[str, Any],
 ) -> None:
-    """Save `module`, code and all, to a folder (``program.pkl``, ``metadata.json``).
+    """Save a module, code and all, to a folder (``program.pkl``, ``metadata.json``), in DSPy's format.
+
+    Args:
+        module: The module.
+        folder: The folder; it is made if need be.
+        modules_to_serialize: Python modules whose code goes into the file as well, for a machine that lacks them.
+        metadata: What `file_metadata` returned.
 
     Raises:
         UsageError: the path is that of a file, or the program holds something that cannot be pickled.
@@ -170,7 +200,15 @@ def save_program(
 def read_program(
     path: str | os.PathLike[str], allow_pickle: bool, here: Mapping[str, str]
 ) -> tuple[Any, Sequence[str]]:
-    """The program saved in the folder `path`, and warnings of versions that are not those `here`.
+    """Read a program that `save_program`, or DSPy, wrote. Reading runs code.
+
+    Args:
+        path: The folder.
+        allow_pickle: Must be True.
+        here: The installed versions by library.
+
+    Returns:
+        The program, and a warning for each version that is not the installed one.
 
     Raises:
         UsageError: `allow_pickle` is not set, or there is no saved program at `path`.

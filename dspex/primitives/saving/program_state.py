@@ -18,7 +18,12 @@ class MissingStateError(UsageError, KeyError):
 
 
 def apply_state(module: ParameterHolder, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool) -> None:
-    """Check all of `state` against the parameters of `module`, then change them.
+    """Check a whole state against the parameters of a module, then change them.
+
+    Args:
+        module: The module.
+        state: The state of each parameter by its path.
+        allow_unsafe_lm_state: As for `Module.load_state`.
 
     Raises:
         UsageError: a parameter has no state, or one that does not fit; nothing has been changed.
