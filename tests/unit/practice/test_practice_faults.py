@@ -41,7 +41,8 @@ def test_the_same_seed_brings_the_same_fates_in_any_order() -> None:
 def test_faults_of_bodies_stay_those_of_earlier_versions() -> None:
     faults = Faults(PracticeOptions(empty_rate=0.25, truncated_rate=0.25, wrong_type_rate=0.25, seed=3))
     found = [faults.decide(digest, 0).fault for digest in DIGESTS[:8]]
-    assert [fault and fault.value for fault in found] == [None, None, "empty", "truncated", "empty", "truncated", "wrong type", "wrong type"]
+    empty, truncated, wrong_type = FaultKind.EMPTY, FaultKind.TRUNCATED, FaultKind.WRONG_TYPE
+    assert found == [None, None, empty, truncated, empty, truncated, wrong_type, wrong_type]
 
 
 def test_a_repeated_request_is_drawn_anew_but_stays_malformed_if_it_was() -> None:
