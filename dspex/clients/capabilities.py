@@ -58,7 +58,7 @@ class Capabilities:
 
 @lru_cache(maxsize=256)
 def capabilities(model: str) -> Capabilities:
-    """What the model called `model` can do. A name without a prefix, and OpenAI's or Azure's, is one of OpenAI's."""
+    """Return what a model can do, by its name. A name without a prefix, or with OpenAI's or Azure's, is OpenAI's."""
     provider, slash, name = model.partition("/")
     if slash and provider in PROVIDERS and provider not in _OPENAIS:
         return _of_family(provider, name)
@@ -99,7 +99,7 @@ def _foreign(plain: frozenset[str], found: Capabilities, tools: set[str]) -> fro
 
 
 def is_reasoning_model(model: str) -> bool:
-    """Whether `model` is one of OpenAI's reasoning models: o1, o3, ... and gpt-5, but for its chat variants."""
+    """Tell whether `model` is one of OpenAI's reasoning models: o1, o3, ... and gpt-5, but for its chat variants."""
     words = _DATE.sub("", _last(model)).split("-")
     if words[0] == "gpt":
         generation, variant = words[1] if len(words) > 1 else "", words[2] if len(words) > 2 else ""

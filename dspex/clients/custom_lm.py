@@ -37,8 +37,13 @@ class CustomLM(Protocol):
     kwargs: dict[str, Any]
     blocking: bool
 
-    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any: ...
-    async def aforward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any: ...
+    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        """Answer in OpenAI's chat completion shape."""
+        ...
+
+    async def aforward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        """Answer in OpenAI's chat completion shape, from asynchronous code."""
+        ...
 
 
 async def call_forward(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Any:

@@ -8,11 +8,11 @@ from dspex.errors import LMNotConfiguredError
 
 
 def check_lm(lm: BaseLM | None) -> None:
-    """Look up the LM's address and key; makes no call.
+    """Look up the LM's address and key. This makes no call.
 
     Raises:
-        LMNotConfiguredError: there is no LM, or no key for it; the message names the variable.
-        LMConfigurationError: there is nowhere to call.
+        LMNotConfiguredError: There is no LM, or no key for it; the message names the variable.
+        LMConfigurationError: No address is known for the model.
     """
     if lm is None:
         raise LMNotConfiguredError('There is no LM. Set one: dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).')

@@ -17,16 +17,16 @@ _BUILT_IN = {"openai": "dspex.finetuning.provider:OpenAIProvider"}
 
 
 def training_provider(name: str) -> type[Provider]:
-    """The provider class registered as `name`, such as ``openai``.
+    """Return the provider class registered as `name`, such as ``openai``.
 
     Raises:
-        KeyError: no provider has this name.
+        KeyError: No provider has this name.
     """
     return _classes()[name]
 
 
 def provider_for(model: str) -> Provider:
-    """A provider that says it can train `model` (`Provider.is_provider_model`), else one that can do nothing."""
+    """Return a provider that says it can train `model` (`Provider.is_provider_model`), else one that does nothing."""
     for provider in _classes().values():
         if provider.is_provider_model(model):
             return provider()

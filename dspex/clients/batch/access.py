@@ -39,15 +39,15 @@ class BatchAccess:
     attempts: int
 
     def open(self, target: Target) -> tuple[BatchWire, HttpClient]:
-        """How to speak to `target`, and a client for it.
+        """Return the batch API of `target`, and a client for it.
 
         Raises:
-            LMNotConfiguredError: this process does not have the key.
+            LMNotConfiguredError: This process does not have the key.
         """
         credentials = self.credentials
         http = HttpClient(target, wire_of(target), credentials.key(target), credentials.transport(target))
         return batch_wire_of(target), http
 
     def uncertain(self, wire: BatchWire) -> float:
-        """Seconds after the request to create a batch for which the batch may still appear at the provider."""
+        """Return for how many seconds after the request to create a batch it may still appear at the provider."""
         return wire.create_seconds + _MARGIN_SECONDS if self.uncertain_seconds is None else self.uncertain_seconds

@@ -59,10 +59,10 @@ def batch_api(
 
 @asynccontextmanager
 async def batches_checked() -> AsyncIterator[LocalBatches]:
-    """As `batch_api`, after checking that the provider of the configured LM has a batch API.
+    """Do what `batch_api` does, after checking that the provider of the configured LM has a batch API.
 
     Raises:
-        LMConfigurationError: it has none; nothing was run.
+        LMConfigurationError: It has none; nothing was run.
     """
     if settings.lm is not None:
         await check_batches(settings.lm, Store.open(settings.store))

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def target_of(call: LMCall) -> Target:
-    """Where `call` would be submitted.
+    """Return where `call` would be submitted.
 
     Raises:
-        LMConfigurationError: it cannot be made through a batch API. Nothing was sent.
+        LMConfigurationError: The call cannot be made through a batch API. Nothing was sent.
     """
     kind = batch_wire_for(call)
     address, mark, query = call.url.partition("?")
@@ -42,7 +42,7 @@ def target_of(call: LMCall) -> Target:
 
 
 def account_of(secret: Secret | None) -> str:
-    """A digest of 12 letters that differs between keys and from which no key can be had; empty without a key."""
+    """Return a digest of 12 letters that differs between keys and does not reveal them; empty without a key."""
     return hashlib.sha256(b"dspex batch account " + secret.reveal().encode()).hexdigest()[:12] if secret else ""
 
 

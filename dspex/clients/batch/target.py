@@ -39,25 +39,25 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The target as the store keeps it: equal targets have equal texts."""
+        """Write the target as the store keeps it: equal targets have equal texts."""
         return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """The target that `text` was written from."""
+        """Read the target back from what `text` wrote."""
         return cls(**orjson.loads(text))
 
     def url(self, path: str) -> str:
-        """The address of `path` under the API's base, with the query that every address ends with."""
+        """Return the address of `path` under the API's base, with the query that every address ends with."""
         query = self.query.replace("?", "&", 1) if "?" in path else self.query
         return f"{self.base}{path}{query}"
 
 
 def refuse_unnamed_key(target: Target) -> None:
-    """For durable runs: other processes must find the key when the batch is submitted, and a day later.
+    """Refuse a key that the workers of a durable run could not find, now or a day later.
 
     Raises:
-        LMConfigurationError: only this process has the key.
+        LMConfigurationError: Only this process has the key.
     """
     if target.account and target.key_variable is None:
         raise LMConfigurationError(

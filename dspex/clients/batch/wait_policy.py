@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BatchWaitPolicy:
-    """All times are in seconds.
+    """When waiting calls are submitted, and how often their batches are looked at. All times are in seconds.
 
     Attributes:
         quiet: The calls that have come are submitted after so long without a new one.
@@ -24,5 +24,5 @@ class BatchWaitPolicy:
     growth: float = 1.5
 
     def next_look(self, seconds: float) -> float:
-        """The interval that follows one of `seconds`."""
+        """Return the interval that follows one of `seconds`, in seconds."""
         return min(seconds * self.growth, self.longest_look)

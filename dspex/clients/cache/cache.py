@@ -44,7 +44,12 @@ class RecentResults(OrderedDict[str, Any]):
         return RecentResults, (self.maxsize,), None, None, iter(self.items())
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of `key`, which counts as a use of it; `default` if there is none."""
+        """Look an entry up, which counts as a use of it.
+
+        Args:
+            key: The key.
+            default: What to return where there is no such entry.
+        """
         if key not in self:
             return default
         self.move_to_end(key)

@@ -15,7 +15,7 @@ _current: Any = None
 
 
 def current_cache() -> Any:
-    """The cache in use. The usual one is made when it is first asked for, so that `configure_cache` comes in time."""
+    """Return the cache in use. The usual one is made at the first call, to leave time for `configure_cache`."""
     global _current
     if _current is None:
         _current = usual_cache()
@@ -29,12 +29,12 @@ def use_cache(cache: Any) -> None:
 
 
 def cache_if_any() -> Any:
-    """The cache in use, or None as long as nobody has asked for one."""
+    """Return the cache in use, or None as long as nobody has asked for one."""
     return _current
 
 
 def usual_cache() -> Cache:
-    """The cache of a process that has not configured any: in memory alone where no file can be made."""
+    """Make the cache of a process that has not configured any: in memory alone where no file can be written."""
     directory, limit = default_cache_dir(), default_cache_limit()
     try:
         return Cache(True, True, directory, limit)

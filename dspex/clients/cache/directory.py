@@ -9,7 +9,7 @@ _VARIABLES = ("DSPEX_CACHEDIR", "DSPY_CACHEDIR")
 
 
 def default_cache_dir() -> str:
-    """``DSPEX_CACHEDIR`` or ``DSPY_CACHEDIR``, else the user's; a folder here for a process that has no home."""
+    """Return ``DSPEX_CACHEDIR`` or ``DSPY_CACHEDIR``, else ``.dspex_cache`` in the user's home, or here without one."""
     for variable in _VARIABLES:
         if named := os.environ.get(variable):
             return named
@@ -20,12 +20,12 @@ def default_cache_dir() -> str:
 
 
 def default_cache_limit() -> int:
-    """Bytes to keep there: ``DSPY_CACHE_LIMIT``, or 30 GB."""
+    """Return how many bytes to keep there: ``DSPY_CACHE_LIMIT``, or 30 GB."""
     return int(float(os.environ.get("DSPY_CACHE_LIMIT", "3e10")))
 
 
 def create_subdir_in_cachedir(subdir: str) -> str:
-    """Make the folder `subdir` in the cache directory, if it is not there, and give its absolute path."""
+    """Create the folder `subdir` in the cache directory, if it is missing, and return its absolute path."""
     folder = os.path.abspath(os.path.join(default_cache_dir(), subdir))
     os.makedirs(folder, exist_ok=True)
     return folder

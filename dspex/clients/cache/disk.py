@@ -50,7 +50,11 @@ class DiskCache:
         self._connect()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of `key`, or `default` if there is none.
+        """Read the value of a key.
+
+        Args:
+            key: The key.
+            default: What to return where there is no such key.
 
         Raises:
             sqlite3.Error: The file cannot be read.
@@ -61,7 +65,11 @@ class DiskCache:
         return default if row is None else self._load(row[0])
 
     def set(self, key: str, value: Any) -> None:
-        """Keep `value` under `key`, in place of what was there before, and delete the oldest values beyond the limit.
+        """Keep a value, in place of what was there before, and delete the oldest values beyond the limit.
+
+        Args:
+            key: The key.
+            value: Anything that cloudpickle can write.
 
         Raises:
             TypeError, pickle.PicklingError: The value cannot be pickled.

@@ -16,7 +16,7 @@ class BatchCollector(Protocol):
     """Takes calls to be answered by a batch."""
 
     async def answer(self, call: LMCall, scope: CallScope | None) -> FinishedCall | None:
-        """The call's answer, when it is there; None if it is to be made as an ordinary call after all."""
+        """Return the call's answer, once it is there; None if the call is to be made as an ordinary one after all."""
         ...
 
 

@@ -51,17 +51,28 @@ class LMOptions(Protocol):
         ...
 
     def goes_through_litellm(self, params: dict[str, Any]) -> bool:
-        """Whether litellm sends a call with these parameters."""
+        """Tell whether litellm sends a call with these parameters."""
         ...
 
 
 class CallLedger(Protocol):
     """What the client needs of the ledger (`dspex.store.Ledger`)."""
 
-    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held: ...
-    async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None: ...
-    async def record(self, entry: LedgerEntry) -> LedgerEntry: ...
-    async def release(self, key: str) -> None: ...
+    async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
+        """Return the recorded answer to the call `key`, or claim it, or say that another process makes the call."""
+        ...
+
+    async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None:
+        """Reserve the most that the call can cost in the payer's budget; None if it may be made."""
+        ...
+
+    async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Keep a finished call, give up its claim, and return the entry that stands: the first one of its key."""
+        ...
+
+    async def release(self, key: str) -> None:
+        """Give up the claim of a call that failed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,5 +119,5 @@ class FinishedCall:
 
 
 def cost_upper_bound(call: LMCall) -> CostUpperBound:
-    """The most that `call` can cost, in tokens and US dollars."""
+    """Compute the most that `call` can cost, in tokens and US dollars."""
     return most_of_request(call.model, call.body, call.price, answers=not call.url.endswith("embeddings"))

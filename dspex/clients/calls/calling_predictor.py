@@ -18,7 +18,7 @@ _known: WeakKeyDictionary[Any, dict[Any, str]] = WeakKeyDictionary()
 
 
 def calling_predictor(scope: CallScope) -> str | None:
-    """The path in the scope's program of the predictor that calls; None if no predictor does.
+    """Return the path in the scope's program of the predictor that calls; None if no predictor does.
 
     A copy of a predictor, as `BestOfN` and `Refine` make them, goes by the name of its original.
     """

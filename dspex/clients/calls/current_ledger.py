@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def current_ledger() -> Ledger:
-    """The ledger of the store that ``settings.store`` (or ``DSPEX_STORE``, or the default) names.
+    """Return the ledger of the store that ``settings.store`` (or ``DSPEX_STORE``, or the default) names.
 
     Raises:
-        StoreError: it cannot be opened.
+        StoreError: The store cannot be opened.
     """
     from dspex.store import Store
 

@@ -22,7 +22,7 @@ def ledger_entry(
     latency_s: float,
     scope: CallScope | None = None,
 ) -> LedgerEntry:
-    """The entry of a call.
+    """Build the ledger's entry of a call.
 
     Args:
         key: The hash of the request; empty if the call is not recorded.

@@ -29,14 +29,18 @@ from dspex.store.records.ledger import Hit
 
 
 async def answer(call: LMCall) -> tuple[Any, FinishedCall]:
-    """The answer to `call`, decoded and as recorded, counted in the current scope.
+    """Answer `call`: from the ledger, from an identical call in progress, or from the provider.
 
-    A failure that is not the program's is left in the scope, so that it counts even if the program swallows it.
+    The call counts in the current scope. A failure that is not the program's is left there too, so that it counts even
+    if the program swallows it.
+
+    Returns:
+        The answer, decoded and as recorded.
 
     Raises:
-        LMError: there is no answer, after all retries.
-        BudgetExceededError: the budget of the run has no room for the call.
-        StoreError: the store was away for too long.
+        LMError: There is no answer, after all retries.
+        BudgetExceededError: The budget of the run has no room for the call.
+        StoreError: The store was away for too long.
     """
     scope, report_to = current_scope(), _call_telemetry()
     with report_to.lm_call(call, scope) as report:

@@ -58,7 +58,7 @@ _current: ContextVar[CallScope | None] = ContextVar("dspex_call_scope", default=
 
 
 def current_scope() -> CallScope | None:
-    """The current scope, or None outside a run."""
+    """Return the current scope; None outside a run."""
     return _current.get()
 
 

@@ -30,7 +30,7 @@ class Flight(Generic[T]):
         self.task: asyncio.Task[None]
 
     def wanted(self) -> bool:
-        """Whether somebody still waits. If not, newcomers start a call of their own from here on."""
+        """Tell whether somebody still waits. If not, newcomers start a call of their own from here on."""
         if self.waiting:
             return True
         self.owner.forget(self)

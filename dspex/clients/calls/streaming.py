@@ -197,7 +197,7 @@ def _event(call: LMCall, data: bytes) -> dict[str, Any]:
 
 
 def with_usual_keys(chunk: dict[str, Any]) -> dict[str, Any]:
-    """`chunk`, each of whose deltas has the keys that readers look for, None where it lacks them."""
+    """Give each delta of `chunk` the keys that readers look for, None where it lacks them, and return the chunk."""
     for choice in chunk.get("choices") or ():
         if "delta" in choice:
             delta = choice["delta"] or {}
@@ -210,7 +210,7 @@ def with_usual_keys(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_substance(chunk: dict[str, Any]) -> bool:
-    """Whether there is something in it to be shown."""
+    """Tell whether a reader would see anything of the chunk."""
     return any(choice["delta"].get(name) for choice in chunk["choices"] for name in _SUBSTANCE)
 
 

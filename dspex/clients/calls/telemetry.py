@@ -184,7 +184,7 @@ class OpenTelemetryCalls:
 
 @lru_cache(maxsize=16)
 def call_telemetry(telemetry: Telemetry) -> OpenTelemetryCalls:
-    """What reports calls to `telemetry`."""
+    """Return the object that reports calls to `telemetry`."""
     return OpenTelemetryCalls(telemetry)
 
 

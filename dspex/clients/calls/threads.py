@@ -10,5 +10,5 @@ _THREADS = 64
 
 @lru_cache(maxsize=1)
 def worker_threads() -> ThreadPoolExecutor:
-    """The threads of this process, made at first use."""
+    """Return the threads of this process, made at first use."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="dspex-lm")

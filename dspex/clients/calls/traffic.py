@@ -19,7 +19,7 @@ class LoopTraffic:
         self.limiters: dict[tuple[str, str | None], EndpointLimiter] = {}
 
     def limiter(self, call: LMCall) -> EndpointLimiter:
-        """The limiter for the call. Rate limits are an account's, so each address and key has one of its own."""
+        """Return the limiter for the call. Rate limits are an account's, so each address and key has one of its own."""
         name = (call.url, call.secret.reveal() if call.secret else None)
         return self.limiters.get(name) or self.limiters.setdefault(name, EndpointLimiter(call.url))
 

@@ -29,10 +29,10 @@ class Media:
 
 
 def media_of(part: Mapping[str, Any]) -> Media | None:
-    """What an OpenAI content part of type ``image_url``, ``input_audio`` or ``file`` holds; None for another part.
+    """Read an OpenAI content part of type ``image_url``, ``input_audio`` or ``file``; None for another part.
 
     Raises:
-        UsageError: it holds nothing.
+        UsageError: The part holds nothing.
     """
     kind = part.get("type")
     if kind == "image_url":

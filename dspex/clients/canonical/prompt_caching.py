@@ -39,7 +39,7 @@ class PromptCaching:
         return {"type": "ephemeral"} if self.ttl is None else {"type": "ephemeral", "ttl": self.ttl}
 
     def marks(self, size: int) -> bool:
-        """Whether to mark a stable beginning of `size` bytes."""
+        """Tell whether to mark a stable beginning of `size` bytes."""
         return size >= PAYS_FROM_BYTES if self.wanted is None else self.wanted
 
 
@@ -49,11 +49,11 @@ _WORDS["1h"] = PromptCaching(True, "1h")
 
 
 def prompt_caching(asked: Any) -> PromptCaching:
-    """What `prompt_cache` asks for.
+    """Read what an LM's `prompt_cache` asks for.
 
     Raises:
-        UsageError: it is nothing that can be asked for.
-        LMUnsupportedFeatureError: it asks for more than marks.
+        UsageError: It is neither a known word nor a ``CacheConfig``.
+        LMUnsupportedFeatureError: It asks for more than marks.
     """
     if asked is None:
         return AUTOMATIC
@@ -70,7 +70,7 @@ def prompt_caching(asked: Any) -> PromptCaching:
 
 
 def as_plain(asked: Any) -> Any:
-    """`asked`, checked, in a form that can be saved: a word, or a dict of what a ``CacheConfig`` says."""
+    """Check `asked`, and return it in a form that can be saved: a word, or a dict of what a ``CacheConfig`` says."""
     prompt_caching(asked)
     return asked if asked is None or isinstance(asked, (bool, str)) else _config(asked)
 

@@ -13,10 +13,10 @@ OFF = frozenset({"none", "off", "disable"})
 
 
 def effort_of(asked: Any) -> str:
-    """The word that `reasoning_effort` asks for; "none" for not at all.
+    """Return the word that `reasoning_effort` asks for; "none" for not at all.
 
     Raises:
-        UsageError: there is no such word.
+        UsageError: There is no such word.
     """
     word = asked.get("effort") if isinstance(asked, dict) else asked
     if word in OFF:

@@ -121,7 +121,7 @@ _WITH_SCHEMAS = frozenset({"response_format", "tools", "text"})
 
 
 def in_order(value: Any) -> bytes:
-    """`value` as JSON with its keys in their own order."""
+    """Return `value` as JSON with its keys in their own order."""
     try:
         return orjson.dumps(value)
     except TypeError:
@@ -129,7 +129,7 @@ def in_order(value: Any) -> bytes:
 
 
 def schema_of(form: Any) -> Any:
-    """A response format as JSON can say it: a pydantic class as its strict schema, anything else as it is."""
+    """Return a response format as JSON can say it: a pydantic class as its strict schema, anything else as it is."""
     return _class_schema(form) if isinstance(form, type) and hasattr(form, "model_json_schema") else form
 
 

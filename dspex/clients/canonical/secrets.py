@@ -50,20 +50,20 @@ class Secret:
 
 @lru_cache(maxsize=1024)
 def names_a_secret(name: str) -> bool:
-    """Whether a parameter of this name may hold a secret (``api_key``, ``extra_headers``, ``azure_ad_token``, ...)."""
+    """Tell whether a parameter of this name may hold a secret (``api_key``, ``extra_headers``, ...)."""
     return _SECRET_NAME.search(name) is not None
 
 
 def public(params: dict[str, Any]) -> dict[str, Any]:
-    """`params` without those that may hold a secret."""
+    """Return `params` without those that may hold a secret."""
     return {name: value for name, value in params.items() if not names_a_secret(name)}
 
 
 def refuse_secrets_in(url: str | None) -> str | None:
-    """`url`, which shows wherever it goes: in a program's file, a log, an error.
+    """Return `url`, which shows wherever it goes: in a program's file, a log, an error.
 
     Raises:
-        LMConfigurationError: it carries a user and password, or a key.
+        LMConfigurationError: It carries a user and password, or a key.
     """
     if url and "@" in url and _USERINFO.search(url):
         raise LMConfigurationError("api_base carries a user and password: pass the key as api_key_env= instead")
@@ -111,7 +111,7 @@ def in_headers(headers: Mapping[str, str]) -> Iterable[str]:
 
 
 def in_environment() -> Iterable[str]:
-    """The values of the variables that are named like keys: libraries take their keys from there by themselves."""
+    """Return the values of the variables that are named like keys: libraries read their keys from there."""
     return [value for name, value in os.environ.items() if names_a_secret(name)]
 
 

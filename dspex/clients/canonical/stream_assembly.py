@@ -28,11 +28,11 @@ class StreamAssembler:
             self._choices.setdefault(index, _Choice()).add(choice)
 
     def is_finished(self) -> bool:
-        """Whether every answer has said why it ended."""
+        """Tell whether every answer has said why it ended."""
         return bool(self._choices) and all(choice.finish_reason is not None for choice in self._choices.values())
 
     def completion(self) -> dict[str, Any]:
-        """The answer as it would have come in one piece."""
+        """Return the answer as it would have come in one piece."""
         choices = [{"index": index, **self._choices[index].whole()} for index in sorted(self._choices)]
         return {**self._head, "object": "chat.completion", "choices": choices, "usage": self._usage}
 

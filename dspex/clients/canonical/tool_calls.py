@@ -8,7 +8,7 @@ from typing import Any
 
 
 def arguments_of(written: Any) -> dict[str, Any]:
-    """The arguments of a call as an object, for APIs that take nothing else.
+    """Return the arguments of a call as an object, for APIs that take nothing else.
 
     Args:
         written: An object, or the JSON text of one, as OpenAI has it. What is not JSON, or not an object, becomes the

@@ -33,7 +33,7 @@ class TokenCounts:
 
 
 def token_counts(usage: Mapping[str, Any]) -> TokenCounts:
-    """The tokens in a usage of OpenAI's (either API), Anthropic's or Gemini's shape; 0 where nothing is reported."""
+    """Count the tokens in a usage of OpenAI's (either API), Anthropic's or Gemini's shape; 0 where none is reported."""
     if len(usage) == 3 and "total_tokens" in usage and type(usage.get("prompt_tokens")) is int:
         return TokenCounts(
             prompt=usage["prompt_tokens"], completion=_first(usage, "completion_tokens")

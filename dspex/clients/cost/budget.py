@@ -84,7 +84,7 @@ def refuse_unpriced(lm: Any, budget: Budget | None) -> None:
 
 
 def of_spending(spending: Spending) -> Budget:
-    """The budget whose use `spending` tells of."""
+    """Return the budget whose use `spending` describes."""
     return Budget(spending.usd, spending.tokens, spending.calls)
 
 

@@ -43,7 +43,7 @@ _CLIENT_SETTINGS = frozenset(
 
 
 def litellm_capabilities(model: str) -> Capabilities:
-    """What litellm says that a model can do; of one that it does not know, nothing special."""
+    """Return what litellm says that a model can do; for one that it does not know, nothing special."""
     litellm = load_litellm()
     provider = model.partition("/")[0] if "/" in model else "openai"
     try:

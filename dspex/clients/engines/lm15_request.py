@@ -12,7 +12,7 @@ _BESIDE_IT = {"cache", "rollout_id"}
 
 
 def is_request(prompt: Any) -> bool:
-    """Whether `prompt` is an lm15 `Request`. Loads nothing: who has one has loaded lm15."""
+    """Tell whether `prompt` is an lm15 `Request`. This does not load lm15: whoever has a `Request` has loaded it."""
     cls = type(prompt)
     return cls.__name__ == "Request" and cls.__module__.partition(".")[0] == "lm15"
 

@@ -252,7 +252,7 @@ _default = AiohttpTransport()
 
 
 def default_transport() -> AiohttpTransport:
-    """The transport that all LMs of this process share, unless they were given their own."""
+    """Return the transport that all LMs of this process share, unless they were given their own."""
     return _default
 
 

@@ -18,7 +18,7 @@ _REFUSED_BY_PROXY = (401, 403, 407)
 
 
 def explained(error: Exception, url: str, timeout: float, through: URL | None = None) -> LMError:
-    """The `LMError` for an exception of aiohttp. It never quotes headers, which hold the key.
+    """Translate an exception of aiohttp into an `LMError`. It never quotes headers, which hold the key.
 
     Args:
         error: What aiohttp raised.

@@ -22,10 +22,10 @@ class Proxy:
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """The proxy for `url`, by what the environment says now; None to go there directly.
+    """Return the proxy for `url`, by what the environment says now; None to go there directly.
 
     Raises:
-        LMConfigurationError: the proxy is of a kind that is not spoken here.
+        LMConfigurationError: The proxy is of a kind that dspex does not support.
     """
     parts = urlsplit(url)
     proxies = getproxies()

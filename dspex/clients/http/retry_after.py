@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """The wait that a response asks for, in seconds; None where it asks for none.
+    """Return the wait that a response asks for, in seconds; None where it asks for none.
 
     Args:
         headers: The response's headers, of which ``retry-after-ms`` (milliseconds; OpenAI, Azure) comes before

@@ -15,7 +15,7 @@ class EventDecoder:
         self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The data of the events that `piece` completes."""
+        """Return the data of the events that `piece` completes."""
         if self._after_cr and piece.startswith(b"\n"):
             piece = piece[1:]
         if not piece:
@@ -35,7 +35,7 @@ class EventDecoder:
         return found
 
     def rest(self) -> list[bytes]:
-        """The data of an event that the stream ended in, without the empty line that is to follow it."""
+        """Return the data of the event that the stream ended in, if it lacks the empty line that ends an event."""
         if self._unfinished:
             self._read(self._unfinished)
         found = [b"\n".join(self._data)] if self._data else []

@@ -47,7 +47,7 @@ class Claude:
 
 @lru_cache(maxsize=256)
 def claude(model: str) -> Claude:
-    """What the model of this name is like, also of one that only speaks Claude's format."""
+    """Return what a model can do, by its name; also one that is not Claude and speaks its format."""
     name = model.rsplit("/", 1)[-1].lower()
     if "claude" not in name:
         return Claude(_ANY, 8_192)

@@ -10,8 +10,11 @@ _NUMBERED = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 
 @lru_cache(maxsize=256)
 def generation(model: str) -> tuple[int, int]:
-    """The generation of a Gemini model: (2, 5), say. One without a number (``gemini-flash-latest``) is the newest, and
-    what is not called Gemini (Gemma, ...) is (0, 0)."""
+    """Return the generation of a Gemini model, such as (2, 5).
+
+    One without a number (``gemini-flash-latest``) is the newest; a model that is not called Gemini (Gemma, ...) is
+    (0, 0).
+    """
     name = model.rsplit("/", 1)[-1].lower()
     found = _NUMBERED.search(name)
     if found is not None:
@@ -20,10 +23,10 @@ def generation(model: str) -> tuple[int, int]:
 
 
 def takes_levels(model: str) -> bool:
-    """Whether the model takes a level of thinking, not a budget of tokens."""
+    """Tell whether the model takes a level of thinking, not a budget of tokens."""
     return generation(model) >= (3, 0)
 
 
 def thinks(model: str) -> bool:
-    """Whether the model takes a reasoning effort. One that is not called Gemini is assumed to."""
+    """Tell whether the model takes a reasoning effort. One that is not called Gemini is assumed to."""
     return generation(model) >= (2, 5) or generation(model) == (0, 0)

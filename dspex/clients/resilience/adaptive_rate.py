@@ -108,11 +108,11 @@ class AdaptiveRateLimiter:
         self._limit = per_second
 
     def rest(self, seconds: float) -> None:
-        """Let no call go for this time."""
+        """Let no call go for `seconds`."""
         self._rest_until = max(self._rest_until, self._now() + seconds)
 
     def wait(self) -> float:
-        """Seconds until a call may go; 0.0 for now."""
+        """Return the seconds until a call may go; 0.0 for now."""
         self._fill()
         if (rest := self._rest_until - self._now()) > 0:
             return rest
@@ -136,13 +136,16 @@ class AdaptiveRateLimiter:
         return self._period
 
     def answered(self) -> None:
-        """The endpoint accepted a call."""
+        """Note that the endpoint accepted a call."""
         if self._rate is None and self._limit is None:
             self._credit = min(self._credit + _FREE_PER_ANSWER, _FREE)
         self._in_a_row = 0
 
     def announced(self, calls_left: float) -> None:
-        """The endpoint said how many calls it would accept now. At none, the limit is found without a refusal."""
+        """Note how many calls the endpoint would accept now, by its own account.
+
+        At none, the limit is found without a refusal.
+        """
         if self._rate is None:
             self._credit = min(self._credit, calls_left)
             if calls_left < 1.0:

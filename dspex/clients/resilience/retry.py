@@ -20,7 +20,7 @@ _LONGEST_WAIT = 20.0
 
 
 async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int) -> T:
-    """The result of `attempt`, tried again while its failure may pass.
+    """Make tries until one succeeds or its failure cannot pass, and return the result.
 
     Waits are exponential (from 0.5 s to 20 s), with full jitter, and never shorter than the provider asked for. When an
     endpoint refuses call after call, the limiter waits instead, for all callers alike.
@@ -30,7 +30,7 @@ async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int)
         num_retries: Tries after the first, at most.
 
     Raises:
-        LMError: the last try's failure, or the first one that cannot pass.
+        LMError: The last try's failure, or the first one that cannot pass.
     """
     try:
         return await attempt(1)

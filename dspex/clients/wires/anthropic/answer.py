@@ -19,7 +19,7 @@ FINISH_REASONS = {
 
 
 def as_completion(message: Mapping[str, Any]) -> dict[str, Any]:
-    """`message` as a completion with one choice."""
+    """Translate `message` into a completion with one choice."""
     reason = message.get("stop_reason")
     choice = {
         "index": 0,

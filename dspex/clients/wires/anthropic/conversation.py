@@ -66,7 +66,7 @@ class Conversation:
             last["content"] = [*before, {**ending, "text": ending["text"].rstrip()}]
 
     def tools_called(self) -> list[str]:
-        """The names of the tools that were called, each once."""
+        """Return the names of the tools that were called, each once."""
         blocks = [block for turn in self.turns if isinstance(turn["content"], list) for block in turn["content"]]
         return list(dict.fromkeys(block["name"] for block in blocks if block.get("type") == "tool_use"))
 

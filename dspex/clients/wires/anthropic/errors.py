@@ -51,7 +51,7 @@ _NO_CREDIT = re.compile(r"credit balance is too low|usage limits|spend limit", r
 
 
 def error_of(response: RawResponse) -> LMError:
-    """The error that a response with an error status means."""
+    """Return the error that a response with an error status means."""
     words, kind, request_id = _words(response.body)
     meaning = _meaning(kind, words) or _BY_STATUS.get(response.status)
     if meaning is None:
@@ -65,7 +65,7 @@ def error_of(response: RawResponse) -> LMError:
 
 
 def error_inside(data: Mapping[str, Any]) -> LMError:
-    """The error in a response with a good status, as in streams."""
+    """Return the error in a response with a good status, as in streams."""
     error = data["error"]
     kind = str(error.get("type") or "") if isinstance(error, Mapping) else ""
     words = str(error.get("message") or error) if isinstance(error, Mapping) else str(error)

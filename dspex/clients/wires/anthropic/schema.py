@@ -13,8 +13,10 @@ _PARTS = ("anyOf", "allOf")
 
 
 def anthropic_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`schema` with every object closed, and with what cannot be enforced (bounds, lengths, patterns) described to the
-    model instead, as in Anthropic's SDK."""
+    """Return `schema` as Anthropic enforces it, as Anthropic's SDK does: every object is closed.
+
+    Bounds, lengths and patterns, which cannot be enforced, become part of the description that the model reads.
+    """
     made: dict[str, Any] = {}
     unsupported: dict[str, Any] = {}
     for word, value in schema.items():

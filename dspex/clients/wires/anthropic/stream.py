@@ -22,7 +22,7 @@ class AnthropicEvents:
         self._blocks: dict[int, dict[str, Any]] = {}
 
     def read(self, event: dict[str, Any]) -> list[Chunk]:
-        """The chunks that `event` says."""
+        """Translate `event` into chunks in OpenAI's shape; there may be none."""
         index = event.get("index") or 0
         match event.get("type"):
             case "message_start":
@@ -41,7 +41,7 @@ class AnthropicEvents:
         return []
 
     def whole(self) -> None:
-        """None: this API streams pieces only."""
+        """Return None: this API streams pieces only."""
 
     def _start(self, index: int, block: Mapping[str, Any]) -> list[Chunk]:
         self._blocks[index] = dict(block)

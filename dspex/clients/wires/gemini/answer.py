@@ -22,7 +22,7 @@ _FINISH_REASONS = {
 
 
 def as_completion(response: Mapping[str, Any]) -> dict[str, Any]:
-    """`response` as a completion with a choice for each candidate."""
+    """Translate `response` into a completion with a choice for each candidate."""
     response_id = response.get("responseId")
     candidates = response.get("candidates") or []
     completion: dict[str, Any] = {

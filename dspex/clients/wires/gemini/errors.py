@@ -57,7 +57,7 @@ A_DAYS_QUOTA_SECONDS = 3600.0
 
 
 def error_of(response: RawResponse) -> LMError:
-    """The error that a response with an error status means."""
+    """Return the error that a response with an error status means."""
     error = _error(response.body)
     if error is None:
         return _lm_error({"code": response.status, "message": excerpt(response.body)}, response)
@@ -65,7 +65,7 @@ def error_of(response: RawResponse) -> LMError:
 
 
 def error_inside(data: Any) -> LMError:
-    """The error in a response with a good status, as in streams."""
+    """Return the error in a response with a good status, as in streams."""
     error = data.get("error")
     if not isinstance(error, Mapping):
         return LMUnexpectedError(f"The answer is an error: {error}")
@@ -73,7 +73,7 @@ def error_inside(data: Any) -> LMError:
 
 
 def blocked(data: Mapping[str, Any]) -> LMError | None:
-    """The error of a response without candidates because the prompt was blocked; None for any other response."""
+    """Return the error of a response that has no candidates because the prompt was blocked; None for any other."""
     reason = (data.get("promptFeedback") or {}).get("blockReason")
     if not reason or data.get("candidates"):
         return None

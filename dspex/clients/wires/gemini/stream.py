@@ -15,10 +15,10 @@ class GeminiEvents:
         self._calls: dict[int, int] = {}
 
     def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """The chunks that `event` says.
+        """Translate `event` into chunks in OpenAI's shape; there may be none.
 
         Raises:
-            LMInvalidRequestError: the prompt was blocked.
+            LMInvalidRequestError: The prompt was blocked.
         """
         refusal = blocked(event)
         if refusal is not None:

@@ -14,12 +14,12 @@ _OPTIONAL = ("temperature", "top_p", "n", "logprobs", "reasoning", "tool_choice"
 
 
 def as_responses_request(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A chat request as one of the Responses API."""
+    """Translate a chat request into one of the Responses API."""
     return translated(copy.deepcopy(dict(request)))
 
 
 def translated(asked: dict[str, Any]) -> dict[str, Any]:
-    """As `as_responses_request`, in place."""
+    """Do what `as_responses_request` does, in place."""
     messages = asked.pop("messages", [])
     if "input" not in asked:
         asked["input"] = [item for message in messages for item in _items(message)]
@@ -47,7 +47,7 @@ def translated(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def input_json(split: SplitMessages) -> bytes:
-    """The input items of a prompt, without brackets; those that all prompts with its prefix have are written once."""
+    """Return the input items of a prompt, without brackets. Those of a shared prefix are translated once."""
     rest = in_order(_input(split.rest))[1:-1]
     if split.prefix is None:
         return rest

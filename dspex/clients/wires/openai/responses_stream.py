@@ -41,10 +41,10 @@ class ResponsesEvents:
         self._whole: dict[str, Any] | None = None
 
     def read(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """What `event` says.
+        """Translate `event` into chunks in OpenAI's shape; there may be none.
 
         Raises:
-            LMError: the answer has failed.
+            LMError: The answer has failed.
         """
         kind = event.get("type", "")
         if kind in _TEXTS:
@@ -66,7 +66,7 @@ class ResponsesEvents:
         return []
 
     def whole(self) -> dict[str, Any] | None:
-        """The answer as it would have come in one piece."""
+        """Return the answer as it would have come in one piece."""
         return self._whole
 
     def _begin(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ class ResponsesEvents:
 
 
 def failure(error: Any) -> LMError:
-    """What the error of an answer that has failed means."""
+    """Return the error that the ``error`` of a failed answer means."""
     code = str(error.get("code") or "") if isinstance(error, Mapping) else ""
     words = str(error.get("message") or error) if isinstance(error, Mapping) else str(error)
     found = _FAILURES.get(code, LMUnexpectedError)(f"The answer is an error: {words}")
