@@ -41,7 +41,7 @@ class BaseLM:
         temperature: The sampling temperature of every request. None leaves it to the model.
         max_tokens: The most tokens of one answer. None leaves it to the model.
         cache: Whether answers that are already recorded may be used again.
-        callbacks: Callbacks that hear of this model's calls, besides those of the settings.
+        callbacks: Callbacks around this model's calls, besides those of the settings.
         num_retries: Tries after the first one that fails.
         **kwargs: Further parameters of every request, such as ``n`` or ``stop``.
     """
@@ -83,7 +83,7 @@ class BaseLM:
             One output a choice: a string, or a dict where the answer holds more than text, such as tool calls.
 
         Raises:
-            LMError: The model could not be asked, or refused.
+            LMError: the model could not be asked, or refused.
         """
         callbacks = callbacks_for(self)
         if not callbacks:
@@ -102,7 +102,7 @@ class BaseLM:
             **kwargs: Parameters of this request.
 
         Raises:
-            NotImplementedError: The class implements neither `forward` nor `aforward`.
+            NotImplementedError: the class implements neither `forward` nor `aforward`.
         """
         raise NotImplementedError(f"{type(self).__name__} implements neither forward nor aforward")
 
@@ -158,9 +158,9 @@ class BaseLM:
             allow_custom_lm_class: Whether the state may name a class of your own, whose module is then imported.
 
         Raises:
-            ValueError: The state names a class of your own and `allow_custom_lm_class` is false.
-            ImportError: That class cannot be imported.
-            TypeError: That class is not a `BaseLM`.
+            ValueError: the state names a class of your own and `allow_custom_lm_class` is false.
+            ImportError: that class cannot be imported.
+            TypeError: that class is not a `BaseLM`.
         """
         if cls is BaseLM:
             return load_lm(state, allow_custom_lm_class)
@@ -181,18 +181,22 @@ class BaseLM:
 
     @property
     def supports_function_calling(self) -> bool:
+        """Whether the model can call tools by itself."""
         return False
 
     @property
     def supports_reasoning(self) -> bool:
+        """Whether the model takes a reasoning effort."""
         return False
 
     @property
     def supports_response_schema(self) -> bool:
+        """Whether the model can be held to a JSON schema."""
         return False
 
     @property
     def supported_params(self) -> set[str]:
+        """The request parameters that the model takes, in OpenAI's names."""
         return set()
 
     def __repr__(self) -> str:
@@ -281,9 +285,9 @@ def load_lm(state: dict[str, Any], allow_custom_lm_class: bool) -> BaseLM:
         allow_custom_lm_class: Whether the state may name a class of your own, whose module is then imported.
 
     Raises:
-        ValueError: The state names a class of your own and `allow_custom_lm_class` is false.
-        ImportError: That class cannot be imported.
-        TypeError: That class is not a `BaseLM`.
+        ValueError: the state names a class of your own and `allow_custom_lm_class` is false.
+        ImportError: that class cannot be imported.
+        TypeError: that class is not a `BaseLM`.
     """
     path = state.get(CLASS_KEY)
     if path in _BUILTIN_NAMES:

@@ -44,6 +44,7 @@ class Capabilities:
 
     @property
     def params(self) -> set[str]:
+        """The request parameters that the model takes, in OpenAI's names."""
         if self.known is not None:
             return set(self.known)
         params = set(_PLAIN)

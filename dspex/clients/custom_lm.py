@@ -107,7 +107,7 @@ async def ask_custom(
         What the LM returned, and what it cost in US dollars (None: unknown).
 
     Raises:
-        Exception: Whatever the LM raises. The scope remembers the first failure that is not the program's own fault.
+        Exception: whatever the LM raises. The scope remembers the first failure that is not the program's own fault.
     """
     refuse_if_abandoned()
     scope = current_scope()

@@ -40,7 +40,7 @@ def restricted_load(data: bytes, safe_types: Collection[tuple[str, str]] = ()) -
         safe_types: Further classes that it may hold, as pairs of module and qualified name.
 
     Raises:
-        DeserializationError: It holds another type, or is damaged.
+        DeserializationError: it holds another type, or is damaged.
     """
     try:
         return _RestrictedUnpickler(data, safe_types).load()

@@ -65,8 +65,8 @@ class Embedder:
             float32 of shape (texts, dimensions); for one text alone, its vector of shape (dimensions,).
 
         Raises:
-            UsageError: An input is not a text, or the model is neither a name nor a function. A ValueError.
-            LMError: The provider could not be asked, or refused.
+            UsageError: an input is not a text, or the model is neither a name nor a function. A ValueError.
+            LMError: the provider could not be asked, or refused.
         """
         if isinstance(self.model, str):
             return wait_for(self.acall(inputs, batch_size, caching, **kwargs))
@@ -96,8 +96,8 @@ class Embedder:
             float32 of shape (texts, dimensions); for one text alone, its vector of shape (dimensions,).
 
         Raises:
-            UsageError: An input is not a text, or the model is neither a name nor a function. A ValueError.
-            LMError: The provider could not be asked, or refused.
+            UsageError: an input is not a text, or the model is neither a name nor a function. A ValueError.
+            LMError: the provider could not be asked, or refused.
         """
         batches, params = self._prepared(inputs, batch_size, kwargs)
         cached = self.caching if caching is None else caching

@@ -41,7 +41,7 @@ def embedding_call(model: str, texts: list[str], caching: bool, params: dict[str
         params: Parameters of the request, and an `Embedder`'s options (``api_base``, ``timeout`` in seconds, ...).
 
     Raises:
-        LMConfigurationError: No address or no key is known for the model.
+        LMConfigurationError: no address or no key is known for the model.
     """
     name, wire = parse_model(model), EmbeddingsWire(len(texts))
     secret: Secret | None = params.get("api_key")

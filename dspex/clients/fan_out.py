@@ -44,7 +44,7 @@ async def fan_out(
         The joined answer, and the calls in the order of its choices.
 
     Raises:
-        LMError: One of the calls failed; the first in order, if several did.
+        LMError: one of the calls failed; the first in order, if several did.
     """
     asked = {name: value for name, value in params.items() if name != "n"}
     calls = [prepare(lm, prompt, messages, asked, nth) for nth in range(params["n"])]

@@ -45,7 +45,7 @@ class LM(Trainable, BaseLM):
         max_tokens: The most tokens of one answer. None leaves it to the model.
         cache: Whether the ledger may answer a request that it has seen before. Without it every call is made, once: a
             run records the answer under its place in the run, so that an interrupted run does not pay for it again.
-        callbacks: Callbacks that hear of this LM's calls, besides those of the settings.
+        callbacks: Callbacks around this LM's calls, besides those of the settings.
         num_retries: Tries after the first, for rate limits, failing servers, timeouts and broken connections.
         provider: The `Provider` that launches and trains the model. None chooses one by the model's name.
         finetuning_model: The model that `finetune` trains, where it is not `model`.
@@ -74,8 +74,8 @@ class LM(Trainable, BaseLM):
             for what has been answered; it is not sent.
 
     Raises:
-        LMConfigurationError: The model does not allow the arguments, such as a temperature that it cannot take.
-        UsageError: An argument is malformed, such as a negative `num_retries`.
+        LMConfigurationError: the model does not allow the arguments, such as a temperature that it cannot take.
+        UsageError: an argument is malformed, such as a negative `num_retries`.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class LM(Trainable, BaseLM):
             **kwargs: Parameters of this request; they win over those of the LM.
 
         Raises:
-            LMError: The provider could not be asked, or refused.
+            LMError: the provider could not be asked, or refused.
         """
         return wait_for(self.aforward(prompt, messages, **kwargs))
 

@@ -18,8 +18,8 @@ def lm_arguments(state: dict[str, Any], allow_custom_class: bool = False) -> dic
         allow_custom_class: Whether the state may name an engine class of the user's, which is then imported.
 
     Raises:
-        ValueError: The state names an engine class and `allow_custom_class` is false.
-        ImportError: That class cannot be imported.
+        ValueError: the state names an engine class and `allow_custom_class` is false.
+        ImportError: that class cannot be imported.
     """
     arguments = {name: value for name, value in state.items() if name != CLASS_KEY and name not in _ENGINES}
     if state.get("engine") == "litellm":
@@ -41,7 +41,7 @@ def dumped_engine(engine: Any, name: str) -> Any:
         name: Which argument of `LM` it is, for messages: "engine" or "async_engine".
 
     Raises:
-        TypeError: The object cannot dump its state, or its class could not be imported again.
+        TypeError: the object cannot dump its state, or its class could not be imported again.
     """
     if isinstance(engine, str):
         return engine

@@ -11,8 +11,8 @@ def check_lm(lm: BaseLM | None) -> None:
     """Look up the LM's address and key. This makes no call.
 
     Raises:
-        LMNotConfiguredError: There is no LM, or no key for it; the message names the variable.
-        LMConfigurationError: No address is known for the model.
+        LMNotConfiguredError: there is no LM, or no key for it; the message names the variable.
+        LMConfigurationError: no address is known for the model.
     """
     if lm is None:
         raise LMNotConfiguredError('There is no LM. Set one: dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).')

@@ -38,8 +38,8 @@ def prepare(
         nth: Which answer of one request this is, where each is a call of its own; from 0.
 
     Raises:
-        UsageError: There is neither a prompt nor messages, or ``n`` is not a positive whole number.
-        LMConfigurationError: No address or no key is known for the model.
+        UsageError: there is neither a prompt nor messages, or ``n`` is not a positive whole number.
+        LMConfigurationError: no address or no key is known for the model.
     """
     if messages is None:
         if prompt is None:

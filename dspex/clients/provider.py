@@ -49,7 +49,7 @@ class TrainingJob(Future[Any]):
         """Ask the provider for the state of the training. Subclasses implement it.
 
         Raises:
-            NotImplementedError: This class does not.
+            NotImplementedError: this class does not.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how its training goes")
 
@@ -80,7 +80,7 @@ class ReinforceJob:
             train_data_format: Which of the provider's formats they have. None: its default.
 
         Raises:
-            NotImplementedError: A subclass has to implement it.
+            NotImplementedError: a subclass has to implement it.
         """
         raise NotImplementedError
 
@@ -92,7 +92,7 @@ class ReinforceJob:
         """Save the model as it is now, under `checkpoint_name`.
 
         Raises:
-            NotImplementedError: A subclass has to implement it.
+            NotImplementedError: a subclass has to implement it.
         """
         raise NotImplementedError
 
@@ -158,6 +158,6 @@ class Provider:
             The name of the trained model.
 
         Raises:
-            NotImplementedError: The provider does not train.
+            NotImplementedError: the provider does not train.
         """
         raise NotImplementedError

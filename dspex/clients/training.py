@@ -57,7 +57,7 @@ class Trainable:
             training: the error is returned, not raised.
 
         Raises:
-            LMUnsupportedFeatureError: The provider cannot train.
+            LMUnsupportedFeatureError: the provider cannot train.
         """
         if not self.provider.finetunable:
             raise LMUnsupportedFeatureError(
@@ -86,7 +86,7 @@ class Trainable:
             The job, ready for its first step.
 
         Raises:
-            LMUnsupportedFeatureError: The provider does not offer it.
+            LMUnsupportedFeatureError: the provider does not offer it.
         """
         if not self.provider.reinforceable:
             raise LMUnsupportedFeatureError(

@@ -20,7 +20,7 @@ def training_provider(name: str) -> type[Provider]:
     """Return the provider class registered as `name`, such as ``openai``.
 
     Raises:
-        KeyError: No provider has this name.
+        KeyError: no provider has this name.
     """
     return _classes()[name]
 

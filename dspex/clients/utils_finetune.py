@@ -80,7 +80,7 @@ def infer_data_format(adapter: Any) -> TrainDataFormat:
     """Return the format of the rows that `adapter` writes.
 
     Raises:
-        UsageError: It writes none (a ValueError).
+        UsageError: it writes none (a ValueError).
     """
     written = getattr(adapter, "training_data_format", None)
     if written is not None:
@@ -121,7 +121,7 @@ def validate_data_format(data: list[dict[str, Any]], data_format: TrainDataForma
         data_format: The format: CHAT or COMPLETION.
 
     Raises:
-        UsageError: Some rows are not; the message names the file that lists them. Also for another format (a
+        UsageError: some rows are not; the message names the file that lists them. Also for another format (a
             ValueError).
     """
     checks: dict[str, Callable[[Any], str | None]] = {

@@ -42,7 +42,7 @@ class BatchAccess:
         """Return the batch API of `target`, and a client for it.
 
         Raises:
-            LMNotConfiguredError: This process does not have the key.
+            LMNotConfiguredError: this process does not have the key.
         """
         credentials = self.credentials
         http = HttpClient(target, wire_of(target), credentials.key(target), credentials.transport(target))

@@ -102,7 +102,7 @@ def read_line(line: bytes) -> BatchLine:
     """Read a line of a results file. An error gets the HTTP status that a single call would have got.
 
     Raises:
-        LMUnexpectedError: The line is not a result.
+        LMUnexpectedError: the line is not a result.
     """
     try:
         data = orjson.loads(line)

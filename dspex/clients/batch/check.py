@@ -27,9 +27,9 @@ async def check_batches(lm: BaseLM | None, store: Store, *, durable: bool = Fals
         durable: Whether other processes will submit the batches, so that they must find the key by its variable.
 
     Raises:
-        LMNotConfiguredError: There is no LM, or no key for it.
-        LMConfigurationError: It cannot be asked in batches.
-        LMError: The provider refuses the key, or cannot be reached.
+        LMNotConfiguredError: there is no LM, or no key for it.
+        LMConfigurationError: it cannot be asked in batches.
+        LMError: the provider refuses the key, or cannot be reached.
     """
     if lm is None:
         raise LMNotConfiguredError('There is no LM. Set one: dspex.configure(lm=dspex.LM("openai/gpt-4o-mini")).')

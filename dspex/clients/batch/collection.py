@@ -41,8 +41,8 @@ async def check_on(access: BatchAccess, batch: Batch) -> BatchProgress:
         What has become of it: under way, collected, or to be submitted again.
 
     Raises:
-        LMConfigurationError: The provider does not take the batch, and never will.
-        LMError: The provider cannot be asked.
+        LMConfigurationError: the provider does not take the batch, and never will.
+        LMError: the provider cannot be asked.
     """
     wire, http = access.open(Target.parse(batch.target))
     try:

@@ -29,7 +29,7 @@ class Credentials:
             call: The call.
 
         Raises:
-            LMConfigurationError: The transport cannot do what a batch needs.
+            LMConfigurationError: the transport cannot do what a batch needs.
         """
         if call.secret is not None:
             self._keys[target.account] = call.secret
@@ -49,7 +49,7 @@ class Credentials:
         """Return the key for `target`; None if it needs none.
 
         Raises:
-            LMNotConfiguredError: This process does not have it.
+            LMNotConfiguredError: this process does not have it.
         """
         if not target.account:
             return None

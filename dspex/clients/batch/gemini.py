@@ -48,7 +48,7 @@ class GeminiBatch:
         """Split the address of a single call into the API's base and the model's path.
 
         Raises:
-            LMUnexpectedError: It is not the address of a Gemini model.
+            LMUnexpectedError: it is not the address of a Gemini model.
         """
         base, found, model = address.rpartition("/models/")
         if not found:

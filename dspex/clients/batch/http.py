@@ -76,7 +76,7 @@ class HttpClient:
             The response's JSON; an empty dict for an empty body.
 
         Raises:
-            LMError: The provider refuses, or cannot be reached.
+            LMError: the provider refuses, or cannot be reached.
         """
         url = self.target.url(path)
         try:
@@ -113,7 +113,7 @@ class HttpClient:
         """Yield the lines of a file as they come in, without empty ones.
 
         Raises:
-            LMError: The provider refuses, cannot be reached, or sends a line longer than `MAX_RESPONSE_BYTES`.
+            LMError: the provider refuses, cannot be reached, or sends a line longer than `MAX_RESPONSE_BYTES`.
         """
         url = self.target.url(path)
         rest = b""

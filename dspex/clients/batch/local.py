@@ -62,7 +62,7 @@ async def batches_checked() -> AsyncIterator[LocalBatches]:
     """Do what `batch_api` does, after checking that the provider of the configured LM has a batch API.
 
     Raises:
-        LMConfigurationError: It has none; nothing was run.
+        LMConfigurationError: it has none; nothing was run.
     """
     if settings.lm is not None:
         await check_batches(settings.lm, Store.open(settings.store))
@@ -101,7 +101,7 @@ class LocalBatches:
             The answer; None if the call is to be made as an ordinary one, since batch after batch left it unanswered.
 
         Raises:
-            LMError: The call cannot be made through a batch, or the provider refused it.
+            LMError: the call cannot be made through a batch, or the provider refused it.
         """
         pending = self._loops.get()
         found = await pending.requests.ask(call, scope)

@@ -140,7 +140,7 @@ def read_line(line: bytes) -> BatchLine:
     """Read a line of an output file or of an error file.
 
     Raises:
-        LMUnexpectedError: The line is neither.
+        LMUnexpectedError: the line is neither.
     """
     try:
         data = orjson.loads(line)

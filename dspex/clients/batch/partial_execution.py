@@ -67,8 +67,8 @@ class PartialExecution:
             The answer; None if the call is to be made as an ordinary one.
 
         Raises:
-            LMError: The call cannot be made through a batch, or the provider has refused it.
-            asyncio.CancelledError: The execution has ended.
+            LMError: the call cannot be made through a batch, or the provider has refused it.
+            asyncio.CancelledError: the execution has ended.
         """
         if self._ended:
             raise asyncio.CancelledError
@@ -92,7 +92,7 @@ class PartialExecution:
             jobs: Functions that start a program each.
 
         Raises:
-            BaseException: Whatever stops a job, such as a job's own exception.
+            BaseException: whatever stops a job, such as a job's own exception.
         """
         running: dict[asyncio.Task[tuple[R | None, BaseException | None]], _Execution] = {}
         for job in jobs:

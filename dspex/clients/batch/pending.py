@@ -73,7 +73,7 @@ class PendingCalls:
             The answer; None if the call must be made as an ordinary one.
 
         Raises:
-            LMError: The provider refused the request, or the batch.
+            LMError: the provider refused the request, or the batch.
         """
         pending = _PendingCall(call, scope, asyncio.get_running_loop().create_future())
         self._pending.setdefault(key, []).append(pending)

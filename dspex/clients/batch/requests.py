@@ -64,8 +64,8 @@ class BatchRequests:
             The answer from the ledger, or the state of the request.
 
         Raises:
-            LMError: The call cannot be made through a batch, or the provider has refused it.
-            BudgetExceededError: The run's budget has no room for the call.
+            LMError: the call cannot be made through a batch, or the provider has refused it.
+            BudgetExceededError: the run's budget has no room for the call.
         """
         target = target_of(call)
         if self._durable:

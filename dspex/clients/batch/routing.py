@@ -20,7 +20,7 @@ def target_of(call: LMCall) -> Target:
     """Return where `call` would be submitted.
 
     Raises:
-        LMConfigurationError: The call cannot be made through a batch API. Nothing was sent.
+        LMConfigurationError: the call cannot be made through a batch API. Nothing was sent.
     """
     kind = batch_wire_for(call)
     address, mark, query = call.url.partition("?")

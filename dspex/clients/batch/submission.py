@@ -76,7 +76,7 @@ async def submit(access: BatchAccess, batch: Batch) -> None:
         batch: The batch.
 
     Raises:
-        LMError: It was not submitted, or nobody knows yet whether it was.
+        LMError: it was not submitted, or nobody knows yet whether it was.
     """
     target = Target.parse(batch.target)
     wire, http = access.open(target)
@@ -107,7 +107,7 @@ async def find(access: BatchAccess, batch: Batch) -> str | None:
         None if the provider has no such batch.
 
     Raises:
-        LMServerError: The provider does not list it, but it may still appear.
+        LMServerError: the provider does not list it, but it may still appear.
     """
     target = Target.parse(batch.target)
     wire, http = access.open(target)

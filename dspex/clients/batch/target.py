@@ -57,7 +57,7 @@ def refuse_unnamed_key(target: Target) -> None:
     """Refuse a key that the workers of a durable run could not find, now or a day later.
 
     Raises:
-        LMConfigurationError: Only this process has the key.
+        LMConfigurationError: only this process has the key.
     """
     if target.account and target.key_variable is None:
         raise LMConfigurationError(

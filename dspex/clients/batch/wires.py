@@ -40,7 +40,7 @@ def batch_wire_for(call: LMCall) -> BatchWire:
     """Return the batch API of the provider that `call` goes to.
 
     Raises:
-        LMConfigurationError: The call cannot be made through a batch API.
+        LMConfigurationError: the call cannot be made through a batch API.
     """
     if call.sender is not None or call.url.startswith("litellm"):
         raise LMConfigurationError(

@@ -80,7 +80,7 @@ class Cache:
     Raises:
         ValueError: `memory_max_entries` is not a number above zero.
         TypeError: `safe_types` holds something that is not a type.
-        OSError, sqlite3.Error: The directory cannot be used.
+        OSError, sqlite3.Error: the directory cannot be used.
     """
 
     memory_cache: RecentResults | dict[str, Any]
@@ -123,7 +123,7 @@ class Cache:
             64 hexadecimal digits.
 
         Raises:
-            TypeError: The request holds something that cannot be written as JSON.
+            TypeError: the request holds something that cannot be written as JSON.
         """
         ignored = set(ignored_args_for_cache_key or ())
         params = {name: _json_like(value) for name, value in request.items() if name not in ignored}
@@ -207,7 +207,7 @@ class Cache:
 
         Raises:
             ValueError: `allow_pickle` is false.
-            OSError: The file cannot be read.
+            OSError: the file cannot be read.
         """
         if not allow_pickle:
             raise ValueError(

@@ -39,7 +39,7 @@ def configure_cache(
     Raises:
         ValueError: `memory_max_entries` is not a number above zero.
         TypeError: `safe_types` holds something that is not a type.
-        OSError, sqlite3.Error: The directory cannot be used.
+        OSError, sqlite3.Error: the directory cannot be used.
     """
     use_cache(
         Cache(

@@ -31,7 +31,7 @@ class DiskCache:
         load: Reads a value back from bytes; unpickles it by default.
 
     Raises:
-        OSError, sqlite3.Error: The directory cannot be used.
+        OSError, sqlite3.Error: the directory cannot be used.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class DiskCache:
             default: What to return where there is no such key.
 
         Raises:
-            sqlite3.Error: The file cannot be read.
-            Exception: Whatever `load` raises, if the value cannot be read back.
+            sqlite3.Error: the file cannot be read.
+            Exception: whatever `load` raises, if the value cannot be read back.
         """
         with self._lock:
             row = self._execute("SELECT value FROM entries WHERE key = ?", key).fetchone()
@@ -72,8 +72,8 @@ class DiskCache:
             value: Anything that cloudpickle can write.
 
         Raises:
-            TypeError, pickle.PicklingError: The value cannot be pickled.
-            sqlite3.Error: The file cannot be written.
+            TypeError, pickle.PicklingError: the value cannot be pickled.
+            sqlite3.Error: the file cannot be written.
         """
         data = cloudpickle.dumps(value)
         with self._lock:

@@ -66,8 +66,8 @@ async def claimed(ledger: CallLedger, key: str, payer: Payer | None, model: str)
         The recorded answer; None if the claim is the caller's, who must then record or release it.
 
     Raises:
-        BudgetExceededError: The budget has no room for the call.
-        LMConfigurationError: The budget is in dollars, and the model has no known price.
+        BudgetExceededError: the budget has no room for the call.
+        LMConfigurationError: the budget is in dollars, and the model has no known price.
     """
     found = await claim(ledger, key, payer)
     if isinstance(found, Hit):
@@ -97,7 +97,7 @@ async def claim(
         wanted: Tells whether anybody still waits; asked between polls.
 
     Raises:
-        asyncio.CancelledError: Nobody waits any more.
+        asyncio.CancelledError: nobody waits any more.
     """
     for polls in count():
         outcome = await (ledger.claim(key) if payer is None else ledger.claim(key, payer.run_id))
@@ -125,7 +125,7 @@ async def persist(write: Callable[[], Awaitable[Any]], what: str) -> Any:
         What `write` returns.
 
     Raises:
-        StoreError: The store was away for longer.
+        StoreError: the store was away for longer.
     """
     give_up = time.monotonic() + STORE_WAIT_SECONDS
     wait = 0.1

@@ -14,7 +14,7 @@ def current_ledger() -> Ledger:
     """Return the ledger of the store that ``settings.store`` (or ``DSPEX_STORE``, or the default) names.
 
     Raises:
-        StoreError: The store cannot be opened.
+        StoreError: the store cannot be opened.
     """
     from dspex.store import Store
 

@@ -38,9 +38,9 @@ async def answer(call: LMCall) -> tuple[Any, FinishedCall]:
         The answer, decoded and as recorded.
 
     Raises:
-        LMError: There is no answer, after all retries.
-        BudgetExceededError: The budget of the run has no room for the call.
-        StoreError: The store was away for too long.
+        LMError: there is no answer, after all retries.
+        BudgetExceededError: the budget of the run has no room for the call.
+        StoreError: the store was away for too long.
     """
     scope, report_to = current_scope(), _call_telemetry()
     with report_to.lm_call(call, scope) as report:

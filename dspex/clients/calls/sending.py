@@ -44,9 +44,9 @@ async def send(
         The answer as it is recorded, in bytes, and decoded.
 
     Raises:
-        asyncio.CancelledError: Nobody waits for the call any more; it was not sent.
-        LMError: The try failed.
-        BudgetExceededError: The budget has no room for the call.
+        asyncio.CancelledError: nobody waits for the call any more; it was not sent.
+        LMError: the try failed.
+        BudgetExceededError: the budget has no room for the call.
     """
     for polls in count():
         try:

@@ -54,7 +54,7 @@ class SingleFlight(Generic[T]):
             The call's result, and whether it came from a call that was already in progress.
 
         Raises:
-            Exception: Whatever the call raises; every waiter gets it.
+            Exception: whatever the call raises; every waiter gets it.
         """
         loop = asyncio.get_running_loop()
         flight = self._flights.get(key)

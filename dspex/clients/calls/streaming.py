@@ -119,7 +119,7 @@ async def send_streamed(call: LMCall, stream: AnswerStream) -> tuple[bytes, Answ
         The whole answer, as it is recorded and decoded.
 
     Raises:
-        LMError: As for a call that is not streamed. An answer that is cut off is an `LMTransportError`.
+        LMError: as for a call that is not streamed. An answer that is cut off is an `LMTransportError`.
     """
     transport = call.transport
     body = call.wire.streamed(call.body)

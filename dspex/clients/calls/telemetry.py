@@ -151,7 +151,7 @@ class OpenTelemetryCalls:
             The headers to send: the call's, and the trace's id where the host may know it.
 
         Raises:
-            LMError: Whatever the try raises; the span records it.
+            LMError: whatever the try raises; the span records it.
         """
         base, address, to = _base(call), endpoint_address(call.url), self._telemetry
         to.waited.record(waited, base)

@@ -32,7 +32,7 @@ def media_of(part: Mapping[str, Any]) -> Media | None:
     """Read an OpenAI content part of type ``image_url``, ``input_audio`` or ``file``; None for another part.
 
     Raises:
-        UsageError: The part holds nothing.
+        UsageError: the part holds nothing.
     """
     kind = part.get("type")
     if kind == "image_url":

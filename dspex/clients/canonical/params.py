@@ -52,6 +52,6 @@ def refuse(name: str, provider: str, why: str) -> NoReturn:
         why: Why it cannot, or what to pass instead.
 
     Raises:
-        LMUnsupportedFeatureError: Always.
+        LMUnsupportedFeatureError: always.
     """
     raise LMUnsupportedFeatureError(f"{provider} cannot do what {name} asks: {why}", feature=name, provider=provider)

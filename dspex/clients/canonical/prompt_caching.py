@@ -36,6 +36,7 @@ class PromptCaching:
 
     @property
     def marker(self) -> dict[str, str]:
+        """The value of ``cache_control`` on a marked block."""
         return {"type": "ephemeral"} if self.ttl is None else {"type": "ephemeral", "ttl": self.ttl}
 
     def marks(self, size: int) -> bool:
@@ -52,8 +53,8 @@ def prompt_caching(asked: Any) -> PromptCaching:
     """Read what an LM's `prompt_cache` asks for.
 
     Raises:
-        UsageError: It is neither a known word nor a ``CacheConfig``.
-        LMUnsupportedFeatureError: It asks for more than marks.
+        UsageError: it is neither a known word nor a ``CacheConfig``.
+        LMUnsupportedFeatureError: it asks for more than marks.
     """
     if asked is None:
         return AUTOMATIC

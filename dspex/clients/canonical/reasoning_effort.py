@@ -16,7 +16,7 @@ def effort_of(asked: Any) -> str:
     """Return the word that `reasoning_effort` asks for; "none" for not at all.
 
     Raises:
-        UsageError: There is no such word.
+        UsageError: there is no such word.
     """
     word = asked.get("effort") if isinstance(asked, dict) else asked
     if word in OFF:

@@ -108,7 +108,7 @@ def seal_params(head: bytes, digest: _Hash, params: Mapping[str, Any]) -> Encode
         params: The parameters.
 
     Raises:
-        UsageError: A parameter cannot be written as JSON.
+        UsageError: a parameter cannot be written as JSON.
     """
     encoded = _json(params)
     digest.update(encoded)

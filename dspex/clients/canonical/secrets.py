@@ -63,7 +63,7 @@ def refuse_secrets_in(url: str | None) -> str | None:
     """Return `url`, which shows wherever it goes: in a program's file, a log, an error.
 
     Raises:
-        LMConfigurationError: It carries a user and password, or a key.
+        LMConfigurationError: it carries a user and password, or a key.
     """
     if url and "@" in url and _USERINFO.search(url):
         raise LMConfigurationError("api_base carries a user and password: pass the key as api_key_env= instead")

@@ -75,7 +75,7 @@ def refuse_unpriced(lm: Any, budget: Budget | None) -> None:
         budget: The run's budget. None, or one without dollars, refuses nothing.
 
     Raises:
-        LMConfigurationError: No price of `lm` is known.
+        LMConfigurationError: no price of `lm` is known.
     """
     if budget is None or budget.usd is None or not hasattr(lm, "price"):  # a user's LM: only its call knows
         return

@@ -39,7 +39,7 @@ def cost_usd(model: str, usage: Mapping[str, Any], own: OwnPrice | None = None) 
         None for a model without a known price, or an empty usage.
 
     Raises:
-        UsageError: The user's price is malformed.
+        UsageError: the user's price is malformed.
     """
     return tokens_usd(model, token_counts(usage), own) if usage else None
 
@@ -56,7 +56,7 @@ def tokens_usd(model: str, tokens: TokenCounts, own: OwnPrice | None = None) -> 
         None for a model without a known price.
 
     Raises:
-        UsageError: The user's price is malformed.
+        UsageError: the user's price is malformed.
     """
     price = price_of(model, own)
     return None if price is None else price(tokens)
@@ -73,7 +73,7 @@ def price_of(model: str, own: OwnPrice | None = None) -> Price | None:
         A function from token counts to US dollars; None for a model without a known price.
 
     Raises:
-        UsageError: The user's price is malformed.
+        UsageError: the user's price is malformed.
     """
     own = users_price(model, own)
     if own is not None:
@@ -104,7 +104,7 @@ def checked_price(price: Any, model: str = "") -> dict[str, float]:
         model: Whose price it is, for the message.
 
     Raises:
-        UsageError: It is not a price; the message says what is.
+        UsageError: it is not a price; the message says what is.
     """
     whose = f" of {model}" if model else ""
     if not isinstance(price, Mapping) or not {"input", "output"} <= set(price) or set(price) - set(_KEYS):
@@ -122,7 +122,7 @@ def checked_prices(prices: Any) -> dict[str, dict[str, float]] | None:
     """Return prices by model, as `dspex.configure(prices=...)` takes them; None if there are none.
 
     Raises:
-        UsageError: One of them is malformed.
+        UsageError: one of them is malformed.
     """
     if not prices:
         return None

@@ -66,7 +66,7 @@ def refuse_unknown_provider(model: str) -> None:
     """Raise for a model whose provider litellm does not know either.
 
     Raises:
-        LMConfigurationError: Its message says what to do.
+        LMConfigurationError: its message says what to do.
     """
     litellm = load_litellm()
     prefix = model.partition("/")[0]
@@ -98,8 +98,8 @@ def litellm_sender(lm: LMOptions, messages: list[dict[str, Any]], params: dict[s
         A function that sends the call, and returns the answer as recorded and as litellm gave it.
 
     Raises:
-        LMUnsupportedFeatureError: Somebody streams, and the LM's `model_type` is not "chat".
-        LMConfigurationError: The environment variable that is to hold the key is not set.
+        LMUnsupportedFeatureError: somebody streams, and the LM's `model_type` is not "chat".
+        LMConfigurationError: the environment variable that is to hold the key is not set.
     """
     request = {"model": lm.model, "messages": copy.deepcopy(list(messages))}
     request |= {name: value for name, value in params.items() if name not in _OURS}
@@ -216,7 +216,7 @@ def load_litellm() -> Any:
     """Import litellm, once, and turn off its telemetry, its cache and its debug output.
 
     Raises:
-        LMConfigurationError: It is not installed.
+        LMConfigurationError: it is not installed.
     """
     try:
         litellm: Any = importlib.import_module("litellm")

@@ -49,8 +49,8 @@ async def ask_typed(lm: TypedLM, request: Any, messages: Any, kwargs: dict[str, 
         An lm15 `Response`.
 
     Raises:
-        UsageError: The request comes with messages or parameters of its own, or is for another model.
-        LMError: The provider could not be asked, or refused.
+        UsageError: the request comes with messages or parameters of its own, or is for another model.
+        LMError: the provider could not be asked, or refused.
     """
     import lm15
 

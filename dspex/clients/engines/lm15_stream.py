@@ -28,8 +28,8 @@ async def send_streamed_by_engine(call: LMCall, stream: AnswerStream) -> tuple[b
         The whole answer, as it is recorded and decoded.
 
     Raises:
-        LMStreamAssemblyError: The engine's stream ended without an end event.
-        LMError: The engine failed.
+        LMStreamAssemblyError: the engine's stream ended without an end event.
+        LMError: the engine failed.
     """
     assert isinstance(call.transport, EngineTransport)
     assembly = StreamAssembler()

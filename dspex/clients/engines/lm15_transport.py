@@ -31,7 +31,7 @@ def check_engines(engine: Any, async_engine: Any) -> None:
 
     Raises:
         TypeError: `complete` is missing, or is asynchronous where it must not be, or the other way round.
-        ValueError: There is an `async_engine` without an engine object.
+        ValueError: there is an `async_engine` without an engine object.
     """
     if isinstance(engine, str):
         if async_engine is not None:
@@ -82,7 +82,7 @@ class EngineTransport:
             An answer of status 200, in OpenAI's format.
 
         Raises:
-            LMError: The engine failed, or took longer than `timeout` seconds.
+            LMError: the engine failed, or took longer than `timeout` seconds.
         """
         request, count, logprobs = _read(body)
         try:
@@ -110,7 +110,7 @@ class EngineTransport:
         """Yield the lm15 events of a streamed answer; for an engine without ``stream``, those of its whole answer.
 
         Raises:
-            LMError: The engine failed.
+            LMError: the engine failed.
         """
         import lm15
 

@@ -70,8 +70,8 @@ class AiohttpTransport:
             timeout: Seconds for the whole exchange.
 
         Raises:
-            LMTimeoutError: There was no whole answer in time.
-            LMTransportError: The connection failed, or the answer was cut off or longer than `MAX_RESPONSE_BYTES`.
+            LMTimeoutError: there was no whole answer in time.
+            LMTransportError: the connection failed, or the answer was cut off or longer than `MAX_RESPONSE_BYTES`.
         """
         session = self._pools.get().session or await self._pools.get().open()
         route = self._route(url)

@@ -25,7 +25,7 @@ def proxy_for(url: str) -> Proxy | None:
     """Return the proxy for `url`, by what the environment says now; None to go there directly.
 
     Raises:
-        LMConfigurationError: The proxy is of a kind that dspex does not support.
+        LMConfigurationError: the proxy is of a kind that dspex does not support.
     """
     parts = urlsplit(url)
     proxies = getproxies()

@@ -117,8 +117,8 @@ class HttpxTransport:
             timeout: Seconds for the whole exchange.
 
         Raises:
-            LMTimeoutError: There was no whole answer in time.
-            LMTransportError: The connection failed, or the answer was cut off or longer than `MAX_RESPONSE_BYTES`.
+            LMTimeoutError: there was no whole answer in time.
+            LMTransportError: the connection failed, or the answer was cut off or longer than `MAX_RESPONSE_BYTES`.
         """
         import asyncio
 
@@ -177,7 +177,7 @@ async def within_limit(pieces: AsyncIterator[bytes], url: str) -> AsyncIterator[
         url: Where the answer comes from, for the message.
 
     Raises:
-        LMTransportError: There are more bytes than that.
+        LMTransportError: there are more bytes than that.
     """
     size = 0
     async for piece in pieces:

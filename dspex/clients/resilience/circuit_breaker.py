@@ -49,7 +49,7 @@ class CircuitBreaker:
         """Let a call through; in the half-open state one at a time.
 
         Raises:
-            LMServerError: The breaker is open; `retry_after` says for how many seconds.
+            LMServerError: the breaker is open; `retry_after` says for how many seconds.
         """
         if self._open_until is None:
             return

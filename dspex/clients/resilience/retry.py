@@ -30,7 +30,7 @@ async def with_retries(attempt: Callable[[int], Awaitable[T]], num_retries: int)
         num_retries: Tries after the first, at most.
 
     Raises:
-        LMError: The last try's failure, or the first one that cannot pass.
+        LMError: the last try's failure, or the first one that cannot pass.
     """
     try:
         return await attempt(1)

@@ -15,7 +15,7 @@ def parse_body(body: bytes) -> Any:
     """Parse the JSON of a response's body.
 
     Raises:
-        LMUnexpectedError: It is not JSON; the message quotes its beginning.
+        LMUnexpectedError: it is not JSON; the message quotes its beginning.
     """
     try:
         return orjson.loads(body)

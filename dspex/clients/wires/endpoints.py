@@ -67,7 +67,7 @@ def parse_model(text: str) -> ModelName:
         text: The name as the user wrote it, such as ``openai/gpt-4o-mini``. Without a prefix it is OpenAI's.
 
     Raises:
-        UsageError: It is empty, or has a prefix and nothing after it (a ValueError).
+        UsageError: it is empty, or has a prefix and nothing after it (a ValueError).
     """
     prefix, slash, rest = text.partition("/")
     if not text or (slash and not rest):
@@ -88,7 +88,7 @@ def wire_for(model_type: str, provider: str | None = OPENAI.name) -> Wire:
         provider: The provider's prefix. None, or an unknown one, stands for a server that speaks OpenAI's format.
 
     Raises:
-        LMUnsupportedFeatureError: The provider, or dspex, does not offer this model type.
+        LMUnsupportedFeatureError: the provider, or dspex, does not offer this model type.
     """
     wires = PROVIDERS[provider].wires if provider is not None and provider in PROVIDERS else OPENAI_WIRES
     try:
@@ -132,8 +132,8 @@ def resolve(
         The addresses, the wire format, and the variable that holds the key (None: it is not needed).
 
     Raises:
-        LMConfigurationError: The prefix is unknown and there is no `api_base`, or `api_base` is not a URL.
-        LMNotConfiguredError: The provider needs a key and none is set; the message names the variable.
+        LMConfigurationError: the prefix is unknown and there is no `api_base`, or `api_base` is not a URL.
+        LMNotConfiguredError: the provider needs a key and none is set; the message names the variable.
     """
     provider = PROVIDERS.get(name.provider or "")
     explicit = api_base or (_from_environment(provider.base_variables) if provider else None)

@@ -30,7 +30,7 @@ class Wire(Protocol):
             params: OpenAI's parameters; those for the client itself (`rollout_id`, keys) are not sent.
 
         Raises:
-            LMUnsupportedFeatureError: The provider cannot do what is asked.
+            LMUnsupportedFeatureError: the provider cannot do what is asked.
         """
         ...
 
@@ -62,7 +62,7 @@ class EventReader(Protocol):
         """Translate an event into chunks in OpenAI's shape; there may be none.
 
         Raises:
-            LMError: The event says that there will be no answer.
+            LMError: the event says that there will be no answer.
         """
         ...
 

@@ -66,7 +66,7 @@ def gemini_params(model: str, asked: Mapping[str, Any], params: Mapping[str, Any
         params: All parameters, for `drop_params` (leave out what cannot be done) and `extra_body` (send as it is).
 
     Raises:
-        LMUnsupportedFeatureError: The API or the model cannot do what is asked.
+        LMUnsupportedFeatureError: the API or the model cannot do what is asked.
     """
     body: Body = {}
     config: Body = {}

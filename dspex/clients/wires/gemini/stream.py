@@ -18,7 +18,7 @@ class GeminiEvents:
         """Translate `event` into chunks in OpenAI's shape; there may be none.
 
         Raises:
-            LMInvalidRequestError: The prompt was blocked.
+            LMInvalidRequestError: the prompt was blocked.
         """
         refusal = blocked(event)
         if refusal is not None:

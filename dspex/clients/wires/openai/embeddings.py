@@ -64,7 +64,7 @@ class EmbeddingsWire:
         """Parse an answer, and put its vectors in the order of the texts.
 
         Raises:
-            LMUnexpectedError: It does not hold a vector for each text.
+            LMUnexpectedError: it does not hold a vector for each text.
         """
         data = parse_body(body)
         rows = data.get("data") if isinstance(data, dict) else None

@@ -44,7 +44,7 @@ class ResponsesEvents:
         """Translate `event` into chunks in OpenAI's shape; there may be none.
 
         Raises:
-            LMError: The answer has failed.
+            LMError: the answer has failed.
         """
         kind = event.get("type", "")
         if kind in _TEXTS:
