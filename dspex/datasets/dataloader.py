@@ -40,13 +40,21 @@ class DataLoader(Dataset):
         fields: tuple[str, ...] | None = None,
         **kwargs: Any,
     ) -> Mapping[str, list[Example]] | list[Example]:
-        """A data set from the Hugging Face hub; `args` and `kwargs` are those of ``datasets.load_dataset``.
+        """Load a data set from the Hugging Face hub.
+
+        Args:
+            dataset_name: Its name on the hub.
+            *args: As for ``datasets.load_dataset``.
+            input_keys: The columns that are inputs.
+            fields: The columns to take; all by default.
+            **kwargs: As for ``datasets.load_dataset``, such as ``split="train"``.
 
         Returns:
             Examples by split, or with ``split="..."`` a list of them.
 
         Raises:
             ImportError: the library ``datasets`` is not installed.
+            UsageError: `fields` or `input_keys` is not a tuple.
         """
         if fields and not isinstance(fields, tuple):
             raise UsageError("Invalid fields provided. Please provide a tuple of fields.")
@@ -63,26 +71,54 @@ class DataLoader(Dataset):
     def from_csv(
         self, file_path: tables.Paths, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
     ) -> list[Example]:
-        """A CSV file, or several. A column that holds nothing but whole numbers, numbers or true and false is read so;
-        nothing is None."""
+        """Read examples from a CSV file, or several, whose first line names the columns.
+
+        A column that holds nothing but whole numbers, numbers or true and false is converted; an empty cell is None.
+
+        Args:
+            file_path: One path, or several.
+            fields: The columns to take; all by default.
+            input_keys: The columns that are inputs.
+        """
         return _examples(tables.csv_rows(file_path), fields, input_keys)
 
     def from_json(
         self, file_path: tables.Paths, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
     ) -> list[Example]:
-        """A file with one JSON object a line, or with one list of them. A key that is missing is None."""
+        """Read examples from a file, or several, with one JSON object a line, or with one list of them.
+
+        Args:
+            file_path: One path, or several.
+            fields: The keys to take; all by default. A key that is missing in an object is None.
+            input_keys: The keys that are inputs.
+        """
         return _examples(tables.json_rows(file_path), fields, input_keys)
 
     def from_parquet(
         self, file_path: tables.Paths, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
     ) -> list[Example]:
-        """A Parquet file, or several."""
+        """Read examples from a Parquet file, or several.
+
+        Args:
+            file_path: One path, or several.
+            fields: The columns to take; all by default.
+            input_keys: The columns that are inputs.
+        """
         return _examples(tables.parquet_rows(file_path), fields, input_keys)
 
     def from_pandas(
         self, df: pd.DataFrame, fields: Sequence[str] | None = None, input_keys: tuple[str, ...] = ()
     ) -> list[Example]:
-        """A data frame; values are Python's own, not numpy's."""
+        """Make examples of the rows of a data frame; values are Python's own, not numpy's.
+
+        Args:
+            df: The data frame.
+            fields: The columns to take; all by default.
+            input_keys: The columns that are inputs.
+
+        Raises:
+            UnknownFieldError: the data frame lacks one of the `fields`.
+        """
         names = list(df.columns) if fields is None else list(fields)
         missing = [name for name in names if name not in df.columns]
         if missing:
@@ -91,10 +127,16 @@ class DataLoader(Dataset):
         return _examples((dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)), names, input_keys)
 
     def from_rm(self, num_samples: int, fields: Sequence[str], input_keys: Sequence[str]) -> list[Example]:
-        """Objects from the configured retrieval model, by its method ``get_objects(num_samples=, fields=)``.
+        """Make examples of objects of the configured retrieval model, by its method ``get_objects(num_samples=,
+        fields=)``.
+
+        Args:
+            num_samples: How many objects.
+            fields: The properties to take.
+            input_keys: The properties that are inputs.
 
         Raises:
-            UsageError: there is none, or it has no such method.
+            UsageError: there is no retrieval model, or it has no such method.
         """
         rm = settings.rm
         if rm is None:
@@ -108,7 +150,17 @@ class DataLoader(Dataset):
         return _examples(rm.get_objects(num_samples=num_samples, fields=fields), fields, input_keys)
 
     def sample(self, dataset: list[Example], n: int, *args: Any, **kwargs: Any) -> list[Example]:
-        """`n` of the examples, drawn with Python's shared random numbers (``random.sample``)."""
+        """Draw examples with Python's shared random numbers (``random.sample``).
+
+        Args:
+            dataset: The examples to draw from.
+            n: How many to draw, none twice.
+            *args: As for ``random.sample``.
+            **kwargs: As for ``random.sample``.
+
+        Raises:
+            UsageError: `dataset` is not a list.
+        """
         if not isinstance(dataset, list):
             raise UsageError(
                 f"Invalid dataset provided of type {type(dataset)}. Please provide a list of `dspex.Example`s."

@@ -56,7 +56,15 @@ class Dataset:
         dev_size: int | None = None,
         test_size: int | None = None,
     ) -> None:
-        """Change seeds and sizes, and draw the splits anew. None leaves a value as it is."""
+        """Change seeds and sizes, and draw the splits anew. None leaves a value as it is.
+
+        Args:
+            train_seed: The seed of the training split.
+            train_size: The most training examples.
+            eval_seed: The seed of the development and test splits.
+            dev_size: The most development examples.
+            test_size: The most test examples.
+        """
         given = {
             "train_seed": train_seed,
             "train_size": train_size,
@@ -96,10 +104,15 @@ class Dataset:
         eval_seed: int = 2023,
         **kwargs: Any,
     ) -> Any:
-        """Several training sets, one a seed, and an evaluation set for each.
+        """Draw several training sets, one a seed, and an evaluation set for each.
 
-        `dev_size` examples are divided among the seeds or, without `divide_eval_per_seed`, are the same for all.
-        `kwargs` are the data set's own arguments.
+        Args:
+            train_seeds: The seeds; 1 to 5 by default.
+            train_size: The number of examples of each training set.
+            dev_size: The number of examples of all evaluation sets together, or of each if they are not divided.
+            divide_eval_per_seed: Whether the evaluation examples are divided among the seeds; else all have the same.
+            eval_seed: The seed of the evaluation split.
+            **kwargs: The data set's own arguments.
 
         Returns:
             An object with `train_sets` and `eval_sets`, in the order of the seeds.

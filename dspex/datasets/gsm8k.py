@@ -31,7 +31,15 @@ class GSM8K:
 
 
 def parse_integer_answer(answer: Any, only_first_line: bool = True) -> int:
-    """The last number in `answer` (by default in its first line) without its fraction; 0 if there is none."""
+    """Read the last number in an answer, without its fraction.
+
+    Args:
+        answer: The text.
+        only_first_line: Whether to look at the first line only.
+
+    Returns:
+        The number; 0 if there is none, or `answer` is no text.
+    """
     if not isinstance(answer, str):
         return 0
     text = answer.strip().split("\n")[0] if only_first_line else answer
@@ -44,7 +52,13 @@ def parse_integer_answer(answer: Any, only_first_line: bool = True) -> int:
 
 
 def gsm8k_metric(gold: Any, pred: Any, trace: Any = None) -> bool:
-    """Whether the last numbers of both answers are equal."""
+    """Compare the last numbers of both answers. A metric.
+
+    Args:
+        gold: An example with `answer`.
+        pred: A prediction with `answer`.
+        trace: Not used.
+    """
     return parse_integer_answer(str(gold.answer)) == parse_integer_answer(str(pred.answer))
 
 

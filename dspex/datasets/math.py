@@ -33,10 +33,17 @@ class MATH:
         self.train, self.dev, self.test = examples[:size], examples[size : 2 * size], examples[2 * size :]
 
     def metric(self, example: Any, pred: Any, trace: Any = None) -> bool:
-        """Whether the answers are equal as mathematics.
+        """Compare both answers as mathematics, by the data set's own rules. A metric.
+
+        Args:
+            example: An example with `answer`.
+            pred: A prediction with `answer`.
+            trace: Not used.
 
         Raises:
             ImportError: the authors' ``math_equivalence`` is not installed.
+
+        Source: Hendrycks et al., "Measuring Mathematical Problem Solving With the MATH Dataset" (2021).
         """
         try:
             equivalence = importlib.import_module("math_equivalence")

@@ -53,8 +53,15 @@ class ColBERTv2:
         self.url = f"{url}:{port}" if port else url
 
     def __call__(self, query: str, k: int = 10, simplify: bool = False) -> Any:
-        """The `k` best passages, as dictionaries with `long_text` (and what else the server tells) or, with
-        `simplify`, as texts.
+        """Search for the best passages for a query.
+
+        Args:
+            query: What to search for.
+            k: How many passages.
+            simplify: Whether to return the texts alone.
+
+        Returns:
+            A list of texts or, without `simplify`, of dictionaries with `long_text` and what else the server sends.
 
         Raises:
             ColBERTv2Error: the server answered with an error, or with something else than passages.
@@ -69,12 +76,24 @@ class ColBERTv2:
 
 
 def colbertv2_get_request(url: str, query: str, k: int) -> list[dict[str, Any]]:
-    """The `k` best passages of the server at `url`, asked with GET."""
+    """Ask a server for the best passages, with GET.
+
+    Args:
+        url: The server's address.
+        query: What to search for.
+        k: How many passages.
+    """
     return wait_for(_search(url, query, k, post=False))
 
 
 def colbertv2_post_request(url: str, query: str, k: int) -> list[dict[str, Any]]:
-    """The `k` best passages of the server at `url`, asked with POST."""
+    """Ask a server for the best passages, with POST.
+
+    Args:
+        url: The server's address.
+        query: What to search for.
+        k: How many passages.
+    """
     return wait_for(_search(url, query, k, post=True))
 
 

@@ -77,7 +77,12 @@ class AnswerGroundedness(Signature):  # type: ignore[metaclass]  # mypy cannot s
 
 
 def f1_score(precision: float, recall: float) -> float:
-    """The harmonic mean of both, each first brought into 0..1: a model may well say 1.2."""
+    """Return the harmonic mean of precision and recall, each first brought into 0..1: a model may well say 1.2.
+
+    Args:
+        precision: The share of what was said that is true.
+        recall: The share of the truth that was said.
+    """
     precision, recall = (max(0.0, min(1.0, value)) for value in (precision, recall))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
@@ -102,9 +107,20 @@ class SemanticF1(Module):
         )
 
     def forward(self, example: Any, pred: Any, trace: Any = None) -> Prediction:
+        """Judge one response.
+
+        Args:
+            example: Holds `question` and the true `response`.
+            pred: Holds the `response` to judge.
+            trace: The trace of the program, when demos are chosen; else None.
+
+        Returns:
+            A prediction with `score`: the F1 score, or with a trace whether it reaches `threshold`.
+        """
         return self._judged(self.module(**_against_truth(example, pred)), trace)
 
     async def aforward(self, example: Any, pred: Any, trace: Any = None) -> Prediction:
+        """`forward`, for asynchronous code."""
         return self._judged(await self.module.acall(**_against_truth(example, pred)), trace)
 
     def _judged(self, said: Prediction, trace: Any) -> Prediction:
@@ -128,11 +144,22 @@ class CompleteAndGrounded(Module):
         self.groundedness_module = ChainOfThought(AnswerGroundedness)
 
     def forward(self, example: Any, pred: Any, trace: Any = None) -> Prediction:
+        """Judge one response.
+
+        Args:
+            example: Holds `question` and the true `response`.
+            pred: Holds the `response` to judge, and its `context`, the retrieved passages.
+            trace: The trace of the program, when demos are chosen; else None.
+
+        Returns:
+            A prediction with `score`: the F1 score, or with a trace whether it reaches `threshold`.
+        """
         completeness = self.completeness_module(**_against_truth(example, pred))
         groundedness = self.groundedness_module(**_against_context(example, pred))
         return self._judged(completeness, groundedness, trace)
 
     async def aforward(self, example: Any, pred: Any, trace: Any = None) -> Prediction:
+        """`forward`, for asynchronous code."""
         completeness = await self.completeness_module.acall(**_against_truth(example, pred))
         groundedness = await self.groundedness_module.acall(**_against_context(example, pred))
         return self._judged(completeness, groundedness, trace)

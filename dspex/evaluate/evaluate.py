@@ -118,9 +118,15 @@ class Evaluate:
         save_as_csv: str | None = None,
         save_as_json: str | None = None,
     ) -> EvaluationResult:
-        """Evaluate `program`. The other arguments override, for this call, what the evaluation was made with.
+        """Evaluate a program. The other arguments override, for this call, what the evaluation was made with.
 
-        `callback_metadata` is for callbacks: they find it among the inputs of `on_evaluate_start`.
+        Args:
+            program: A module, or any function of the examples' inputs.
+            metric: As for the class, as are the other arguments that are not listed here.
+            callback_metadata: For callbacks: they find it among the inputs of `on_evaluate_start`.
+
+        Returns:
+            The score in percent, and the prediction and score of each example.
 
         Raises:
             UsageError: there is no example or no metric; nothing was run.
@@ -139,7 +145,7 @@ class Evaluate:
         return result
 
     async def acall(self, program: Any, *args: Any, **kwargs: Any) -> EvaluationResult:
-        """As calling it, with the same arguments, from asynchronous code."""
+        """Evaluate a program from asynchronous code; arguments, result and errors are those of calling this object."""
         bound = inspect.signature(self.__call__).bind(program, *args, **kwargs)
         bound.apply_defaults()
         with self._heard(bound.arguments) as call:
@@ -225,7 +231,15 @@ class Evaluate:
 
 
 def stylize_metric_name(df: pd.DataFrame, metric_name: str) -> pd.DataFrame:
-    """Mark the cells of the metric's column with a tick, in place; returns `df`."""
+    """Mark the cells of the metric's column with a tick, in place.
+
+    Args:
+        df: The table of results.
+        metric_name: The name of the column.
+
+    Returns:
+        The same table.
+    """
     df[metric_name] = df[metric_name].apply(_ticked)
     return df
 

@@ -24,22 +24,41 @@ _MISSING = object()
 
 
 def exact_match(example: Any, prediction: Any, trace: Any = None) -> bool:
-    """Whether the prediction has every label of the example.
+    """Check whether the prediction has every label of the example. A metric.
 
-    Compares each label with the prediction's field of the same name; a missing field is a mismatch. Where either side
-    is text, both are compared as text, without regard to case and white space (``"Paris "`` is ``"paris"``, ``"3"``
-    is ``3``); otherwise as values.
+    Where either side is text, both are compared as text, without regard to case and white space (``"Paris "`` is
+    ``"paris"``, ``"3"`` is ``3``); otherwise as values.
+
+    Args:
+        example: Its labels, all fields that are not inputs, are compared.
+        prediction: Must have a field of the name of each label; a missing field is a mismatch.
+        trace: Not used.
     """
     return all(_same(label, said) for label, said in _pairs(example, prediction))
 
 
 def contains(example: Any, prediction: Any, trace: Any = None) -> bool:
-    """Whether the text of every label stands in the prediction's field of the same name, whatever the case."""
+    """Check whether the text of every label stands in the prediction, whatever the case. A metric.
+
+    Args:
+        example: Its labels, all fields that are not inputs, are looked for.
+        prediction: Is searched, each label in the field of the same name; a missing field is a mismatch.
+        trace: Not used.
+    """
     return all(said is not _MISSING and _text(label) in _text(said) for label, said in _pairs(example, prediction))
 
 
 def f1(example: Any, prediction: Any, trace: Any = None) -> float:
-    """How many words label and prediction share: the F1 score, averaged over the labels; a missing field counts 0."""
+    """Score how many words labels and prediction share: the F1 score, averaged over the labels. A metric.
+
+    Args:
+        example: Its labels are all fields that are not inputs.
+        prediction: Has a field of the name of each label; a missing field counts 0.
+        trace: Not used.
+
+    Returns:
+        A score from 0 to 1.
+    """
     pairs = _pairs(example, prediction)
     scores = [0.0 if said is _MISSING else f1_score(_text(said), _text(label)) for label, said in pairs]
     return sum(scores) / len(scores)
@@ -65,28 +84,58 @@ def builtin_metric(name: str) -> Callable[..., Any]:
 
 
 def EM(prediction: str, answers_list: Sequence[str]) -> bool:
-    """Whether the prediction is one of the answers, both normalized (`normalize_text`)."""
+    """Check whether a prediction is one of the answers, both normalized (`normalize_text`).
+
+    Args:
+        prediction: The text that was answered.
+        answers_list: The right answers.
+    """
     return any(em_score(prediction, answer) for answer in _answers(answers_list))
 
 
 def F1(prediction: str, answers_list: Sequence[str]) -> float:
-    """The best F1 score of the prediction against any of the answers."""
+    """Return the best F1 score of a prediction against any of the answers, from 0 to 1.
+
+    Args:
+        prediction: The text that was answered.
+        answers_list: The right answers.
+    """
     return max(f1_score(prediction, answer) for answer in _answers(answers_list))
 
 
 def HotPotF1(prediction: str, answers_list: Sequence[str]) -> float:
-    """The best HotPotQA F1 score of the prediction against any of the answers."""
+    """Return the best HotPotQA F1 score (`hotpot_f1_score`) of a prediction against any of the answers, from 0 to 1.
+
+    Args:
+        prediction: The text that was answered.
+        answers_list: The right answers.
+
+    Source: Yang et al., "HotpotQA: A Dataset for Diverse, Explainable Multi-hop Question Answering" (2018).
+    """
     return max(hotpot_f1_score(prediction, answer) for answer in _answers(answers_list))
 
 
 def answer_exact_match(example: Any, pred: Any, trace: Any = None, frac: float = 1.0) -> bool:
-    """Whether ``pred.answer`` is (one of) ``example.answer``; with `frac` below 1, whether its F1 reaches `frac`."""
+    """Check whether the predicted answer is right. A metric.
+
+    Args:
+        example: Has `answer`, a text or a list of right ones.
+        pred: Has `answer`, a text.
+        trace: Not used.
+        frac: Below 1, the F1 score that is good enough.
+    """
     answers = _answers_of(example)
     return EM(pred.answer, answers) if frac >= 1.0 else F1(pred.answer, answers) >= frac
 
 
 def answer_passage_match(example: Any, pred: Any, trace: Any = None) -> bool:
-    """Whether any passage of ``pred.context`` holds (one of) ``example.answer``."""
+    """Check whether any retrieved passage holds a right answer. A metric.
+
+    Args:
+        example: Has `answer`, a text or a list of right ones.
+        pred: Has `context`, a list of passages.
+        trace: Not used.
+    """
     answers = _answers_of(example)
     return any(holds_answer(passage, answer) for passage in pred.context for answer in answers)
 

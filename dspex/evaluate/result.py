@@ -23,10 +23,13 @@ class FailedExample(NamedTuple):
 
 
 class EvaluationResult(Prediction):
-    """The score in percent, and ``(example, prediction, score)`` for each example.
+    """The score in percent, and ``(example, prediction, score)`` for each example. ``float(result)`` is the score.
 
-    `failures` lists the examples on which the program itself failed, with their errors; `usage` says what the LM calls
-    came to. ``float(result)`` is the score.
+    Args:
+        score: The average of the examples' scores, in percent.
+        results: ``(example, prediction, score)`` for each example, in order.
+        failures: The examples on which the program itself failed, with their errors.
+        usage: The number, tokens and costs of the LM calls.
     """
 
     _failures: list[FailedExample]
@@ -59,7 +62,9 @@ class EvaluationResult(Prediction):
 class EvaluationInterrupted(DSPyError):
     """The program failed on so many examples (`max_errors`) that the evaluation was stopped.
 
-    `partial` is the result over the examples that were done by then.
+    Args:
+        message: What happened.
+        partial: The result over the examples that were done by then.
     """
 
     def __init__(self, message: str, partial: EvaluationResult) -> None:
@@ -71,6 +76,12 @@ class Tally:
     """An evaluation so far. Whoever is interrupted may ask for the result while examples are still being added."""
 
     def __init__(self, devset: Sequence[Example], failure_score: float) -> None:
+        """Begin an evaluation.
+
+        Args:
+            devset: The examples.
+            failure_score: The score of an example on which the program fails.
+        """
         self.devset = devset
         self.failure_score = failure_score
         self.total = ExactSum()
@@ -86,6 +97,12 @@ class Tally:
         return len(self._rows)
 
     def add(self, index: int, outcome: Attempt) -> None:
+        """Add what became of one example. It may be called from several threads.
+
+        Args:
+            index: The example's place in the set.
+            outcome: The attempt at it: a prediction and its score, or an error.
+        """
         with self._lock:
             example = self.devset[index]
             self.usage.add(outcome.usage)

@@ -52,7 +52,11 @@ class LiveEvaluation:
 
 
 async def run_over(program: Any, evaluation: LiveEvaluation) -> None:
-    """Run `program` on every example of `evaluation`.
+    """Run a program on every example of an evaluation.
+
+    Args:
+        program: The program.
+        evaluation: Holds the examples and the metric, and collects what becomes of them.
 
     Raises:
         EvaluationInterrupted: the program failed on `max_errors` examples.

@@ -16,7 +16,12 @@ _WORDS = 25
 
 
 def rows_of(results: Results, metric_name: str) -> list[dict[str, Any]]:
-    """One dictionary an example: its fields, the prediction's, the score under the metric's name."""
+    """Make one dictionary an example: its fields, the prediction's, and the score.
+
+    Args:
+        results: ``(example, prediction, score)`` for each example.
+        metric_name: The key of the score.
+    """
     return [{**_merged(example, prediction), metric_name: score} for example, prediction, score in results]
 
 
@@ -26,7 +31,12 @@ def prediction_is_dictlike(prediction: Any) -> bool:
 
 
 def merge_dicts(d1: Any, d2: Any) -> dict[str, Any]:
-    """The fields of an example and of a prediction; one that both have is told apart: ``example_...``, ``pred_...``."""
+    """Merge the fields of an example and of a prediction.
+
+    Args:
+        d1: The example.
+        d2: The prediction. Fields that both have become ``example_...`` and ``pred_...``.
+    """
     given, got = _fields(d1), _fields(d2)
     return {
         **{(f"example_{key}" if key in got else key): value for key, value in given.items()},
@@ -41,7 +51,12 @@ def truncate_cell(content: Any) -> Any:
 
 
 def save_csv(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write `rows` whole or not at all. The columns are those of all rows: a failed example has no prediction."""
+    """Write rows to a CSV file, whole or not at all.
+
+    Args:
+        path: The file.
+        rows: The rows; the columns are those of all of them, since a failed example has no prediction.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=_columns(rows))
     writer.writeheader()
@@ -50,7 +65,12 @@ def save_csv(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def save_json(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write `rows` whole or not at all; what JSON does not know is written as a number or as text."""
+    """Write rows to a file as one JSON list, whole or not at all.
+
+    Args:
+        path: The file.
+        rows: The rows; values that JSON does not know are written as numbers or as text.
+    """
     write_atomically(path, json.dumps(list(rows), default=_as_json).encode())
 
 

@@ -161,7 +161,11 @@ class Embeddings:
         saved_index.write(path, self.k, self.normalize, self.corpus, self.corpus_embeddings, self.index)
 
     def load(self, path: str | PathLike[str], embedder: Any) -> Self:
-        """Take over what was saved to the folder `path`, and embed queries with `embedder`; returns this object.
+        """Take over what `save` wrote, without embedding the corpus again, and return this object.
+
+        Args:
+            path: The folder.
+            embedder: Embeds queries; it must be the one that embedded the corpus, or the vectors do not compare.
 
         Raises:
             FileNotFoundError: the folder or a file in it is not there.
@@ -176,7 +180,12 @@ class Embeddings:
 
     @classmethod
     def from_saved(cls, path: str | PathLike[str], embedder: Any) -> Self:
-        """What was saved to the folder `path`, without embedding the corpus again. See `load`."""
+        """Make a retriever of what `save` wrote, without embedding the corpus again. See `load` for the errors.
+
+        Args:
+            path: The folder.
+            embedder: Embeds queries; it must be the one that embedded the corpus.
+        """
         instance = cls.__new__(cls)
         instance.callbacks = []
         instance._gathering = Gathering(instance._batch_forward)

@@ -24,6 +24,10 @@ class Retrieve(Parameter):
     It asks ``settings.rm``: any function of ``(query, k=...)``, also an asynchronous one, that returns passages: texts,
     objects or dictionaries with `long_text`, or a prediction with `passages`. A program that holds it is saved with its
     `k`.
+
+    Args:
+        k: The most passages.
+        callbacks: Called at the start and end of each call.
     """
 
     name: ClassVar[str] = "Search"
@@ -43,10 +47,14 @@ class Retrieve(Parameter):
         return {"k": self.k}
 
     def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> None:
-        """Take over what `dump_state`, or DSPy's, gave.
+        """Take over a saved state.
+
+        Args:
+            state: What `dump_state`, or DSPy's, returned.
+            allow_unsafe_lm_state: As for other parts of a program; of no effect, as there is no LM here.
 
         Raises:
-            UsageError: it holds no `k`.
+            UsageError: the state holds no `k`.
         """
         if not isinstance(state, Mapping) or not isinstance(state.get("k"), int):
             raise UsageError(f"Retrieve: a state holds the number of passages as `k`; this one is {state!r}.")
@@ -62,7 +70,15 @@ class Retrieve(Parameter):
         return await self.aforward(*args, **kwargs)
 
     def forward(self, query: str, k: int | None = None, **kwargs: Any) -> Prediction:
-        """The passages for `query`; `k` instead of its own, `kwargs` for the retrieval model.
+        """Search for the passages for a query.
+
+        Args:
+            query: What to search for.
+            k: The most passages, in place of this object's own number.
+            **kwargs: Further arguments for the retrieval model.
+
+        Returns:
+            A prediction whose `passages` are texts, best first.
 
         Raises:
             NoRetrievalModelError: none is configured.

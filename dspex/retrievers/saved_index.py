@@ -30,7 +30,16 @@ class Saved(NamedTuple):
 
 
 def write(path: str | PathLike[str], k: int, normalize: bool, corpus: list[str], embeddings: Any, index: Any) -> None:
-    """Write the files to the folder `path`, which is made if need be."""
+    """Write an index to a folder, in DSPy's format.
+
+    Args:
+        path: The folder; it is made if need be.
+        k: How many passages a search returns.
+        normalize: Whether the vectors are normalized.
+        corpus: The passages.
+        embeddings: Their vectors, an array of (passages, dimensions).
+        index: The FAISS index, or None.
+    """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     config = {"k": k, "normalize": normalize, "corpus": list(corpus), "has_faiss_index": index is not None}

@@ -135,12 +135,25 @@ class OldField:
     """DSPy's field class of old, kept so that code that imports it loads."""
 
     def __init__(self, *, prefix: str | None = None, desc: str | None = None, input: bool, format: Any = None) -> None:
+        """Make a field of DSPy's old kind.
+
+        Args:
+            prefix: What stands before the value in a prompt; by default it is inferred from the name.
+            desc: What the field means.
+            input: Whether it is an input.
+            format: Turns a value into text.
+        """
         self.prefix = prefix
         self.desc = desc
         self.format = format
 
     def finalize(self, key: str, inferred_prefix: str) -> None:
-        """Fill in what was not given."""
+        """Fill in the prefix and the description where they were not given.
+
+        Args:
+            key: The field's name.
+            inferred_prefix: The prefix to use, without the colon.
+        """
         self.prefix = f"{inferred_prefix}:" if self.prefix is None else self.prefix
         self.desc = f"${{{key}}}" if self.desc is None else self.desc
 
@@ -157,6 +170,13 @@ class OldInputField(OldField):
     """An `OldField` for an input."""
 
     def __init__(self, *, prefix: str | None = None, desc: str | None = None, format: Any = None) -> None:
+        """Make an input field of DSPy's old kind.
+
+        Args:
+            prefix: What stands before the value in a prompt; by default it is inferred from the name.
+            desc: What the field means.
+            format: Turns a value into text.
+        """
         super().__init__(prefix=prefix, desc=desc, input=True, format=format)
 
 
@@ -164,6 +184,13 @@ class OldOutputField(OldField):
     """An `OldField` for an output."""
 
     def __init__(self, *, prefix: str | None = None, desc: str | None = None, format: Any = None) -> None:
+        """Make an output field of DSPy's old kind.
+
+        Args:
+            prefix: What stands before the value in a prompt; by default it is inferred from the name.
+            desc: What the field means.
+            format: Turns a value into text.
+        """
         super().__init__(prefix=prefix, desc=desc, input=False, format=format)
 
 

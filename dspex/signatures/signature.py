@@ -62,7 +62,16 @@ class Signature(BaseModel, metaclass=SignatureMeta):
 
     @classmethod
     def with_updated_fields(cls, name: str, type_: Any = None, **extra: Any) -> type[Signature]:
-        """The same signature with another type or other properties (`desc=...`) for the field `name`."""
+        """Return the signature with one field changed; this class stays as it is.
+
+        Args:
+            name: The field to change.
+            type_: Its new type; None keeps the old one.
+            **extra: Other properties to change, such as ``desc="..."``.
+
+        Raises:
+            NoSuchFieldError: there is no field `name`.
+        """
         fields = cls.fields
         if name not in fields:
             raise NoSuchFieldError(f"The signature has no field {name!r}. Its fields: {', '.join(fields)}.")
@@ -71,19 +80,39 @@ class Signature(BaseModel, metaclass=SignatureMeta):
 
     @classmethod
     def prepend(cls, name: str, field: Any, type_: Any = None) -> type[Signature]:
-        """The signature with one more field, first among the inputs or outputs."""
+        """Return the signature with one more field, first among the inputs or outputs.
+
+        Args:
+            name: The field's name.
+            field: An `InputField` or an `OutputField`.
+            type_: Its type; by default the one that `field` carries, else `str`.
+        """
         return cls.insert(0, name, field, type_)
 
     @classmethod
     def append(cls, name: str, field: Any, type_: Any = None) -> type[Signature]:
-        """The signature with one more field, last among the inputs or outputs."""
+        """Return the signature with one more field, last among the inputs or outputs.
+
+        Args:
+            name: The field's name.
+            field: An `InputField` or an `OutputField`.
+            type_: Its type; by default the one that `field` carries, else `str`.
+        """
         return cls.insert(-1, name, field, type_)
 
     @classmethod
     def insert(cls, index: int, name: str, field: Any, type_: Any = None) -> type[Signature]:
-        """The signature with one more field at `index` of the inputs or outputs; negative indices count from the end.
+        """Return the signature with one more field.
 
-        The type is `type_`, else the one that `field` carries, else `str`.
+        Args:
+            index: Its place among the inputs or outputs; negative indices count from the end, -1 being behind the last.
+            name: The field's name.
+            field: An `InputField` or an `OutputField`.
+            type_: Its type; by default the one that `field` carries, else `str`.
+
+        Raises:
+            FieldTypeError: `field` is neither an input nor an output field.
+            UsageError: there is no such place.
         """
         role = role_of(field) if isinstance(field, FieldInfo) else None
         if role is None:
@@ -158,7 +187,15 @@ def make_signature(
 
 
 def ensure_signature(signature: Any, instructions: str | None = None) -> Any:
-    """The signature that `signature` is or spells, ready to be shared by predictors; None stays None."""
+    """Make a signature class of whatever stands for one, ready to be shared by predictors.
+
+    Args:
+        signature: Text such as ``"question -> answer"``, a `Signature` class, or None, which stays None.
+        instructions: What the LM is asked to do; only for a signature given as text.
+
+    Raises:
+        UsageError: it is no signature, or instructions were given beside a class.
+    """
     if signature is None:
         return None
     if isinstance(signature, str):

@@ -33,7 +33,14 @@ class FieldText(NamedTuple):
 
 
 def parse_signature_text(text: str, names: Names) -> list[FieldText]:
-    """The fields of a signature text, in order, inputs first.
+    """Read the fields of a signature text, such as ``"question, context: list[str] -> answer"``.
+
+    Args:
+        text: The text.
+        names: Looks up the names of types in it.
+
+    Returns:
+        The fields in order, inputs first.
 
     Raises:
         UsageError: saying what is wrong, and where in the text.

@@ -42,10 +42,14 @@ Names = Callable[[str], Any]
 
 
 def parse_type(text: str, names: Names) -> Any:
-    """The type that `text` spells.
+    """Read a type that is written as text, such as ``list[str] | None``. No code is run.
+
+    Args:
+        text: The type as text.
+        names: Looks up a name in it; raises KeyError for one that it does not know.
 
     Raises:
-        UsageError: when it is not the text of a type, or a name in it is unknown.
+        UsageError: `text` does not spell a type, or a name in it is unknown.
     """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
@@ -67,7 +71,14 @@ def known_names(custom_types: Mapping[str, Any] | None = None) -> Names:
 
 
 def names_in_reach(custom_types: Mapping[str, Any] | None = None, *, modules: bool = True) -> Names:
-    """`known_names`, then the variables of the calling code (at most 100 frames up), then importable `modules`."""
+    """Make a look-up for the names of types in a signature text.
+
+    It asks `known_names`, then the variables of the calling code (at most 100 frames up), then importable modules.
+
+    Args:
+        custom_types: Types by name, which win over all others.
+        modules: Whether to look for modules, too.
+    """
     known = known_names(custom_types)
 
     def look_up(name: str) -> Any:

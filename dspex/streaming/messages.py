@@ -33,9 +33,13 @@ class StatusMessage:
 
 
 class StatusMessageProvider:
-    """Says what a program is doing. Override the messages that you want; None or an empty string sends none.
+    """Words a message about what a program is doing. Override the messages that you want; None or an empty string sends
+    none.
 
-    A method may be ``async``. By default only tools are spoken of.
+    A method may be ``async``. By default only tools have messages. The start methods receive the tool, module or LM
+    (`instance`) and its arguments by name (`inputs`), the end methods what it returned (`outputs`).
+
+    Source: DSPy's class of this name.
     """
 
     def tool_start_status_message(self, instance: Any, inputs: dict[str, Any]) -> Any:
@@ -109,10 +113,12 @@ class StatusStreamingCallback(BaseCallback):
 
 
 def sync_send_to_stream(stream: Any, message: Any) -> Any:
-    """Send `message` into `stream` from synchronous code, wherever that runs.
+    """Send a message into a stream from synchronous code, wherever that runs.
 
-    `stream` is ``settings.send_stream``, or any object with an asynchronous ``send``, such as an anyio stream: that
-    one's ``send`` runs on the event loop which the calling worker thread belongs to, if it belongs to one.
+    Args:
+        stream: ``settings.send_stream``, or any object with an asynchronous ``send``, such as an anyio stream, whose
+            ``send`` runs on the event loop that the calling worker thread belongs to, if it belongs to one.
+        message: What to send.
     """
     if isinstance(stream, Channel):
         return stream.send_nowait(message)

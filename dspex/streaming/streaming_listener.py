@@ -147,7 +147,14 @@ class StreamListener:
 def find_predictor_for_stream_listeners(
     program: Any, stream_listeners: Sequence[StreamListener]
 ) -> dict[int, list[StreamListener]]:
-    """The listeners of each predictor, by its `id`. Sets each listener's predictor and that one's name.
+    """Find the predictor that each listener listens to, and set the listener's predictor and its name.
+
+    Args:
+        program: The program that is about to run.
+        stream_listeners: The listeners, each for a field.
+
+    Returns:
+        The listeners of each predictor, by the predictor's `id`.
 
     Raises:
         UsageError: no predictor has the field, or several have it and the listener does not say which (a ValueError).

@@ -19,9 +19,11 @@ def experimental(f: None = None, version: str | None = None) -> Callable[[T], T]
 
 
 def experimental(f: Any = None, version: str | None = None) -> Any:
-    """Mark `f` as experimental, since `version` if it is given. Also as a decorator: ``@experimental(version="3.0")``.
+    """Mark an API as experimental. Also as a decorator: ``@experimental(version="3.0")``.
 
-    The note goes before the docstring of a function or class, and after that of a property.
+    Args:
+        f: The function, class or property. The note goes before its docstring, or after that of a property.
+        version: The version that brought it.
     """
     if f is None:
         return lambda api: experimental(api, version)

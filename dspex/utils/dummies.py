@@ -64,7 +64,13 @@ class DummyLM(BaseLM):
     in_memory = True
 
     def forward(self, prompt: Any = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Any:
-        """The next answer in OpenAI's shape; `n` of them if asked for."""
+        """Return the next answer, in OpenAI's shape.
+
+        Args:
+            prompt: One question; or the messages.
+            messages: The messages, in OpenAI's form.
+            **kwargs: Request parameters, of which `n`, the number of answers, is heeded.
+        """
         if messages is None:
             messages = list(prompt) if isinstance(prompt, list | tuple) else [{"role": "user", "content": prompt}]
         count = kwargs.get("n") or self.kwargs.get("n") or 1
@@ -141,6 +147,12 @@ class DummyVectorizer:
     """Turns texts into unit vectors by hashing their n-grams: alike texts get alike vectors, those of DSPy."""
 
     def __init__(self, max_length: int = 100, n_gram: int = 2) -> None:
+        """Set up the hash of words.
+
+        Args:
+            max_length: The number of dimensions of the vectors.
+            n_gram: How many characters are hashed together.
+        """
         self.max_length = max_length
         self.n_gram = n_gram
         self.P = 10**9 + 7

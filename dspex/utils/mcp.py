@@ -10,5 +10,5 @@ __all__ = ["convert_mcp_tool"]
 
 
 def convert_mcp_tool(session: Any, tool: Any, *, result_mode: Literal["text", "structured"] = "text") -> Tool:
-    """DSPy's name of `Tool.from_mcp_tool`."""
+    """Make a `Tool` of a tool of an MCP server: DSPy's name of `Tool.from_mcp_tool`, which describes the arguments."""
     return Tool.from_mcp_tool(session, tool, result_mode=result_mode)

@@ -66,7 +66,14 @@ class ParallelExecutor:
         self.exceptions_map: dict[int, BaseException] = {}
 
     def execute(self, function: Callable[[Any], Any], data: Sequence[Any]) -> list[Any]:
-        """The results in the order of `data`, None for an item that failed.
+        """Call a function on every item, many at once.
+
+        Args:
+            function: The function of one item.
+            data: The items.
+
+        Returns:
+            The results in the order of `data`, None for an item that failed.
 
         Raises:
             BatchInterrupted: `max_errors` items failed. It holds the results so far.

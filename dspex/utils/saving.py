@@ -16,7 +16,11 @@ logger = logging.getLogger(__name__)
 def load(path: str | os.PathLike[str], allow_pickle: bool = False) -> Module:
     """Load a program that was saved with ``save_program=True``. Loading runs code: only load what you trust.
 
-    A version of Python or cloudpickle, or of DSPy's format, that is not the one it was saved with is warned of.
+    It warns if the versions of Python, cloudpickle or DSPy's format are not those that the program was saved with.
+
+    Args:
+        path: The folder.
+        allow_pickle: Must be True, to say that you trust the file.
 
     Raises:
         UsageError: `allow_pickle` is not set, or there is no saved program at `path`.

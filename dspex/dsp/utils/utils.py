@@ -50,7 +50,13 @@ def deduplicate(seq: Iterable[str]) -> list[str]:
 
 
 def batch(group: Sequence[Any], bsize: int, provide_offset: bool = False) -> Iterator[Any]:
-    """Slices of `bsize` items, the last one perhaps shorter; with `provide_offset` as (offset, slice)."""
+    """Cut a sequence into slices.
+
+    Args:
+        group: The items.
+        bsize: The number of items in a slice; the last one may be shorter.
+        provide_offset: Whether to yield (offset, slice) instead of the slice.
+    """
     for offset in range(0, len(group), bsize):
         items = group[offset : offset + bsize]
         yield (offset, items) if provide_offset else items
@@ -62,7 +68,15 @@ def flatten(data_list: Iterable[Iterable[Any]]) -> list[Any]:
 
 
 def zipstar(data_list: Sequence[Sequence[Any]], lazy: bool = False) -> Any:
-    """Rows turned into columns: lists of rows under 100 items wide, else tuples."""
+    """Turn rows into columns.
+
+    Args:
+        data_list: Rows of equal length.
+        lazy: Whether to return an iterator; of no effect on rows of fewer than 100 items.
+
+    Returns:
+        Columns: lists for rows of fewer than 100 items, else tuples.
+    """
     if not data_list:
         return data_list
     width = len(data_list[0])
@@ -73,10 +87,14 @@ def zipstar(data_list: Sequence[Sequence[Any]], lazy: bool = False) -> Any:
 
 
 def zip_first(list1: Iterable[Any], list2: Iterable[Any]) -> list[tuple[Any, Any]]:
-    """Pairs, as many as the first has items.
+    """Pair the items of two lists, as many as the first has.
+
+    Args:
+        list1: The first list.
+        list2: The second list; it may be longer.
 
     Raises:
-        AssertionError: the second has fewer.
+        AssertionError: the second has fewer items.
     """
     pairs = list(zip(list1, list2, strict=False))
     if isinstance(list1, list | tuple) and len(list1) != len(pairs):
@@ -105,7 +123,13 @@ def process_grouped_by_first_item(lst: Iterable[Sequence[Any]]) -> Iterator[tupl
 
 
 def grouper(iterable: Iterable[Any], n: int, fillvalue: Any = None) -> Iterator[tuple[Any, ...]]:
-    """Tuples of `n` items, the last one filled up with `fillvalue`."""
+    """Group items into tuples of equal length.
+
+    Args:
+        iterable: The items.
+        n: The length of each tuple.
+        fillvalue: What the last one is filled up with.
+    """
     items = iter(iterable)
     return itertools.zip_longest(*[items] * n, fillvalue=fillvalue)
 
@@ -124,7 +148,14 @@ def timestamp(daydir: bool = False) -> str:
 
 
 def print_message(*s: Any, condition: bool = True, pad: bool = False, sep: str | None = None) -> str:
-    """Print `s` behind the time of day, and return it."""
+    """Print a message behind the date and time, and return it.
+
+    Args:
+        *s: The message, in pieces.
+        condition: Whether to print it at all.
+        pad: Whether to print an empty line before and after it.
+        sep: DSPy's, of no effect: the pieces are joined by blanks.
+    """
     now = datetime.datetime.now().strftime("%b %d, %H:%M:%S")
     message = f"[{now}] {' '.join(map(str, s))}"
     if condition:
