@@ -35,7 +35,14 @@ _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """`params` are the parameters in OpenAI's names that a model takes: the `known` ones, if somebody knows them."""
+    """What a model can do.
+
+    Attributes:
+        function_calling: Whether it calls tools by itself.
+        reasoning: Whether it takes a reasoning effort.
+        response_schema: Whether it can be held to a JSON schema.
+        known: The request parameters that it takes, in OpenAI's names. None: they follow from the rest (`params`).
+    """
 
     function_calling: bool = False
     reasoning: bool = False

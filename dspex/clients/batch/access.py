@@ -22,7 +22,7 @@ _MARGIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class BatchAccess:
-    """What the steps of submitting and collecting have in common.
+    """What the steps of submitting and collecting share.
 
     Attributes:
         batches: The store's batches.

@@ -35,7 +35,7 @@ _STATUS = {
 
 
 class AnthropicBatch:
-    """See `dspex.clients.batch.wire.BatchWire`.
+    """Anthropic's message batches (`dspex.clients.batch.wire.BatchWire` explains the methods).
 
     Batches cannot be marked here. One whose creation got no answer is recognized by its time and size, unless another
     batch of ours has that id. If it turns out to be a stranger's, its results match none of our requests, and these are

@@ -32,7 +32,7 @@ _TRANSIENT = {8, 14, 429, 503}
 
 
 class GeminiBatch:
-    """See `dspex.clients.batch.wire.BatchWire`. Ours are marked by their display name."""
+    """Gemini's batches, marked by their display name (`dspex.clients.batch.wire.BatchWire` explains the methods)."""
 
     name = "gemini"
     max_requests = 2_000

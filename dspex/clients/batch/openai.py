@@ -36,7 +36,7 @@ _TRANSIENT = ("token_limit", "rate_limit", "quota_exceeded", "server_error")
 
 
 class OpenAIBatch:
-    """See `dspex.clients.batch.wire.BatchWire`."""
+    """OpenAI's batches, and those of servers like it (`dspex.clients.batch.wire.BatchWire` explains the methods)."""
 
     name = "openai"
     prefix = "/v1"
@@ -125,7 +125,7 @@ class OpenAIBatch:
 
 
 class AzureBatch(OpenAIBatch):
-    """OpenAI's, with other paths: batches are not a deployment's, which is named as the requests' model."""
+    """Azure's batches: OpenAI's, with other paths. They belong to a resource; a request's model is its deployment."""
 
     name = "azure"
     prefix = ""

@@ -20,7 +20,7 @@ ResolvedEndpoint = tuple[Endpoint, Secret | None, dict[str, str]]
 
 
 class LMOptions(Protocol):
-    """What preparing a call reads of an LM. `dspex.LM` has all of it; see there for what each means."""
+    """The attributes of an LM that preparing a call reads. `dspex.LM` has all of them and explains each."""
 
     model: str
     model_type: str
@@ -56,7 +56,7 @@ class LMOptions(Protocol):
 
 
 class CallLedger(Protocol):
-    """What the client needs of the ledger (`dspex.store.Ledger`)."""
+    """The methods of the ledger (`dspex.store.Ledger`) that the client uses."""
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
         """Return the recorded answer to the call `key`, or claim it, or say that another process makes the call."""

@@ -41,7 +41,7 @@ class Reservation:
     model: str
 
     async def made(self) -> bool:
-        """Reserve it; False if there is no room until other calls in progress have come to less than they might.
+        """Reserve the cost; False if there is no room until other calls in progress turn out cheaper than their bounds.
 
         Raises:
             BudgetExceededError: there is no room.

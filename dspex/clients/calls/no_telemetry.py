@@ -22,23 +22,23 @@ class PaymentReport(Protocol):
     """A call that is being paid for."""
 
     def paid(self, finished: FinishedCall) -> None:
-        """Report what it came to."""
+        """Report what the call cost."""
         ...
 
 
 class CallTelemetry(Protocol):
-    """What the client reports of calls (`dspex.clients.calls.telemetry` does it in OpenTelemetry's terms)."""
+    """Reports calls; `dspex.clients.calls.telemetry` does it in OpenTelemetry's terms."""
 
     def lm_call(self, call: LMCall, scope: CallScope | None) -> AbstractContextManager[CallReport]:
-        """Around a call, from the look into the ledger to the answer."""
+        """Report a call, from the look into the ledger to the answer."""
         ...
 
     def payment(self, call: LMCall) -> AbstractContextManager[PaymentReport]:
-        """Around the tries of a call that the ledger could not answer."""
+        """Report the tries of a call that the ledger could not answer."""
         ...
 
     def one_try(self, call: LMCall, number: int, waited: float) -> AbstractContextManager[Mapping[str, str]]:
-        """Around one try, which waited so many seconds to be admitted; gives the headers to send."""
+        """Report one try, which waited `waited` seconds to be admitted; the block gets the headers to send."""
         ...
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Usage:
-    """What some LM calls came to. `calls` were paid for; `calls_from_ledger` were answered from the ledger."""
+    """What some LM calls used. `calls` were paid for; `calls_from_ledger` were answered from the ledger."""
 
     calls: int = 0
     calls_from_ledger: int = 0

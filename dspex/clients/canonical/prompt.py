@@ -21,7 +21,7 @@ Message = dict[str, Any]
 
 
 class Prefix:
-    """Messages that many prompts begin with, and their encoding, made when it is first asked for.
+    """Messages that many prompts begin with, and their encoding, which is made at first use.
 
     `encodings` holds what clients have made of them for other wire formats.
     """

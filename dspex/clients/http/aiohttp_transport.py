@@ -38,7 +38,7 @@ _ROUTES_KEPT = 1024
 
 
 class AiohttpTransport:
-    """Hundreds of kept-alive connections a loop, with no limit of its own: the client's limiter is the limit.
+    """The default transport: hundreds of kept-alive connections a loop, limited only by the client's own limiter.
 
     ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are respected as they are when an address is called
     for the first time, and ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` as they are when an event loop makes its first call.

@@ -29,7 +29,7 @@ Body = bytes | AsyncIterable[bytes]
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """What came back, whatever its status. `headers` are looked up without regard to case."""
+    """A whole answer, with any status. `headers` are looked up without regard to case."""
 
     status: int
     headers: Mapping[str, str]
@@ -51,9 +51,15 @@ class Transport(Protocol):
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> RawResponse:
         """Post `body` and return the answer, also one with an error status.
 
+        Args:
+            url: The whole address.
+            headers: The headers of the request, with the key among them.
+            body: The request.
+            timeout: Seconds for the whole exchange.
+
         Raises:
-            LMTimeoutError: no whole answer within `timeout` seconds.
-            LMTransportError: the connection failed, or the answer was cut or too long.
+            LMTimeoutError: there was no whole answer in time.
+            LMTransportError: the connection failed, or the answer was cut off or too long.
         """
         ...
 
