@@ -196,12 +196,28 @@ class Backend(Protocol):
         valset: Sequence[Any] | None = None,
         budget: Budget | None = None,
     ) -> P:
-        """`Optimizer.compile`: the optimized program."""
+        """Optimize a program: what `Optimizer.compile` does.
+
+        Args:
+            optimizer: The optimizer, with its settings.
+            student: The program to optimize; it is not changed.
+            trainset: The examples to learn from.
+            teacher: The program whose answers serve as demos; the student by default.
+            valset: The examples to choose the best candidate by; the optimizer's own choice by default.
+            budget: What the run may spend; None for no limit.
+
+        Returns:
+            The optimized program.
+        """
         ...
 
     async def evaluate(self, program: Any, evaluation: Any) -> None:
-        """`Evaluate` on live objects: run `program` on the examples of `evaluation`
-        (`dspex.evaluate.running.LiveEvaluation`), which collects what becomes of them."""
+        """Run a program on many examples: what `Evaluate` does with live objects.
+
+        Args:
+            program: The program.
+            evaluation: The `dspex.evaluate.running.LiveEvaluation` that holds the examples and collects the results.
+        """
         ...
 
     async def estimate(
@@ -214,9 +230,18 @@ class Backend(Protocol):
         valset: Sequence[Any] | None = None,
         score: bool = True,
     ) -> Any:
-        """`Optimizer.estimate`: what `compile` would cost at most, as a `dspex.runner.estimate.Estimate`.
+        """Estimate what `compile` would cost at most: what `Optimizer.estimate` does. No LM call is made.
 
-        With `score`, also scoring the program before and after. No LM call is made.
+        Args:
+            optimizer: The optimizer, with its settings.
+            student: The program to optimize.
+            trainset: The examples to learn from.
+            teacher: As for `compile`.
+            valset: As for `compile`.
+            score: Whether to include scoring the program before and after.
+
+        Returns:
+            A `dspex.runner.estimate.Estimate`.
 
         Raises:
             UsageError: bad input, or the optimizer cannot say what it will ask for.
@@ -224,7 +249,15 @@ class Backend(Protocol):
         ...
 
     def finetune(self, request: Any, data: list[dict[str, Any]]) -> Any:
-        """The `dspex.finetuning.task.TrainingTask` that does a `FinetuneRequest`; nothing happens before its `run`."""
+        """Make the task that fine-tunes a model; nothing happens before its `run`.
+
+        Args:
+            request: The `FinetuneRequest`.
+            data: The training rows, in the format that the request names.
+
+        Returns:
+            A `dspex.finetuning.task.TrainingTask`.
+        """
         ...
 
     async def start_optimization(self, request: OptimizationRequest) -> BackendRun:
@@ -246,12 +279,21 @@ _registered: dict[str, BackendFactory] = {}
 
 
 def register_backend(name: str, factory: BackendFactory) -> None:
-    """Make a backend known by `name`, also in place of one of that name that a package brings."""
+    """Make a backend known by a name, in place of any other of that name.
+
+    Args:
+        name: The name to ask `backend` for.
+        factory: Makes the backend from `BackendOptions`.
+    """
     _registered[name] = factory
 
 
 def backend(name: str | None = None, options: BackendOptions | None = None) -> Backend:
-    """The backend called `name`; by default ``temporal`` where `settings.temporal` is set, else ``local``.
+    """Make the backend of a name.
+
+    Args:
+        name: Such as ``local``; by default ``temporal`` where `settings.temporal` is set, else ``local``.
+        options: What the user has chosen for it.
 
     Raises:
         UsageError: no backend has this name.

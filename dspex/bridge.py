@@ -48,9 +48,17 @@ def in_sync_code() -> bool:
 
 
 async def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run synchronous `function`; each `wait_for` inside it awaits on this event loop.
+    """Run a synchronous function from asynchronous code; each `wait_for` inside it awaits on this event loop.
 
-    It shares the caller's context variables. Cancelling the caller raises `CancelledError` inside `function`.
+    The function shares the caller's context variables. Cancelling the caller raises `CancelledError` inside it.
+
+    Args:
+        function: The function.
+        *args: Its arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        What the function returns.
     """
     child = _SyncCode(lambda: function(*args, **kwargs), greenlet.getcurrent())
     child.gr_context = greenlet.getcurrent().gr_context

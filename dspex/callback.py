@@ -37,9 +37,17 @@ _Failure = BaseException | None
 
 
 class BaseCallback:
-    """Called at every start (`call_id`, `instance`, `inputs`) and end (`call_id`, `outputs`, `exception`).
+    """Is notified of every start and end of a call. A callback that raises is logged, and changes nothing.
 
-    A callback that raises is logged, and changes nothing.
+    All arguments of the methods are passed by name:
+
+        call_id: The same text at the start and the end of a call, and different for every call.
+        instance: The module, LM, adapter, tool, ... that is called.
+        inputs: Its arguments by name.
+        outputs: What it returned; None if it failed.
+        exception: The error that it raised, or None.
+
+    Source: DSPy's class of this name.
     """
 
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None: ...

@@ -106,7 +106,11 @@ _compiling: ContextVar[tuple[int, ...]] = ContextVar("dspex_compiling", default=
 
 
 def kind_of(instance: Any, fn: Callable[..., Any]) -> Kind:
-    """The kind of call that callbacks receive for `fn` on `instance`.
+    """Return the kind of call that callbacks receive for a method.
+
+    Args:
+        instance: The module, LM, adapter, tool, ... that is called.
+        fn: Its method.
 
     Raises:
         ValueError: `fn` is an adapter's method other than `format` and `parse`.

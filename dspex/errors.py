@@ -81,7 +81,14 @@ class LMTransportError(LMError):
 
 
 class LMLockTimeoutError(LMError):
-    """The lock of `path`, the file `lock_path` on this machine, could not be acquired in time."""
+    """The lock of a file could not be acquired in time.
+
+    Args:
+        message: What happened.
+        path: The file.
+        lock_path: The file on this machine that is the lock.
+        **kwargs: As for `LMError`.
+    """
 
     default_code = "lock_timeout"
 
@@ -190,7 +197,13 @@ class LMInvalidRequestError(LMProviderError):
 
 
 class ContextWindowExceededError(LMInvalidRequestError):
-    """The prompt is longer than the model's context window."""
+    """The prompt is longer than the model's context window.
+
+    Args:
+        message: What the provider said.
+        model: The model.
+        **kwargs: As for `LMError`.
+    """
 
     default_code = "context_window_exceeded"
 
@@ -223,7 +236,14 @@ class LMUnexpectedError(LMError):
 
 
 class LMStreamAssemblyError(LMUnexpectedError):
-    """A stream broke off or was malformed. `partial` is what had arrived by then, up to part `part_index`."""
+    """A stream broke off or was malformed.
+
+    Args:
+        message: What happened.
+        partial: What had arrived by then.
+        part_index: The part of the answer at which it happened.
+        **kwargs: As for `LMError`.
+    """
 
     default_code = "stream_assembly"
 
@@ -234,9 +254,14 @@ class LMStreamAssemblyError(LMUnexpectedError):
 
 
 class AdapterParseError(DSPyError):
-    """The LM's answer does not hold the output fields of the signature.
+    """The LM's answer does not hold the output fields of the signature. Its attributes are named as in DSPy.
 
-    Attributes as DSPy names them: `adapter_name`, `signature`, `lm_response`, `parsed_result`.
+    Args:
+        adapter_name: The class of the adapter.
+        signature: The signature that was asked.
+        lm_response: The text of the answer.
+        message: What is wrong with it, if there is more to say.
+        parsed_result: The outputs that could be read, by name.
     """
 
     default_code = "adapter_parse_error"

@@ -30,7 +30,12 @@ NAMES = {
 
 
 def present_place(module: str, name: str) -> tuple[str, str]:
-    """The module and name under which a pickled reference is found now."""
+    """Return the module and name under which a pickled reference is found now.
+
+    Args:
+        module: The module that the pickle names.
+        name: The name in it.
+    """
     module = MODULES.get(module, module)
     return module, NAMES.get((module, name), name)
 
@@ -39,4 +44,5 @@ class MovedUnpickler(pickle.Unpickler):
     """Unpickles what an earlier version of dspex pickled."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        """Find a class, by its present place if it has moved."""
         return super().find_class(*present_place(module_name, global_name))

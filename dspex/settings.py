@@ -126,7 +126,12 @@ class Settings:
         return name in main_thread_config or name in thread_local_overrides.get()
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The setting `name`, or `default` where there is none of that name."""
+        """Return a setting.
+
+        Args:
+            name: Its name.
+            default: What to return where there is no setting of that name.
+        """
         try:
             return self[name]
         except AttributeError:
@@ -176,6 +181,10 @@ class Settings:
     def load(path: str | os.PathLike[str], allow_pickle: bool = False) -> dict[str, Any]:
         """Read settings that `save` wrote, to be passed to `configure`. Reading runs code: only read what you trust.
 
+        Args:
+            path: The file.
+            allow_pickle: Must be True, to say that you trust the file.
+
         Raises:
             ValueError: `allow_pickle` is not set.
         """
@@ -224,7 +233,15 @@ def context(**values: Any) -> Iterator[None]:
 
 
 def override(name: str, value: Any) -> Token[Mapping[str, Any]]:
-    """Override one setting until `restore`: `context` for hot paths, without its checks."""
+    """Override one setting until `restore`: `context` for hot paths, without its checks.
+
+    Args:
+        name: The setting.
+        value: Its value.
+
+    Returns:
+        The token for `restore`.
+    """
     return thread_local_overrides.set({**thread_local_overrides.get(), name: value})
 
 
@@ -253,7 +270,15 @@ def reset() -> None:
 
 
 def load_settings(path: str | os.PathLike[str], allow_pickle: bool = False) -> dict[str, Any]:
-    """See `Settings.load`."""
+    """Read settings that `Settings.save` wrote. Reading runs code: only read what you trust.
+
+    Args:
+        path: The file.
+        allow_pickle: Must be True, to say that you trust the file.
+
+    Raises:
+        UsageError: `allow_pickle` is not set (a ValueError).
+    """
     if not allow_pickle:
         raise UsageError(
             f"{os.fspath(path)}: Loading .pkl files can run arbitrary code, which may be dangerous. "

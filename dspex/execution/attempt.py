@@ -45,8 +45,12 @@ class RetryPolicy:
     """How long to wait for infrastructure that fails, in seconds.
 
     Waits grow from `base` to `cap` by doubling, and are random in their upper half so that many waiters do not come
-    back at once; where the provider asks for a longer wait, it gets it. No new try begins later than `max_seconds`
-    after the first.
+    back at once; where the provider asks for a longer wait, it gets it.
+
+    Attributes:
+        max_seconds: No new try begins later than this after the first.
+        base: The longest first wait.
+        cap: The longest wait of all, unless the provider asks for more.
     """
 
     max_seconds: float = 1200.0
@@ -54,7 +58,12 @@ class RetryPolicy:
     cap: float = 60.0
 
     def wait(self, tries: int, error: BaseException) -> float:
-        """Seconds to wait after `tries` failed tries, the last of them with `error`."""
+        """Return the seconds to wait before the next try.
+
+        Args:
+            tries: How many tries have failed, at least 1.
+            error: The error of the last one; its `retry_after`, in seconds, is heeded if it has one.
+        """
         longest = min(self.cap, self.base * 2.0 ** min(tries - 1, 30))
         asked: float = getattr(error, "retry_after", None) or 0.0
         return max(longest * random.uniform(0.5, 1.0), asked)
@@ -112,7 +121,19 @@ async def attempt(
 async def attempt_with_retries(
     once: Callable[[], Awaitable[Attempt]], *, scope: CallScope, retry_policy: RetryPolicy
 ) -> Attempt:
-    """Do `once` again until it fails by the program's fault or not at all. See `attempt`."""
+    """Repeat a try for as long as the infrastructure, and not the program, is what fails. See `attempt`.
+
+    Args:
+        once: Makes one try.
+        scope: Counts the calls; each try begins it anew, so that calls already answered come from the ledger.
+        retry_policy: How long to wait out trouble of the infrastructure.
+
+    Returns:
+        What the last try came to: a success, or a failure by the program's fault.
+
+    Raises:
+        LMError, StoreError: the infrastructure failed for longer than `retry_policy`, or the set-up is wrong.
+    """
     started = asyncio.get_running_loop().time()
     tries = 0
     with call_scope(scope):
@@ -150,7 +171,17 @@ def scopes_for(step: str) -> Callable[[int], CallScope]:
 async def attempt_once(
     program: Any, example: HasInputs, metric: Callable[..., Any] | None = None, *, trace: bool = False
 ) -> Attempt:
-    """Run `program` on `example` and `metric` on what came of it, once. See `attempt`."""
+    """Run a program on an example, and the metric on its prediction, once. See `attempt`.
+
+    Args:
+        program: A module, or any function of the example's input fields; synchronous or not.
+        example: The example, with its input fields marked.
+        metric: Scores the prediction; None for no score.
+        trace: Whether to record what the predictors do, and give it to the metric.
+
+    Returns:
+        What came of it; an error of the program is part of it, and not raised.
+    """
     outcome = Attempt(trace=[] if trace else None)
     try:
         with _tracing(outcome.trace):

@@ -18,7 +18,10 @@ from dspex.execution.progress import progress
 class BatchInterrupted(DSPyError):
     """So many calls failed (`max_errors`) that the rest was not made.
 
-    `results` are those so far, None where there is none; `failures` the index and the error of each failed call.
+    Args:
+        message: What happened.
+        results: The results so far, None where there is none.
+        failures: The index and the error of each failed call.
     """
 
     def __init__(self, message: str, results: list[Any], failures: list[tuple[int, BaseException]]) -> None:

@@ -12,11 +12,18 @@ R = TypeVar("R")
 
 
 async def run_concurrently(jobs: Iterable[Callable[[], Coroutine[Any, Any, R]]], limit: int) -> AsyncGenerator[R, None]:
-    """Run `jobs`, at most `limit` of them at a time, and yield their results as they finish, in any order.
+    """Run jobs, and yield their results as they finish, in any order.
 
-    A job is started when another has ended, so memory does not grow with their number, and a slow one holds up
-    nobody. A consumer that is slower than the jobs slows them down. When a job raises, or the consumer stops
-    (use `contextlib.aclosing`), those in flight are cancelled and waited for.
+    A job starts when another has ended, so memory does not grow with their number, and a slow one holds up nobody. A
+    consumer that is slower than the jobs slows them down. When a job raises, or the consumer stops (use
+    `contextlib.aclosing`), those in flight are cancelled and waited for.
+
+    Args:
+        jobs: Functions without arguments that return a coroutine; taken one by one.
+        limit: The most jobs that run at a time, at least 1.
+
+    Raises:
+        BaseException: whatever a job raised.
     """
     waiting = iter(jobs)
     unclaimed: set[asyncio.Task[Any]] = set()

@@ -32,7 +32,13 @@ def strings_of(text: str) -> Iterator[JsonString]:
 
 
 def as_written(values: list[str], like: JsonString, text: str) -> str:
-    """`values` as neighbours in a list of `text`, in the manner in which `like` is written there."""
+    """Write strings as neighbours in a JSON list, in the manner of one that is there.
+
+    Args:
+        values: The strings to write.
+        like: The string in the list whose line breaks and escapes to follow.
+        text: The text of the whole file.
+    """
     escaped = "\\u" in text[like.start : like.end]
     lead = text[text.rfind("\n", 0, like.start) + 1 : like.start]
     between = ", " if lead.strip() else f",\n{lead}"

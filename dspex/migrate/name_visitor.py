@@ -13,11 +13,21 @@ class NameVisitor(cst.CSTVisitor):
     """Finds out what a node stands for; subclasses provide `replace`, `remark` and `span`."""
 
     def replace(self, node: cst.CSTNode, text: str) -> None:
-        """Write `text` in the place of `node`."""
+        """Write text in the place of a node.
+
+        Args:
+            node: The node of the syntax tree.
+            text: The new source.
+        """
         raise NotImplementedError
 
     def remark(self, node: cst.CSTNode, message: str) -> None:
-        """Leave `message` about `node` to a person."""
+        """Leave a note about a node, for a person to act on.
+
+        Args:
+            node: The node of the syntax tree.
+            message: The note.
+        """
         raise NotImplementedError
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:

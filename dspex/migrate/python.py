@@ -21,7 +21,14 @@ _NEWLINE = re.compile(r"\r\n?|\n")
 
 
 def rewrite_python(source: str, prelude: Sequence[str] = ()) -> Rewritten:
-    """Rewrite one module, or one cell of a notebook whose earlier cells hold the imports in `prelude`.
+    """Rewrite one module, or one cell of a notebook, from DSPy to dspex.
+
+    Args:
+        source: The Python source.
+        prelude: Import lines of earlier cells, which say what names mean; they are not part of the result.
+
+    Returns:
+        The new source, the number of changes, and remarks for a person.
 
     Raises:
         UnreadableError: it is not Python.

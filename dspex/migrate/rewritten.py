@@ -35,12 +35,23 @@ class UnreadableError(Exception):
     """A text that cannot be understood, with the line where that became clear."""
 
     def __init__(self, message: str, line: int = 1) -> None:
+        """Say why a file cannot be read.
+
+        Args:
+            message: What is wrong.
+            line: The line, counted from 1.
+        """
         super().__init__(message)
         self.line = line
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """`text` with all of `edits`, which do not overlap."""
+    """Apply edits to a text.
+
+    Args:
+        text: The text.
+        edits: Replacements by their place in `text`, in any order; they must not overlap.
+    """
     pieces, done = [], 0
     for edit in sorted(edits):
         pieces += [text[done : edit.start], edit.text]

@@ -23,7 +23,14 @@ class FileConflictError(ValueError):
 
 
 def check(read: Sequence[str | os.PathLike[str]], write: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
-    """The real path of each file by its name in the sandbox.
+    """Resolve the files that a user gives to a sandbox.
+
+    Args:
+        read: Paths of files that the code may read; ``~`` and symbolic links are followed.
+        write: Paths of files that it may also write.
+
+    Returns:
+        The real path of each file by its name in the sandbox.
 
     Raises:
         FileConflictError: names the file that cannot be given to a sandbox.
@@ -45,6 +52,12 @@ class SandboxFiles:
     """The copies, from the first execution to `close`."""
 
     def __init__(self, files: dict[str, Path], writable: set[Path]) -> None:
+        """Prepare the copies; none is made before the first execution.
+
+        Args:
+            files: The real path of each file by its name in the sandbox.
+            writable: The real paths of those that the code may write.
+        """
         self._files = files
         self._writable = writable
         self._folder: Path | None = None

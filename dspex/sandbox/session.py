@@ -45,6 +45,14 @@ class SandboxError(Exception):
     """Sandboxed code failed: its exception's type and arguments."""
 
     def __init__(self, kind: str, args: tuple[Any, ...] = (), text: str = "", undone: bool = False) -> None:
+        """Describe what went wrong inside a sandbox.
+
+        Args:
+            kind: The name of the exception class that the code raised.
+            args: The exception's arguments.
+            text: The message.
+            undone: Whether the session is as it was before the code ran.
+        """
         super().__init__(f"{kind}: {text}")
         self.kind = kind
         self.arguments = args
@@ -77,7 +85,13 @@ class Session:
     async def start(
         self, code: str, variables: Mapping[str, Any], functions: Collection[str], mount: MountDir | None = None
     ) -> Step:
-        """Run `code` with `variables` bound, and with `functions` of the host by name, up to its next step.
+        """Run a piece of code up to its next step: its end, or a call of a host function.
+
+        Args:
+            code: Python code.
+            variables: Values by name, which the code finds as variables.
+            functions: The names of the host functions that it may call.
+            mount: The folder of files that it may see, or None.
 
         Raises:
             SandboxError: the code is no Python, failed, or broke a limit.
@@ -89,7 +103,15 @@ class Session:
         return await run.begin(code, variables)
 
     async def resume(self, *, result: Any = None, error: tuple[str, str] | None = None) -> Step:
-        """Go on with what the host function returned or, as (type, message), with the error that it raised."""
+        """Continue after a call of a host function, up to the next step.
+
+        Args:
+            result: What the function returned.
+            error: The error that it raised, as (type, message); None if it returned.
+
+        Raises:
+            SandboxError: the code failed, or broke a limit.
+        """
         assert self._run is not None, "there is no execution to go on with"
         answer = {"return_value": result} if error is None else {"exc_type": error[0], "message": error[1]}
         return await self._run.go_on(answer)

@@ -74,7 +74,14 @@ class Workers:
             raise
 
     async def on(self, lease: WorkerLease, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run `function`, which blocks while the leased worker computes. Cancelling ends that worker."""
+        """Run a function that blocks while a leased worker computes. Cancelling ends that worker.
+
+        Args:
+            lease: The worker.
+            function: The function, which is run in a thread.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+        """
         work = self._threads.submit(function, *args, **kwargs)
         try:
             return await asyncio.wrap_future(work)

@@ -26,6 +26,13 @@ class Tokens:
     NER = 5
 
     def __init__(self, data: Sequence[Any], annotators: Any, opts: dict[str, Any] | None = None) -> None:
+        """Hold the tokens of one text.
+
+        Args:
+            data: The tokens, in order.
+            annotators: The names of the annotations that they have.
+            opts: DPR's options.
+        """
         self.data = data
         self.annotators = annotators
         self.opts = opts or {}
@@ -34,7 +41,12 @@ class Tokens:
         return len(self.data)
 
     def slice(self, i: int | None = None, j: int | None = None) -> Self:
-        """The tokens from `i` to before `j`."""
+        """Return the tokens from `i` to before `j`, as a Python slice.
+
+        Args:
+            i: The first token; from the beginning if None.
+            j: The token after the last; to the end if None.
+        """
         part = copy.copy(self)
         part.data = self.data[i:j]
         return part
@@ -71,7 +83,14 @@ class Tokens:
         filter_fn: Callable[[list[str]], Any] | None = None,
         as_strings: bool = True,
     ) -> list[Any]:
-        """All runs of 1 to `n` words, as texts or as (start, end); those for which `filter_fn` is true are left out."""
+        """List all runs of 1 to `n` words.
+
+        Args:
+            n: The most words of a run.
+            uncased: Whether to use words in lower case.
+            filter_fn: Runs for which it is true are left out.
+            as_strings: Whether to return texts; else pairs of (start, end), counted in words.
+        """
         words = self.words(uncased)
         spans = [
             (start, end)
@@ -141,13 +160,28 @@ def DPR_normalize(text: str) -> list[str]:
 
 
 def has_answer(tokenized_answers: Sequence[Sequence[str]], text: str) -> bool:
-    """Whether the words of any answer stand in `text`, one after another."""
+    """Check whether the words of any answer stand in a text, one after another.
+
+    Args:
+        tokenized_answers: The words of each answer, normalized by `DPR_normalize`.
+        text: The text to search.
+
+    Source: Karpukhin et al., "Dense Passage Retrieval for Open-Domain Question Answering" (2020).
+    """
     words = DPR_normalize(text)
     return any(next(_places(list(answer), words), None) is not None for answer in tokenized_answers)
 
 
 def locate_answers(tokenized_answers: Sequence[Tokens], text: str) -> list[Span]:
-    """Where the answers stand in `text`: (start, end) in characters of the decomposed text, answer by answer."""
+    """Find where answers stand in a text.
+
+    Args:
+        tokenized_answers: The tokens of each answer.
+        text: The text to search.
+
+    Returns:
+        Places as (start, end) in characters of the decomposed (NFD) text, answer by answer.
+    """
     tokens = DPR_tokenize(text)
     words, offsets = tokens.words(uncased=True), tokens.offsets()
     return [

@@ -22,17 +22,38 @@ def normalize_text(s: str) -> str:
 
 
 def em_score(prediction: str, ground_truth: str) -> bool:
-    """Whether both are the same when normalized."""
+    """Check whether two texts are the same when normalized (`normalize_text`): "exact match".
+
+    Args:
+        prediction: What was answered.
+        ground_truth: The right answer.
+
+    Source: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text" (2016).
+    """
     return normalize_text(prediction) == normalize_text(ground_truth)
 
 
 def f1_score(prediction: str, ground_truth: str) -> float:
-    """The harmonic mean of the precision and the recall of the prediction's words."""
+    """Return the harmonic mean of the precision and the recall of the prediction's words, normalized, from 0 to 1.
+
+    Args:
+        prediction: What was answered.
+        ground_truth: The right answer.
+
+    Source: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text" (2016).
+    """
     return _f1(normalize_text(prediction).split(), normalize_text(ground_truth).split())
 
 
 def hotpot_f1_score(prediction: str, ground_truth: str) -> float:
-    """`f1_score`, but yes, no and noanswer match themselves alone."""
+    """Return `f1_score`, except that yes, no and noanswer match themselves alone.
+
+    Args:
+        prediction: What was answered.
+        ground_truth: The right answer.
+
+    Source: Yang et al., "HotpotQA: A Dataset for Diverse, Explainable Multi-hop Question Answering" (2018).
+    """
     said, true = normalize_text(prediction), normalize_text(ground_truth)
     if said != true and (said in _CLOSED_ANSWERS or true in _CLOSED_ANSWERS):
         return 0.0
@@ -40,14 +61,24 @@ def hotpot_f1_score(prediction: str, ground_truth: str) -> float:
 
 
 def precision_score(prediction: str, ground_truth: str) -> float:
-    """The share of the prediction's words that are in the truth."""
+    """Return the share of the prediction's words, normalized, that are in the truth, from 0 to 1.
+
+    Args:
+        prediction: What was answered.
+        ground_truth: The right answer.
+    """
     said = normalize_text(prediction).split()
     common = _overlap(said, normalize_text(ground_truth).split())
     return common / len(said) if common else 0.0
 
 
 def holds_answer(passage: str, answer: str) -> bool:
-    """Whether the words of `answer` stand in `passage`, one after another."""
+    """Check whether the words of an answer stand in a passage, one after another; both are normalized.
+
+    Args:
+        passage: The text to search.
+        answer: The text to find.
+    """
     return has_answer([DPR_normalize(normalize_text(answer))], normalize_text(passage))
 
 
