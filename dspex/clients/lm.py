@@ -146,6 +146,7 @@ class LM(Trainable, BaseLM):
             **kwargs: Parameters of this request; they win over those of the LM.
 
         Raises:
+            UsageError: there is neither a prompt nor messages.
             LMError: the provider could not be asked, or refused.
         """
         return wait_for(self.aforward(prompt, messages, **kwargs))
