@@ -92,19 +92,19 @@ async def estimate(
         max_errors=settings.max_errors,
     )
     optimizer.start(task)  # refuses what it cannot do
-    demands = optimizer.demands(task)
+    plan = optimizer.cost_plan(task)
     prompts = _Prompts(optimizer)
     steps = [
-        await prompts.cost(demand, programs[demand.base], data[demand.data], trainset)
-        for demand in _with_scores(demands, task.val_rows if score else 0)
+        await prompts.cost(runs, programs[runs.base], data[runs.data], trainset)
+        for runs in _with_scores(plan, task.val_rows if score else 0)
     ]
     return Estimate([step for step in steps if step.runs], sorted(prompts.notes))
 
 
-def _with_scores(demands: CostPlan, val_rows: int) -> Iterator[PlannedRuns]:
+def _with_scores(plan: CostPlan, val_rows: int) -> Iterator[PlannedRuns]:
     yield PlannedRuns("baseline", "val", val_rows)
-    yield from demands.steps
-    yield PlannedRuns("final", "val", val_rows, demos=demands.demos, traces=demands.traces)
+    yield from plan.steps
+    yield PlannedRuns("final", "val", val_rows, demos=plan.demos, traces=plan.traces)
 
 
 class _Prompts:
@@ -115,18 +115,18 @@ class _Prompts:
         self.notes: set[str] = {_NOT_COUNTED}
 
     async def cost(
-        self, demand: PlannedRuns, program: Module, examples: Sequence[Example], trainset: Sequence[Example]
+        self, runs: PlannedRuns, program: Module, examples: Sequence[Example], trainset: Sequence[Example]
     ) -> StepCost:
-        """What `demand` comes to."""
+        """What `runs` comes to."""
         named = program.named_predictors()
         times = _times(program)
-        row_bytes = max((_size(example) for example in trainset), default=0) if demand.demos or demand.traces else 0
+        row_bytes = max((_size(example) for example in trainset), default=0) if runs.demos or runs.traces else 0
         sums = [0, 0, 0, 0]
         usd: float | None = 0.0
-        rows = min(demand.rows, len(examples))
+        rows = min(runs.rows, len(examples))
         for path, predictor in named:
-            lm = self._lm(predictor, demand)
-            demos = self._demos(demand, predictor, lm, row_bytes)
+            lm = self._lm(predictor, runs)
+            demos = self._demos(runs, predictor, lm, row_bytes)
             turns = times.get(path, 1)
             for example in examples[:rows]:
                 requests, unknown = await self._requests(path, predictor, lm, example)
@@ -134,7 +134,7 @@ class _Prompts:
                     completion = each.meter.longest(each.body)
                     said = (turns - 1) * completion  # in its earlier turns
                     most = each.meter.most(each.body, demos + unknown + each.more + said)
-                    count = turns * demand.rounds
+                    count = turns * runs.rounds
                     sums[0] += count if each.usual else 0
                     sums[1] += count
                     sums[2] += count * (most.tokens - completion)
@@ -143,10 +143,10 @@ class _Prompts:
             if turns > 1:
                 self.notes.add(f"{path}: asked up to {turns} times a run; what its tools return is not counted")
         most_usd = None if usd is None else round(usd, 10)
-        return StepCost(demand.step, rows * demand.rounds, sums[0], sums[1], sums[2], sums[3], most_usd)
+        return StepCost(runs.step, rows * runs.rounds, sums[0], sums[1], sums[2], sums[3], most_usd)
 
-    def _lm(self, predictor: Any, demand: PlannedRuns) -> Any:
-        traced = self._teacher_lm if demand.step not in ("baseline", "final") else None
+    def _lm(self, predictor: Any, runs: PlannedRuns) -> Any:
+        traced = self._teacher_lm if runs.step not in ("baseline", "final") else None
         lm = predictor.lm or traced or settings.lm
         if lm is None:
             raise LMNotConfiguredError("No LM to reckon with. Set one: dspex.configure(lm=...), or --lm.")
@@ -165,11 +165,11 @@ class _Prompts:
             ) from error
         return requests, len(missing) * requests[0].meter.longest() if requests else 0
 
-    def _demos(self, demand: PlannedRuns, predictor: Any, lm: Any, row_bytes: int) -> int:
+    def _demos(self, runs: PlannedRuns, predictor: Any, lm: Any, row_bytes: int) -> int:
         """The most tokens of the demos that the step may put into the predictor's prompt."""
         fields = len(predictor.signature.input_fields) + len(predictor.signature.output_fields)
         shown = row_bytes + fields * _AROUND_A_FIELD
-        return demand.demos * shown + demand.traces * (shown + PromptRecorder(lm).longest())
+        return runs.demos * shown + runs.traces * (shown + PromptRecorder(lm).longest())
 
 
 _AROUND_A_FIELD = 120

@@ -135,7 +135,7 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
             demos[name] = [*bootstrapped, *(RowDemo(index=index) for index in rng.sample(rest, remaining))]
         return Candidate(fresh=True, demos=demos, compiled=True)
 
-    def demands(self, task: Task) -> CostPlan:
+    def cost_plan(self, task: Task) -> CostPlan:
         tried = PlannedRuns(
             "bootstrap",
             "train",

@@ -51,7 +51,7 @@ class LabeledFewShot(Optimizer[LabeledState]):
     def best(self, state: LabeledState) -> Candidate:
         return state.candidate
 
-    def demands(self, task: Task) -> CostPlan:
+    def cost_plan(self, task: Task) -> CostPlan:
         return CostPlan(demos=min(self.k, task.train_rows))
 
     def compile(  # type: ignore[override]  # DSPy takes `sample` here

@@ -63,7 +63,7 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
     def best(self, state: S) -> Candidate:
         """The best candidate so far."""
 
-    def demands(self, task: Task) -> CostPlan:
+    def cost_plan(self, task: Task) -> CostPlan:
         """What a run asks for at most, in numbers: what its cost is estimated from.
 
         Raises:

@@ -136,7 +136,7 @@ async def test_no_lm_no_estimate() -> None:
 
 async def test_optimizer_that_cannot_say_says_so(model: PracticeServer) -> None:
     class Restless(dspex.LabeledFewShot):
-        demands = dspex.Optimizer.demands
+        cost_plan = dspex.Optimizer.cost_plan
 
     with pytest.raises(UsageError, match="Give it a budget"):
         await estimate(Restless(), dspex.Predict("text -> kind"), trainset=examples(3))
