@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from chaos.cluster import Cluster, kill
-from finetune_provider import FakeOpenAI, examples, over_http
+from support.finetune_provider import FakeOpenAI, examples, over_http
 from support.waiting import until
 
 import dspex

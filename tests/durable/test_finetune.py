@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from finetune_provider import FakeOpenAI, examples, over_http
+from support.finetune_provider import FakeOpenAI, examples, over_http
 from support.waiting import until
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 

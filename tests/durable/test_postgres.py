@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, postgres
+from support.postgres import Postgres, postgres
 
 import dspex
 from dspex.runner.optimize import optimize_locally

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, postgres, running
 from sqlalchemy import text, update
+from support.postgres import Postgres, postgres, running
 
 from dspex.errors import FailureKind, StoreError, classify
 from dspex.store import Bill, Hit, LedgerEntry, Store, Won

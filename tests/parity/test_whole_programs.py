@@ -49,7 +49,7 @@ LOAD = """
 import sys
 sys.modules["dspy"] = None
 import dspex
-from answering import AnsweringLM
+from support.answering import AnsweringLM
 
 program = dspex.load(sys.argv[1] + "/whole", allow_pickle=True)
 other = type(program)()

@@ -18,7 +18,7 @@ HISTORIES = Path(__file__).parent / "histories"
 
 
 async def record(version: str, folder: Path) -> None:
-    from finetune_provider import examples
+    from support.finetune_provider import examples
 
     import dspex
     from dspex.finetuning.polling import Polling

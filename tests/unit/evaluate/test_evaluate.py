@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from answering import AnsweringLM, FailingLM, GatedLM, field
+from support.answering import AnsweringLM, FailingLM, GatedLM, field
 
 from dspex.bridge import run_sync
 from dspex.callback import BaseCallback

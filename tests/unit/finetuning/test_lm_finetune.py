@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
-from finetune_provider import KEY, FakeOpenAI, examples, lm, over_http
+from support.finetune_provider import KEY, FakeOpenAI, examples, lm, over_http
 
 import dspex
 from dspex.clients.http.transport import HttpxTransport

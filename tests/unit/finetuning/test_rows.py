@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from finetune_provider import examples
+from support.finetune_provider import examples
 
 from dspex.errors import UsageError
 from dspex.finetuning.rows import rules_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from finetune_provider import KEY, FakeOpenAI, KilledError, examples, lm
+from support.finetune_provider import KEY, FakeOpenAI, KilledError, examples, lm
 
 from dspex.errors import LMAuthError, LMInvalidRequestError, LMProviderError, LMTransportError
 from dspex.finetuning.job import FinetuningJob

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, FailingLM
+from support.answering import AnsweringLM, FailingLM
 
 import dspex
 from dspex.bridge import run_sync

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, FailingLM
+from support.answering import AnsweringLM, FailingLM
 
 import dspex
 from dspex.errors import LMAuthError, LMNotConfiguredError, UsageError

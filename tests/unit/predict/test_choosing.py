@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from answering import AnsweringLM
+from support.answering import AnsweringLM
 
 import dspex
 from dspex.errors import UsageError

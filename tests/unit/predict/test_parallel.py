@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, FailingLM, GatedLM, field
+from support.answering import AnsweringLM, FailingLM, GatedLM, field
 
 from dspex.errors import LMAuthError, LMRateLimitError, UsageError
 from dspex.execution.attempt import RetryPolicy

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from answering import AnsweringLM, FailingLM, GatedLM, field
 from pydantic import BaseModel
+from support.answering import AnsweringLM, FailingLM, GatedLM, field
 
 from dspex.bridge import run_sync
 from dspex.clients.calls.scope import CallScope, call_scope

@@ -8,7 +8,7 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 import pytest
-from answering import AnsweringLM, GatedLM
+from support.answering import AnsweringLM, GatedLM
 
 from dspex.clients import BaseLM
 from dspex.errors import LMNotConfiguredError, LMRateLimitError

@@ -3,7 +3,7 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from answering import AnsweringLM
+from support.answering import AnsweringLM
 
 from dspex.callback import BaseCallback
 from dspex.errors import UsageError

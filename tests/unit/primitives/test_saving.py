@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
-from answering import AnsweringLM
 from pydantic import BaseModel
+from support.answering import AnsweringLM
 
 import dspex.primitives.saving.atomic as atomic
 from dspex import load

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, FailingLM
+from support.answering import AnsweringLM, FailingLM
 
 from dspex.clients.calls.scope import CallScope, call_scope, current_scope
 from dspex.errors import (

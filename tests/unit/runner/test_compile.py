@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, FailingLM, field
+from support.answering import AnsweringLM, FailingLM, field
 
 import dspex
 from dspex.errors import LMAuthError, LMNotConfiguredError, UsageError

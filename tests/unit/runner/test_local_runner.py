@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, FailingLM, field
+from support.answering import AnsweringLM, FailingLM, field
 
 from dspex.errors import LMAuthError, LMRateLimitError, LMServerError
 from dspex.execution.attempt import RetryPolicy

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from answering import AnsweringLM
 from pydantic import BaseModel
+from support.answering import AnsweringLM
 
 from dspex.adapters.formatting import format_value
 from dspex.errors import UsageError

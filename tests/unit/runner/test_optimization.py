@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pattern_runner import STUDENT, PatternRunner, task
+from support.pattern_runner import STUDENT, PatternRunner, task
 
 from dspex.errors import UsageError
 from dspex.teleprompt import BootstrapFewShot, LabeledFewShot, Optimizer

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering import AnsweringLM, field
+from support.answering import AnsweringLM, field
 
 import dspex
 from dspex.bridge import wait_for

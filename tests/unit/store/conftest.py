@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, postgres
+from support.postgres import Postgres, postgres
 
 from dspex.store import Store
 

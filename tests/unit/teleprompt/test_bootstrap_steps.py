@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pattern_runner import STUDENT, Pattern, PatternRunner, labels_beside, one_after_another, task
+from support.pattern_runner import STUDENT, Pattern, PatternRunner, labels_beside, one_after_another, task
 
 from dspex.errors import DSPyError, UsageError
 from dspex.teleprompt import BootstrapFewShot, BootstrapState

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pattern_runner import PatternRunner, task
+from support.pattern_runner import PatternRunner, task
 
 from dspex.errors import UsageError
 from dspex.predict import ChainOfThought
