@@ -269,7 +269,7 @@ class Backend(Protocol):
         ...
 
     async def start_evaluation(self, request: EvaluationRequest) -> BackendRun:
-        """As `start_optimization`, for an evaluation."""
+        """Start an evaluation, or attach to it, as `start_optimization` does an optimization."""
         ...
 
 

@@ -98,12 +98,12 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def as_coroutine(awaitable: Awaitable[T]) -> T:
-    """A coroutine of any awaitable, for `wait_for`."""
+    """Make a coroutine of any awaitable, for `wait_for`."""
     return await awaitable
 
 
 async def held(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
-    """The coroutine's result, or the KeyboardInterrupt or SystemExit that it ended with.
+    """Await a coroutine, and return its result, or the KeyboardInterrupt or SystemExit that it ended with.
 
     An event loop breaks off when a task raises one of these, and the engine's must not.
     """

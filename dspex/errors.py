@@ -87,7 +87,7 @@ class LMLockTimeoutError(LMError):
         message: What happened.
         path: The file.
         lock_path: The file on this machine that is the lock.
-        **kwargs: As for `LMError`.
+        **kwargs: As for `DSPyError`.
     """
 
     default_code = "lock_timeout"
@@ -102,8 +102,10 @@ class LMCollectionLimitError(LMError):
     """An answer exceeded a limit on its size. Asking again would not help.
 
     Args:
+        message: What happened.
         source: The error of the code that gathered the answer. These attributes are read from it: `limit`, `maximum`,
             `retained_bytes`, `retained_events`, `partial_events`, `rejected_event` and `partial`.
+        **kwargs: As for `DSPyError`.
     """
 
     default_code = "collection_limit"
@@ -140,9 +142,11 @@ class LMUnsupportedFeatureError(LMError):
     """The model or the provider does not support a requested feature.
 
     Args:
+        message: What happened.
         features: The features, or
         feature: the one feature.
         issues: Why they are not supported.
+        **kwargs: As for `DSPyError`.
     """
 
     default_code = "unsupported_feature"
@@ -202,7 +206,7 @@ class ContextWindowExceededError(LMInvalidRequestError):
     Args:
         message: What the provider said.
         model: The model.
-        **kwargs: As for `LMError`.
+        **kwargs: As for `DSPyError`.
     """
 
     default_code = "context_window_exceeded"
@@ -242,7 +246,7 @@ class LMStreamAssemblyError(LMUnexpectedError):
         message: What happened.
         partial: What had arrived by then.
         part_index: The part of the answer at which it happened.
-        **kwargs: As for `LMError`.
+        **kwargs: As for `DSPyError`.
     """
 
     default_code = "stream_assembly"
@@ -335,7 +339,7 @@ _SETUP = (LMConfigurationError, LMAuthError, LMBillingError, LMUnsupportedModelE
 
 
 def classify(error: BaseException) -> FailureKind:
-    """The kind of the failure `error`."""
+    """Sort the failure `error` into its kind."""
     if isinstance(error, BudgetExceededError):
         return FailureKind.BUDGET
     if isinstance(error, NotInStoreError):
@@ -348,7 +352,7 @@ def classify(error: BaseException) -> FailureKind:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same LM call may succeed later, so that the client retries it."""
+    """Say whether the same LM call may succeed later, so that the client retries it."""
     return isinstance(error, LMError) and classify(error) is FailureKind.INFRASTRUCTURE
 
 
@@ -356,7 +360,7 @@ _RETRYABLE = (LMRateLimitError, LMTimeoutError, LMServerError, LMTransportError,
 
 
 def is_retryable_lm_error(error: BaseException) -> bool:
-    """Whether `error` is transient by DSPy's list (its function of this name).
+    """Say whether `error` is transient by DSPy's list (its function of this name).
 
     The client also retries unreadable responses (`LMUnexpectedError`): see `may_pass`.
     """

@@ -251,13 +251,13 @@ def restore(token: Token[Mapping[str, Any]]) -> None:
 
 
 def read(name: str) -> Any:
-    """One of the `DEFAULT_CONFIG` settings as it holds here: ``settings.name`` for hot paths."""
+    """Read one of the `DEFAULT_CONFIG` settings as it holds here: ``settings.name`` for hot paths."""
     overrides = thread_local_overrides.get()
     return overrides[name] if name in overrides else main_thread_config[name]
 
 
 def is_overridden(name: str) -> bool:
-    """Whether a `context` around the running code says what `name` is."""
+    """Say whether a `context` around the running code sets `name`."""
     return name in thread_local_overrides.get()
 
 

@@ -29,6 +29,7 @@ class BAMLAdapter(JSONAdapter):
     """
 
     def format_field_structure(self, signature: Any) -> str:
+        """Show each field under its header, outputs with their types in BAML's notation."""
         lines = [_INTRODUCTION]
         for name in signature.input_fields:
             lines += [f"[[ ## {name} ## ]]", f"{{{name}}}", ""]

@@ -183,20 +183,20 @@ class Adapter:
     # The parts of a prompt, to be overridden
 
     def format_system_message(self, signature: Any) -> str:
-        """The system message: the fields, the form of an interaction, the task."""
+        """Write the system message: the fields, the form of an interaction, the task."""
         parts = (self.format_field_description, self.format_field_structure, self.format_task_description)
         return "\n".join(part(signature) for part in parts)
 
     def format_field_description(self, signature: Any) -> str:
-        """The list of fields."""
+        """Write the list of fields, for the system message."""
         raise NotImplementedError
 
     def format_field_structure(self, signature: Any) -> str:
-        """The form in which inputs come and outputs must come."""
+        """Describe the form in which inputs come and outputs must come, for the system message."""
         raise NotImplementedError
 
     def format_task_description(self, signature: Any) -> str:
-        """The instructions."""
+        """Write the instructions, for the system message."""
         raise NotImplementedError
 
     def format_user_message_content(

@@ -98,12 +98,14 @@ class ChatAdapter(Adapter):
         )
 
     def format_field_description(self, signature: Any) -> str:
+        """Write the list of fields, inputs first."""
         return (
             f"Your input fields are:\n{field_list(signature.input_fields)}\n"
             f"Your output fields are:\n{field_list(signature.output_fields)}"
         )
 
     def format_field_structure(self, signature: Any) -> str:
+        """Show each field under its header, ``[[ ## name ## ]]``."""
         parts = (
             "All interactions will be structured in the following way, with the appropriate values filled in.",
             self.format_field_with_value(placeholders(signature.input_fields)),
@@ -113,6 +115,7 @@ class ChatAdapter(Adapter):
         return "\n\n".join(parts).strip()
 
     def format_task_description(self, signature: Any) -> str:
+        """Write the instructions, indented, as the objective."""
         lines = textwrap.dedent(signature.instructions).splitlines()
         return "In adhering to this structure, your objective is: " + "".join(f"\n        {line}" for line in lines)
 
@@ -137,7 +140,7 @@ class ChatAdapter(Adapter):
         return "\n\n".join(parts).strip()
 
     def user_message_output_requirements(self, signature: Any) -> str | None:
-        """The reminder, at the end of the question, of what is to come back."""
+        """Write the reminder, at the end of the question, of the outputs to produce."""
         reminder: str = remembered(signature, "chat reminder", _reminder)
         return reminder
 

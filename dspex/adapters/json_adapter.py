@@ -60,6 +60,7 @@ class JSONAdapter(ChatAdapter):
         return asked
 
     def format_field_structure(self, signature: Any) -> str:
+        """Show inputs under headers, and outputs as a JSON object."""
         parts = (
             "All interactions will be structured in the following way, with the appropriate values filled in.",
             "Inputs will have the following structure:",
@@ -70,6 +71,7 @@ class JSONAdapter(ChatAdapter):
         return "\n\n".join(parts).strip()
 
     def user_message_output_requirements(self, signature: Any) -> str | None:
+        """Write the reminder of the keys of the JSON object to produce."""
         reminder: str = remembered(signature, "json reminder", _reminder)
         return reminder
 

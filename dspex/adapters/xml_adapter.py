@@ -30,6 +30,7 @@ class XMLAdapter(ChatAdapter):
     """
 
     def format_field_structure(self, signature: Any) -> str:
+        """Show each field as an XML element."""
         groups = (signature.input_fields, signature.output_fields)
         forms = ("\n\n".join(_form(name, field) for name, field in group.items()) for group in groups)
         return "\n\n".join((_INTRODUCTION, *forms))
@@ -54,6 +55,7 @@ class XMLAdapter(ChatAdapter):
         return "\n\n".join([*parts, suffix]).strip()
 
     def user_message_output_requirements(self, signature: Any) -> str | None:
+        """Write the reminder of the elements to produce."""
         reminder: str = remembered(signature, "xml reminder", _reminder)
         return reminder
 

@@ -13,7 +13,7 @@ _LARGEST_FIELD = 2**31 - 1
 
 
 def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows, each with the number of the line that it begins on."""
+    """Yield the rows, each with the number of the line that it begins on."""
     csv.field_size_limit(_LARGEST_FIELD)  # the usual limit is 128 KiB
     records = _records(path)
     number, columns = next(records, (1, []))

@@ -15,7 +15,7 @@ _SMALLEST = -(2**63)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects, with the numbers of their lines."""
+    """Yield the objects, each with the number of its line."""
     for number, line in text_lines(path):
         if line.strip():
             yield number, _object(line, number)

@@ -15,7 +15,7 @@ _ROWS_AT_ONCE = 1024
 
 
 def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows, numbered from 1 on. A missing number (NaN) is null."""
+    """Yield the rows, numbered from 1 on. A missing number (NaN) is null."""
     try:
         import pyarrow
         import pyarrow.parquet

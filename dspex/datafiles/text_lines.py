@@ -12,7 +12,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines with their ends, numbered from 1. A byte order mark at the start is left out.
+    """Yield the lines with their ends, numbered from 1. A byte order mark at the start is left out.
 
     Raises:
         MalformedError: a line is not UTF-8.

@@ -174,9 +174,10 @@ class DataLoader(Dataset):
         test_size: int | float | None = None,
         random_state: int | None = None,
     ) -> Mapping[str, list[Example]]:
-        """Shuffle, and split in two.
+        """Shuffle examples, and split them in two.
 
         Args:
+            dataset: The examples; the list is not changed.
             train_size, test_size: Numbers of examples, or shares of all (between 0 and 1); None for the rest.
             random_state: A seed; without one Python's shared random numbers are used.
 

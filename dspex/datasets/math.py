@@ -55,7 +55,7 @@ class MATH:
 
 
 def extract_answer(s: str) -> str | None:
-    r"""What stands in the first ``\boxed{...}``, without ``\text{...}`` and ``\!``; None if there is none."""
+    r"""Return what stands in the first ``\boxed{...}``, without ``\text{...}`` and ``\!``; None if there is none."""
     start = s.find(_BOXED)
     if start < 0:
         return None

@@ -70,7 +70,7 @@ class ColBERTv2:
         return wait_for(self.acall(query, k, simplify))
 
     async def acall(self, query: str, k: int = 10, simplify: bool = False) -> Any:
-        """As calling it, from asynchronous code."""
+        """Search from asynchronous code, with the arguments of calling this object."""
         found = await _search(self.url, query, k, post=self.post_requests)
         return [passage["long_text"] for passage in found] if simplify else [dotdict(passage) for passage in found]
 

@@ -122,8 +122,13 @@ class Evaluate:
 
         Args:
             program: A module, or any function of the examples' inputs.
-            metric: As for the class, as are the other arguments that are not listed here.
+            metric: As for the class.
+            devset: As for the class.
+            num_threads: As for the class.
+            display_progress: As for the class.
+            display_table: As for the class.
             callback_metadata: For callbacks: they find it among the inputs of `on_evaluate_start`.
+            save_as_csv, save_as_json: As for the class.
 
         Returns:
             The score in percent, and the prediction and score of each example.

@@ -68,7 +68,7 @@ BUILTIN_METRICS: dict[str, Callable[..., Any]] = {metric.__name__: metric for me
 
 
 def builtin_metric(name: str) -> Callable[..., Any]:
-    """The built-in metric called `name`.
+    """Return the built-in metric called `name`.
 
     Raises:
         UsageError: there is none; the message lists those there are.

@@ -48,10 +48,12 @@ class EvaluationResult(Prediction):
 
     @property
     def failures(self) -> list[FailedExample]:
+        """The examples on which the program itself failed, with their errors."""
         return self._failures
 
     @property
     def usage(self) -> Usage:
+        """The number, tokens and costs of the LM calls."""
         return self._usage
 
     def __repr__(self) -> str:
@@ -94,6 +96,7 @@ class Tally:
 
     @property
     def done(self) -> int:
+        """The number of examples that are done."""
         return len(self._rows)
 
     def add(self, index: int, outcome: Attempt) -> None:

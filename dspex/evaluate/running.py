@@ -108,7 +108,7 @@ def usable(devset: Sequence[Example] | None) -> Sequence[Example]:
 
 
 def metric_function(metric: Metric | str | None) -> Metric:
-    """The metric itself, where it may be given by name.
+    """Return the metric itself, where it may be given by name.
 
     Raises:
         UsageError: there is none, or none of that name.

@@ -45,7 +45,7 @@ def merge_dicts(d1: Any, d2: Any) -> dict[str, Any]:
 
 
 def truncate_cell(content: Any) -> Any:
-    """A cell of a table: text of its first 25 words, where there are more."""
+    """Shorten text in a cell of a table to its first 25 words."""
     words = str(content).split()
     return content if len(words) <= _WORDS else " ".join(words[:_WORDS]) + "..."
 

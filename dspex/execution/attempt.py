@@ -246,5 +246,5 @@ def _takes_trace(metric: Callable[..., Any]) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line."""
+    """Describe an error in one line."""
     return f"{type(error).__name__}: {error}"

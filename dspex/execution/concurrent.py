@@ -39,7 +39,7 @@ class ConcurrentAttempts:
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
 
     async def outcomes(self, tries: Iterable[AttemptOnce]) -> AsyncGenerator[tuple[int, Attempt], None]:
-        """What became of each of `tries`, with its index, in the order in which they finish.
+        """Yield what became of each of `tries`, with its index, in the order in which they finish.
 
         A slow one holds up no other. What they cost is added to the current call scope; each failure is logged. Use
         `contextlib.aclosing`: those in flight are cancelled when the caller stops listening.

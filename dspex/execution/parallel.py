@@ -74,7 +74,7 @@ async def run_parallel(
 
 
 def asynchronous(callee: Any) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """The asynchronous form of a module or function: its ``acall``, or itself beside the event loop."""
+    """Return the asynchronous form of a module or function: its ``acall``, or itself beside the event loop."""
     # A test double, such as a `MagicMock`, only seems to have an asynchronous form.
     if inspect.iscoroutinefunction(getattr(callee, "acall", None)):
         return callee.acall  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ class Display(Protocol):
     """Shows how work does, and messages that stay in view."""
 
     def show(self, progress: RunProgress) -> None:
-        """The work is here now."""
+        """Show that the work is now at this step."""
 
     def say(self, message: str) -> None:
         """Print `message` for good, above the bar if there is one."""

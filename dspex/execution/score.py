@@ -24,11 +24,12 @@ class ExactSum:
 
     @classmethod
     def parse(cls, text: str) -> ExactSum:
-        """The sum that ``str`` wrote."""
+        """Read the sum that ``str`` wrote."""
         return cls(Fraction(text))
 
     @classmethod
     def of(cls, scores: Iterable[float]) -> ExactSum:
+        """Return the exact sum of `scores`."""
         total = cls()
         for score in scores:
             total.add(score)
@@ -43,11 +44,11 @@ class ExactSum:
         self._sum += other._sum
 
     def mean(self, count: int) -> float:
-        """The average over `count` examples, rounded once, to the nearest float."""
+        """Return the average over `count` examples, rounded once, to the nearest float."""
         return float(self._sum / count)
 
     def percent(self, count: int) -> float:
-        """The average over `count` examples in percent, with two decimals: DSPy's score."""
+        """Return the average over `count` examples in percent, with two decimals: DSPy's score."""
         return round(float(100 * self._sum / count), 2)
 
     def __float__(self) -> float:
@@ -67,7 +68,7 @@ class ExactSum:
 
 
 def as_score(value: Any) -> float:
-    """The number that a metric's result stands for: a bool, a number, or a `Prediction` with a `score`.
+    """Return the number that a metric's result stands for: a bool, a number, or a `Prediction` with a `score`.
 
     Raises:
         UsageError: it stands for none.

@@ -24,7 +24,7 @@ def majority(
     normalize: Callable[[Any], Any] | None = default_normalize,
     field: str | None = None,
 ) -> Prediction:
-    """The first completion whose `field` has the value that is most frequent among all; ties go to the earlier value.
+    """Return the first completion whose `field` has the most frequent value of all; ties go to the earlier value.
 
     Args:
         prediction_or_completions: A prediction of several completions, those completions, or a list of dictionaries.

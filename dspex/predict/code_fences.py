@@ -6,7 +6,7 @@ _PYTHON = {"python", "py", "python3", "py3", ""}
 
 
 def strip_code_fences(code: str) -> str:
-    """The first fenced block of `code`, or all of it when there is none.
+    """Return the first fenced block of `code`, or all of it when there is none.
 
     Raises:
         SyntaxError: the block says that it is in another language.

@@ -37,7 +37,7 @@ class KNN:
         return self._nearest(self.embedding([_text(kwargs.items())]))
 
     async def acall(self, **kwargs: Any) -> list[Example]:
-        """As calling it, from asynchronous code."""
+        """Find the nearest examples from asynchronous code."""
         if hasattr(self.embedding, "acall"):
             return self._nearest(await self.embedding.acall([_text(kwargs.items())]))
         return await run_sync(self, **kwargs)

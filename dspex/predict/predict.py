@@ -61,6 +61,7 @@ class Predict(Module, Predictor):
         """Ask the LM once and return its answers as a prediction.
 
         Args:
+            *args: Refused: inputs are passed by name.
             **inputs: The signature's input fields, and the keywords that hold for one call (see the class).
 
         Raises:

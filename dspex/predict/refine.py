@@ -123,7 +123,7 @@ class Refine(Repeated):
 
 
 def inspect_modules(program: Module) -> str:
-    """Each predictor of `program` for the adviser: its input and output fields and its instructions."""
+    """Describe each predictor of `program` for the adviser: its input and output fields and its instructions."""
     rule = "-" * 80
     parts = [rule]
     for name, predictor in program.named_predictors():

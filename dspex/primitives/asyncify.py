@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def asyncify(program: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """A coroutine function that runs `program` in a worker thread, with the settings of the code that awaits it.
+    """Make a coroutine function that runs `program` in a worker thread, with the settings of the code that awaits it.
 
-    At most ``settings.async_max_workers`` such programs run at once on an event loop; the others wait their turn.
-    Code that may block an event loop belongs here. A program that only asks LMs needs no thread: ``await
+    At most ``settings.async_max_workers`` such programs run at once on an event loop; the others wait their turn. Code
+    that may block an event loop belongs here. A program that only asks LMs needs no thread: ``await
     program.acall(...)`` runs its synchronous `forward` as well, and thousands at a time.
 
     When its caller is cancelled the thread runs on, as threads cannot be stopped; its result is dropped.

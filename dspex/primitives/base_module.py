@@ -68,7 +68,7 @@ class BaseModule(ParameterHolder):
     # Saving
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
-        """The state of every parameter by path, as values that JSON can hold."""
+        """Return the state of every parameter by path, as values that JSON can hold."""
         return {path: part.dump_state(json_mode=json_mode) for path, part in self.named_parameters()}  # type: ignore[attr-defined]
 
     def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Any:

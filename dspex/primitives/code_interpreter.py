@@ -32,7 +32,7 @@ InterpreterFactory = Callable[[], CodeInterpreter]
 
 
 def resolve_interpreter_factory(factory: InterpreterFactory | None = None) -> InterpreterFactory:
-    """The factory of the next interpreter: `factory`, else ``settings.interpreter_factory``, else `PythonInterpreter`.
+    """Return `factory`, else ``settings.interpreter_factory``, else `PythonInterpreter`, for the next interpreter.
 
     Call it when an interpreter is made, and not before, so that ``dspex.context(interpreter_factory=...)`` holds.
 

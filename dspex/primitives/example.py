@@ -76,25 +76,25 @@ class Example:
         return sum(not key.startswith("dspy_") for key in self._store)
 
     def keys(self, include_dspy: bool = False) -> list[str]:
-        """Field names. Fields that start with ``dspy_`` are internal and left out by default."""
+        """Return the field names. Fields that start with ``dspy_`` are internal and left out by default."""
         return [key for key in self._store if include_dspy or not key.startswith("dspy_")]
 
     def values(self, include_dspy: bool = False) -> list[Any]:
-        """The values of the fields."""
+        """Return the values of the fields, in the order of `keys`."""
         return [self._store[key] for key in self.keys(include_dspy)]
 
     def items(self, include_dspy: bool = False) -> list[tuple[str, Any]]:
-        """Pairs of a field's name and its value."""
+        """Return pairs of a field's name and its value, in the order of `keys`."""
         return [(key, self._store[key]) for key in self.keys(include_dspy)]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a field, or `default` where there is none."""
+        """Return the value of the field `key`, or `default` where there is none."""
         return self._store.get(key, default)
 
     # Inputs and labels
 
     def with_inputs(self, *keys: str) -> Self:
-        """A copy in which `keys` are the fields that a program is given."""
+        """Return a copy in which `keys` are the fields that a program is given."""
         copied = self.copy()
         copied.__dict__["_input_keys"] = frozenset(keys)
         return copied
@@ -130,11 +130,11 @@ class Example:
     # Copies
 
     def copy(self, **fields: Any) -> Self:
-        """A shallow copy with `fields` added or replaced; input keys are kept."""
+        """Return a shallow copy with `fields` added or replaced; input keys are kept."""
         return type(self)(self, **fields)
 
     def without(self, *keys: str) -> Self:
-        """A copy without `keys`; input keys are kept.
+        """Return a copy without `keys`; input keys are kept.
 
         Raises:
             KeyError: the example has no such field.

@@ -159,6 +159,7 @@ class LocalInterpreter:
             self._kill()
 
     def __call__(self, code: str, variables: dict[str, Any] | None = None) -> Any:
+        """Run a piece of code: see `execute`."""
         return self.execute(code, variables)
 
     def __enter__(self) -> Self:

@@ -150,7 +150,7 @@ class Module(BaseModule, metaclass=ProgramMeta):
         return [predictor for _, predictor in self.named_predictors()]
 
     def predictor_name(self, predictor: Any) -> str | None:
-        """The path of `predictor`, as found in a trace; None when it is no (unfrozen) part of this program."""
+        """Return the path of `predictor`, as found in a trace; None when it is no (unfrozen) part of this program."""
         return next((path for path, part in self.named_predictors() if part is predictor), None)
 
     def map_named_predictors(self, func: Callable[[Any], Any]) -> Self:

@@ -167,6 +167,7 @@ class PythonInterpreter:
         self._session.modules[name] = defined.value
 
     def __call__(self, code: str, variables: dict[str, Any] | None = None) -> Any:
+        """Run a piece of code: see `execute`."""
         return self.execute(code, variables)
 
     def __enter__(self) -> Self:

@@ -34,7 +34,7 @@ def syncify(program: Any, in_place: bool = True) -> Any:
 
 
 def run_async(coro: Coroutine[Any, Any, T]) -> T:
-    """The result of `coro`, awaited from synchronous code, also where an event loop runs (a notebook, say)."""
+    """Await `coro` from synchronous code, also where an event loop runs (a notebook, say), and return its result."""
     return wait_for(coro)
 
 

@@ -10,7 +10,7 @@ from dspex.moved import MovedUnpickler
 
 
 def unpickle(content: bytes) -> Any:
-    """The object in `content`. This runs what code the content says."""
+    """Load the pickled object in `content`. This runs what code the content says."""
     return ProgramUnpickler(io.BytesIO(content)).load()
 
 

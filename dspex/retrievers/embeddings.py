@@ -75,11 +75,11 @@ class Embeddings:
 
     @with_callbacks
     async def acall(self, query: str) -> Prediction:
-        """As calling it, from asynchronous code."""
+        """Search from asynchronous code."""
         return await self.aforward(query)
 
     def forward(self, query: str) -> Prediction:
-        """The passages nearest to `query`."""
+        """Find the passages nearest to `query`."""
         return self._prediction(self.search_fn(query))
 
     async def aforward(self, query: str) -> Prediction:

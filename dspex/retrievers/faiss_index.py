@@ -28,7 +28,7 @@ def faiss() -> Any:
 
 
 def build(embeddings: Any) -> Any:
-    """An index of product-quantized vectors in partitions, 16 of which are searched."""
+    """Build an index of product-quantized vectors in partitions, 16 of which are searched."""
     import numpy as np
 
     library = faiss()

@@ -23,7 +23,7 @@ class Gathering:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def ask(self, query: str) -> Any:
-        """The answer to `query`."""
+        """Return the answer to `query`."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.get()
         answer: asyncio.Future[Any] = loop.create_future()

@@ -66,7 +66,7 @@ class Retrieve(Parameter):
 
     @with_callbacks
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """As calling it, from asynchronous code."""
+        """Search from asynchronous code: see `forward`."""
         return await self.aforward(*args, **kwargs)
 
     def forward(self, query: str, k: int | None = None, **kwargs: Any) -> Prediction:

@@ -14,7 +14,7 @@ _WORD_BREAKS = (
 
 
 def infer_prefix(attribute_name: str) -> str:
-    """The words of `attribute_name`, capitalized; acronyms stay as they are."""
+    """Turn a field's name into capitalized words; acronyms stay as they are."""
     for boundary in _WORD_BREAKS:
         attribute_name = boundary.sub(r"\1_\2", attribute_name)
     return " ".join(word if word.isupper() else word.capitalize() for word in attribute_name.split("_"))

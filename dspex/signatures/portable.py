@@ -47,7 +47,7 @@ def describe(signature: SignatureMeta) -> dict[str, Any]:
 
 
 def rebuild(description: Mapping[str, Any]) -> type[Signature]:
-    """The signature that `describe` described. Names in it stand for builtins and typing only; nothing is imported."""
+    """Rebuild the signature that `describe` described. Its names stand for builtins and typing; nothing is imported."""
     if description.get("version") != _VERSION:
         raise UsageError(
             f"This is not the description of a signature that dspex knows: version {description.get('version')!r}."
@@ -59,7 +59,7 @@ def rebuild(description: Mapping[str, Any]) -> type[Signature]:
 
 
 def spell(type_: Any) -> str:
-    """The text of a type, such that `parse_type` gives the type back.
+    """Write a type as text, such that `parse_type` gives the type back.
 
     Raises:
         UsageError: when the type is not one of builtins and `typing`.

@@ -52,12 +52,12 @@ class Signature(BaseModel, metaclass=SignatureMeta):
 
     @classmethod
     def with_instructions(cls, instructions: str) -> type[Signature]:
-        """The same fields under other instructions."""
+        """Return a signature of the same fields under other instructions."""
         return make_signature(cls.fields, instructions)
 
     @classmethod
     def append_instructions(cls, instructions: str) -> type[Signature]:
-        """The same fields, with `instructions` added as a paragraph."""
+        """Return a signature of the same fields, with `instructions` added as a paragraph."""
         return make_signature(cls.fields, f"{cls.instructions}\n\n{instructions}")
 
     @classmethod
@@ -130,14 +130,14 @@ class Signature(BaseModel, metaclass=SignatureMeta):
 
     @classmethod
     def delete(cls, name: str) -> type[Signature]:
-        """The signature without the field `name`; the same fields if there is none of that name."""
+        """Return the signature without the field `name`; the same fields if there is none of that name."""
         fields = cls.fields
         fields.pop(name, None)
         return make_signature(fields, cls.instructions)
 
     @classmethod
     def equals(cls, other: Any) -> bool:
-        """Whether `other` has the same instructions and the same fields, types aside."""
+        """Check whether `other` has the same instructions and the same fields, types aside."""
         if not isinstance(other, SignatureMeta) or cls.instructions != other.instructions:
             return False
         return {name: extra_of(field) for name, field in cls.fields.items()} == {
@@ -168,7 +168,7 @@ def make_signature(
     signature_name: str = "StringSignature",
     custom_types: Mapping[str, Any] | None = None,
 ) -> type[Signature]:
-    """A new signature class from text or from fields by name.
+    """Make a signature class from text or from fields by name.
 
     Args:
         signature: ``"question, context: list[str] -> answer"``, or ``{name: (type, InputField() or OutputField())}``.

@@ -62,7 +62,7 @@ def parse_type(text: str, names: Names) -> Any:
 
 
 def known_names(custom_types: Mapping[str, Any] | None = None) -> Names:
-    """Names of builtins, typing and `custom_types` alone."""
+    """Make a look-up that knows the names of builtins, typing and `custom_types` alone."""
 
     def look_up(name: str) -> Any:
         return custom_types[name] if custom_types and name in custom_types else KNOWN_TYPES[name]

@@ -11,7 +11,7 @@ __all__ = ["get_dspy_field_type"]
 
 
 def get_dspy_field_type(field: FieldInfo) -> Role:
-    """Whether `field` is an ``"input"`` or an ``"output"``.
+    """Say whether `field` is an ``"input"`` or an ``"output"``.
 
     Raises:
         UsageError: it is neither.

@@ -53,7 +53,7 @@ class Channel:
         self._wake()
 
     def answer_ended(self, predict_id: int | None) -> None:
-        """An LM's answer, which was coming in for that predictor, is complete or broken off."""
+        """Note that an LM's answer, which was coming in for that predictor, is complete or broken off."""
         self.send_nowait(AnswerEnded(predict_id))
 
     def end(self, failure: BaseException | None = None) -> None:

@@ -27,11 +27,15 @@ class FieldScanner(Protocol):
     """Whether the space around the field's text is passed on: it is where it means nothing to a parser (JSON)."""
 
     def feed(self, text: str) -> bool:
-        """Take in a piece of the answer; whether all that marks the field's start lies within this piece."""
+        """Take in a piece of the answer.
+
+        Returns:
+            Whether all that marks the field's start lies within this piece.
+        """
         ...
 
     def may_be_ending(self) -> bool:
-        """Whether the end of `buffer` may turn out to begin what ends the field, and must not be passed on yet."""
+        """Say whether the end of `buffer` may turn out to begin what ends the field, and must not be passed on yet."""
         ...
 
 
@@ -47,6 +51,7 @@ class HeadingScanner:
         self._line = "\n"  # a line break and what follows it, as long as that may become a heading
 
     def feed(self, text: str) -> bool:
+        """See `FieldScanner.feed`."""
         if self.ended:
             return False
         if not self.started:
@@ -55,6 +60,7 @@ class HeadingScanner:
         return False
 
     def may_be_ending(self) -> bool:
+        """See `FieldScanner.may_be_ending`."""
         return len(self._line.strip()) > 0 or self.buffer.rstrip().endswith(("[", "[[", "[[ #", "[[ ##"))
 
     def _find_start(self, text: str) -> bool:
@@ -97,6 +103,7 @@ class TagScanner:
         self._tail = ""  # the beginning of a tag
 
     def feed(self, text: str) -> bool:
+        """See `FieldScanner.feed`."""
         if self.ended:
             return False
         known, seen = len(self._tail), self._tail + text
@@ -117,6 +124,7 @@ class TagScanner:
         return whole
 
     def may_be_ending(self) -> bool:
+        """See `FieldScanner.may_be_ending`."""
         return bool(self._tail)
 
     def _follow(self, tag: re.Match[str]) -> None:
@@ -157,6 +165,7 @@ class JSONScanner:
         self._in_value = False  # after a colon of the object itself, not of one in it
 
     def feed(self, text: str) -> bool:
+        """See `FieldScanner.feed`."""
         if self.ended:
             return False
         began_before = self.started
@@ -176,6 +185,7 @@ class JSONScanner:
         return self.started and not began_before and key_from >= 0
 
     def may_be_ending(self) -> bool:
+        """See `FieldScanner.may_be_ending`."""
         return self.buffer.rstrip().endswith('"')
 
     def _key_begins(self, character: str) -> bool:

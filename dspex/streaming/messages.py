@@ -43,24 +43,24 @@ class StatusMessageProvider:
     """
 
     def tool_start_status_message(self, instance: Any, inputs: dict[str, Any]) -> Any:
-        """Before a tool is called."""
+        """Word the message sent before a tool is called."""
         return f"Calling tool {instance.name}..."
 
     def tool_end_status_message(self, outputs: Any) -> Any:
-        """After a tool has returned."""
+        """Word the message sent after a tool has returned."""
         return "Tool calling finished! Querying the LLM with tool calling results..."
 
     def module_start_status_message(self, instance: Any, inputs: dict[str, Any]) -> Any:
-        """Before a module, or a predictor, is called."""
+        """Word the message sent before a module, or a predictor, is called."""
 
     def module_end_status_message(self, outputs: Any) -> Any:
-        """After a module, or a predictor, has returned."""
+        """Word the message sent after a module, or a predictor, has returned."""
 
     def lm_start_status_message(self, instance: Any, inputs: dict[str, Any]) -> Any:
-        """Before an LM is asked."""
+        """Word the message sent before an LM is asked."""
 
     def lm_end_status_message(self, outputs: Any) -> Any:
-        """After an LM has answered."""
+        """Word the message sent after an LM has answered."""
 
 
 @dataclass(frozen=True, slots=True)

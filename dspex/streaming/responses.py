@@ -15,7 +15,7 @@ from dspex.streaming.messages import StatusMessage, StreamResponse
 
 
 async def streaming_response(streamer: AsyncIterator[Any]) -> AsyncGenerator[str, None]:
-    """Each value of a streamed program as a ``data:`` line, and ``data: [DONE]`` at the end.
+    """Write each value of a streamed program as a ``data:`` line, and ``data: [DONE]`` at the end.
 
     A line holds a JSON object with one key: ``chunk`` (an LM's chunk, as JSON in a string), ``prediction`` (its
     fields), ``stream_response`` or ``status_message``. Strings that are such lines already are passed on.

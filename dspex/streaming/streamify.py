@@ -30,11 +30,11 @@ def streamify(
     is_async_program: bool = False,
     async_streaming: bool = True,
 ) -> Callable[..., Any]:
-    """A function with the arguments of `program` that returns an asynchronous generator.
+    """Make a function with the arguments of `program` that returns an asynchronous generator.
 
     It yields `StreamResponse`s of the fields listened to (or, without listeners, the LMs' own chunks), status messages,
-    whatever the program itself sends to ``settings.send_stream``, and last what the program returns. An answer found
-    in the ledger is not streamed. What the program raises is raised to the reader, after what came before it. When the
+    whatever the program itself sends to ``settings.send_stream``, and last what the program returns. An answer found in
+    the ledger is not streamed. What the program raises is raised to the reader, after what came before it. When the
     reader stops early the program is cancelled, or, where a thread runs it, asks no LM any more; a call that is being
     answered is still finished and recorded, unless it is one that is not recorded.
 

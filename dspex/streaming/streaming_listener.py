@@ -55,7 +55,7 @@ class StreamListener:
         return type(self)(self.signature_field_name, self.predict, self.predict_name, self.allow_reuse)
 
     def receive(self, chunk: Any) -> StreamResponse | None:
-        """What `chunk` (one of an LM's, in OpenAI's shape) adds to the field, if anything."""
+        """Return what `chunk` (one of an LM's, in OpenAI's shape) adds to the field, if anything."""
         if self.stream_end:
             if not self.allow_reuse:
                 return None

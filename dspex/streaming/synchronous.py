@@ -12,7 +12,7 @@ from dspex.streaming.channel import Channel
 
 
 def apply_sync_streaming(async_generator: AsyncGenerator[Any, None]) -> Generator[Any, None, None]:
-    """The values of `async_generator`, which runs on dspex's own event loop from the first value asked for.
+    """Yield the values of `async_generator`, which runs on dspex's own event loop from the first value asked for.
 
     It goes on while its values are being worked on. Ending the generator early ends it too.
     """

@@ -56,7 +56,7 @@ class Tokens:
         return "".join(self._column(self.TEXT_WS)).strip()
 
     def words(self, uncased: bool = False) -> list[str]:
-        """The tokens' texts, in lower case if `uncased`."""
+        """Return the tokens' texts, in lower case if `uncased`."""
         words = self._column(self.TEXT)
         return [word.lower() for word in words] if uncased else words
 
@@ -125,6 +125,7 @@ class Tokenizer:
     """Base of tokenizers: `tokenize` makes `Tokens` of a text."""
 
     def tokenize(self, text: str) -> Tokens:
+        """Split `text` into tokens."""
         raise NotImplementedError
 
     def shutdown(self) -> None:
@@ -140,6 +141,7 @@ class SimpleTokenizer(Tokenizer):
         self.annotators: set[str] = set()
 
     def tokenize(self, text: str) -> Tokens:
+        """Split `text` into runs of letters, digits and marks, and other visible characters."""
         spans = list(_spans(text))
         next_starts = [start for start, _ in spans[1:]] + [end for _, end in spans[-1:]]
         data = [
@@ -150,12 +152,12 @@ class SimpleTokenizer(Tokenizer):
 
 
 def DPR_tokenize(text: str) -> Tokens:
-    """The tokens of `text`, decomposed (NFD)."""
+    """Split `text`, decomposed (NFD), into tokens."""
     return SimpleTokenizer().tokenize(unicodedata.normalize("NFD", text))
 
 
 def DPR_normalize(text: str) -> list[str]:
-    """The words of `text`, decomposed (NFD) and in lower case."""
+    """Split `text` into words, decomposed (NFD) and in lower case."""
     return DPR_tokenize(text).words(uncased=True)
 
 

@@ -86,7 +86,7 @@ class DummyLM(BaseLM):
         return self.forward(prompt, messages, **kwargs)
 
     def get_convo(self, index: int) -> tuple[list[dict[str, Any]], list[Any]]:
-        """The messages and the outputs of call `index`."""
+        """Return the messages and the outputs of call `index`."""
         return self.history[index]["messages"], self.history[index]["outputs"]
 
     def _choice(self, index: int, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class DummyLM(BaseLM):
 
 
 def dummy_rm(passages: Sequence[str] = ()) -> Callable[..., list[Any]]:
-    """A retriever over `passages`: ``retrieve(query, k=3)`` gives those most alike, as objects with `long_text`."""
+    """Make a retriever over `passages`: ``retrieve(query, k=3)`` returns those most alike, objects with `long_text`."""
     if not passages:
 
         def nothing(query: str, *, k: int, **kwargs: Any) -> list[Any]:
@@ -160,6 +160,7 @@ class DummyVectorizer:
         self.coeffs = [draw.randrange(1, self.P) for _ in range(n_gram)]
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Return the vectors of `texts`: an array of (texts, dimensions)."""
         import numpy as np
 
         counts = np.zeros((len(texts), self.max_length), dtype=np.float32)

@@ -16,12 +16,12 @@ class Hasher:
 
     @classmethod
     def hash_bytes(cls, value: bytes | Iterable[bytes]) -> str:
-        """The digest of bytes, or of several pieces one after another."""
+        """Return the digest of bytes, or of several pieces one after another."""
         return hashlib.sha256(value if isinstance(value, bytes) else b"".join(value)).hexdigest()
 
     @classmethod
     def hash(cls, value: Any) -> str:
-        """The digest of an object that can be pickled."""
+        """Return the digest of an object that can be pickled."""
         return cls.hash_bytes(pickle.dumps(value))
 
     def update(self, value: Any) -> None:

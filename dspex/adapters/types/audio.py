@@ -57,11 +57,12 @@ class Audio(Type):
 
     @classmethod
     def from_url(cls, url: str, verify: bool = True, timeout: float | None = 30.0) -> Audio:
-        """Fetch a recording, now. It is fetched from wherever `url` and its redirects say: check a URL of a stranger's.
+        """Fetch a recording, now, from wherever `url` and its redirects lead: check a URL that a stranger gave.
 
         Args:
-            verify: whether the server's certificate must be valid.
-            timeout: seconds to wait for the server; None waits for ever.
+            url: An HTTP(S) URL.
+            verify: Whether the server's certificate must be valid.
+            timeout: Seconds to wait for the server; None waits for ever.
 
         Raises:
             ValueError: `url` is none of HTTP, or what the server sent is not audio.
@@ -90,7 +91,7 @@ class Audio(Type):
 
     @classmethod
     def from_array(cls, array: Any, sampling_rate: int, format: str = "wav") -> Audio:
-        """A recording from samples (one row a sample, one column a channel), in 16 bits.
+        """Make a recording of samples (one row a sample, one column a channel), in 16 bits.
 
         Args:
             array: floats from -1 to 1, or integers of 16 or 32 bits.

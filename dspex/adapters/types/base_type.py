@@ -33,7 +33,7 @@ class Type(pydantic.BaseModel):
 
     @classmethod
     def extract_custom_type_from_annotation(cls, annotation: Any) -> list[type[Type]]:
-        """The subclasses of this class that `annotation` mentions, at any depth."""
+        """Find the subclasses of this class that `annotation` mentions, at any depth."""
         if isinstance(annotation, type) and not get_args(annotation):
             return [annotation] if issubclass(annotation, cls) else []
         return [found for part in get_args(annotation) for found in cls.extract_custom_type_from_annotation(part)]
@@ -57,7 +57,7 @@ class Type(pydantic.BaseModel):
 
     @classmethod
     def parse_lm_response(cls, response: str | dict[str, Any]) -> Any:
-        """The value of this type that came with an answer beside its text; None by default."""
+        """Read the value of this type that came with an answer beside its text; None by default."""
         return None
 
     @classmethod
@@ -67,7 +67,7 @@ class Type(pydantic.BaseModel):
 
     @classmethod
     def parse_stream_chunk(cls, chunk: Any) -> Any:
-        """The value, or the part of one, that a chunk of a streamed answer brings beside its text; None by default."""
+        """Read the value, or the part of one, that a chunk of an answer brings beside its text; None by default."""
         return None
 
     @pydantic.model_serializer()

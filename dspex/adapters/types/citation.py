@@ -40,7 +40,7 @@ class Citations(Type):
 
     @classmethod
     def from_dict_list(cls, citations_dicts: list[dict[str, Any]]) -> Citations:
-        """The citations given as dicts."""
+        """Make citations of dicts."""
         return cls(citations=[cls.Citation(**citation) for citation in citations_dicts])
 
     @classmethod

@@ -37,8 +37,9 @@ def fetch(url: str, *, verify: bool = True, timeout: float | None = 30.0) -> Fet
     """Fetch `url`, following redirects.
 
     Args:
-        verify: whether the server's certificate must be valid.
-        timeout: seconds to wait for a connection, and then for each part of the answer; None waits for ever.
+        url: An HTTP(S) URL.
+        verify: Whether the server's certificate must be valid.
+        timeout: Seconds to wait for a connection, and then for each part of the answer; None waits for ever.
 
     Raises:
         FetchError: it could not be fetched (an `OSError`).

@@ -165,7 +165,7 @@ class Tool(Type):
 
     @classmethod
     def from_mcp_tool(cls, session: Any, tool: MCPTool, *, result_mode: Literal["text", "structured"] = "text") -> Tool:
-        """A tool of an MCP server; call it with `acall`.
+        """Make a tool of a tool on an MCP server; call it with `acall`.
 
         Args:
             session: an open MCP client or session (whatever has an async ``call_tool``).
@@ -177,7 +177,7 @@ class Tool(Type):
 
     @classmethod
     def from_langchain(cls, tool: BaseTool) -> Tool:
-        """A tool made for LangChain; call it with `acall`."""
+        """Make a tool of one made for LangChain; call it with `acall`."""
         return Tool(**langchain_tool_arguments(tool))
 
     def __repr__(self) -> str:

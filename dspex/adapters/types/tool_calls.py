@@ -67,7 +67,7 @@ class ToolCalls(Type):
 
     @classmethod
     def from_dict_list(cls, tool_calls_dicts: list[dict[str, Any]]) -> ToolCalls:
-        """The calls given as dicts, each with `name` and `args`, or as providers write them."""
+        """Make calls of dicts, each with `name` and `args`, or as providers write them."""
         return cls(tool_calls=[cls.ToolCall(**_normal(call)) for call in tool_calls_dicts])
 
     @classmethod

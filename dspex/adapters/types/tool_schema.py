@@ -53,7 +53,7 @@ def arguments_of(func: Callable[..., Any], name: str, descriptions: Mapping[str,
 def convert_input_schema_to_tool_args(
     schema: dict[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
-    """The `args`, `arg_types` and `arg_desc` of a `Tool` whose input another system describes by a JSON schema.
+    """Derive the `args`, `arg_types` and `arg_desc` of a `Tool` from the JSON schema of its input (MCP's, for example).
 
     Args:
         schema: the schema of an object; each of its `properties` is an argument.

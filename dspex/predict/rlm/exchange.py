@@ -14,7 +14,7 @@ from dspex.primitives.sandbox_serializable import SandboxSerializable
 
 
 def interpreter_tool(tool: Tool) -> Callable[..., Any]:
-    """A function that calls `tool` and has the name, the docstring and the parameters of the tool's own function."""
+    """Make a function that calls `tool` and has the name, docstring and parameters of the tool's own function."""
     function = tool.func
     awaited = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
     invoke: Any = _awaited_call(tool) if awaited else _plain_call(tool)
@@ -26,7 +26,7 @@ def interpreter_tool(tool: Tool) -> Callable[..., Any]:
 def read_submitted(
     signature: Any, submitted: Any, output_names: Sequence[str]
 ) -> tuple[dict[str, Any] | None, str | None]:
-    """The outputs that the code submitted, in the signature's types.
+    """Convert the outputs that the code submitted to the signature's types.
 
     Args:
         signature: The signature with the output fields.

@@ -106,7 +106,7 @@ def extract_signature(signature: Any) -> Any:
 
 
 def tool_docs(tools: dict[str, Tool]) -> str:
-    """The user's tools, as the LM calls them."""
+    """Describe the user's tools, as the LM calls them."""
     if not tools:
         return ""
     lines = ["\nAdditional tools available (use these instead of standard library equivalents):"]

@@ -36,6 +36,7 @@ class SandboxLM(BaseLM):
         self._reserve = reserve
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask the host's LM."""
         self._admit(kwargs)
         return self._lm(*args, **kwargs)
 

@@ -44,7 +44,7 @@ class CannotReadError(UsageError, FileNotFoundError):
 
 
 def program_json(module: ParameterHolder, metadata: Mapping[str, Any] | None = None) -> bytes:
-    """The program's state as the bytes of a program file.
+    """Return the program's state as the bytes of a program file.
 
     The same program gives the same bytes, in every run and process.
 
