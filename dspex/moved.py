@@ -15,6 +15,7 @@ MODULES = {
     "dspex.clients.engine_transport": "dspex.clients.engines.lm15_transport",
     "dspex.clients.pricing": "dspex.clients.cost.pricing",
     "dspex.clients.providers": "dspex.clients.wires.endpoints",
+    "dspex.clients.scope": "dspex.clients.calls.scope",
     "dspex.clients.secrets": "dspex.clients.canonical.secrets",
     "dspex.clients.transport": "dspex.clients.http.transport",
     "dspex.runner.attempt": "dspex.execution.attempt",
@@ -23,7 +24,9 @@ MODULES = {
 """Modules that pickles may name, by their names in 0.1."""
 
 NAMES = {
+    ("dspex.evaluate.result", "Failure"): "FailedExample",
     ("dspex.execution.attempt", "Patience"): "RetryPolicy",
+    ("dspex.sandbox.limits", "Limits"): "SandboxLimits",
     ("dspex.settings", "OwnTrace"): "DefaultTrace",
 }
 """Names that have changed, by the module that they are in now."""
