@@ -1,8 +1,8 @@
-"""A real PostgreSQL for the tests: Debian's package (or any in PATH), started in a temporary directory.
+"""A real PostgreSQL for the tests: Debian's package (or any in PATH), started in a temporary directory, or a container.
 
-It listens on a socket in that directory and on no port, so it can be in nobody's way. The server refuses to run as
-root; root's tests run it as the user `postgres`, whom the package makes. Where there is no PostgreSQL, `running` yields
-the reason, and the tests say so in their skip.
+The local one listens on a socket in that directory and on no port, so it can be in nobody's way. The server refuses to
+run as root; root's tests run it as the user `postgres`, whom the package makes. Where there is no PostgreSQL but Docker,
+testcontainers starts one. Where there is neither, `running` yields the reason, and the tests say so in their skip.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from testcontainers.postgres import PostgresContainer
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _PORT = 5432
@@ -77,7 +81,8 @@ def running() -> Iterator[Postgres | str]:
     """A server that runs while the block does, or the reason why there is none."""
     programs, user = _programs(), _user()
     if programs is None:
-        yield "no PostgreSQL server on this machine (Debian: apt-get install postgresql)"
+        with _in_container() as server:
+            yield server
         return
     if user is None:
         yield "PostgreSQL does not run as root, and there is no user `postgres`"
@@ -92,6 +97,51 @@ def running() -> Iterator[Postgres | str]:
             yield server
         finally:
             server.stop()
+
+
+class ContainerPostgres(Postgres):
+    """A server in a container, on a port of this host that it keeps when it is started again."""
+
+    def __init__(self, container: PostgresContainer, port: int) -> None:
+        self._container = container
+        self._port = port
+        self.user = str(container.username)
+
+    def start(self) -> None:
+        self._container.get_wrapped_container().start()
+
+    def stop(self) -> None:
+        self._container.get_wrapped_container().kill()
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://{self.user}:{self._container.password}@127.0.0.1:{self._port}/{database}"
+
+    def new_database(self) -> str:
+        import psycopg
+
+        name = f"test_{uuid.uuid4().hex}"
+        admin = self.url(str(self._container.dbname)).replace("+psycopg", "")
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+
+@contextmanager
+def _in_container() -> Iterator[Postgres | str]:
+    from testcontainers.postgres import PostgresContainer
+
+    from dspex.temporal.server import free_port
+
+    port = free_port()
+    try:
+        container = PostgresContainer("postgres:16-alpine").with_bind_ports(5432, port).start()
+    except Exception as error:  # noqa: BLE001 - no Docker, no right to use it, no image to be had
+        yield f"no PostgreSQL server on this machine (Debian: apt-get install postgresql), and no container: {error}"
+        return
+    try:
+        yield ContainerPostgres(container, port)
+    finally:
+        container.stop()
 
 
 @pytest.fixture(scope="session")
