@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests: Debian's package (or any in PATH), started in a temporary directory, or a container.
 
 The local one listens on a socket in that directory and on no port, so it can be in nobody's way. The server refuses to
-run as root; root's tests run it as the user `postgres`, whom the package makes. Where there is no PostgreSQL but Docker,
+run as root; root's tests run it as the user `postgres`, whom the package makes. Where there is Docker and no server,
 testcontainers starts one. Where there is neither, `running` yields the reason, and the tests say so in their skip.
 """
 
