@@ -28,7 +28,7 @@ demo: $(VENV)/demo.stamp
 # Two runs: what computes, on all cores; what starts servers and kills processes, and so mostly waits, four at a time.
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/unit tests/parity tests/tutorials tests/replay $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -n 4 --dist worksteal tests/chaos/test_kills.py tests/chaos tests/durable tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/chaos tests/durable tests/integration $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/python -m ruff check $(PACKAGES)

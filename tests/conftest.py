@@ -70,3 +70,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
         sys.stderr.flush()
         os._exit(int(status or 0))  # type: ignore[call-overload]
     return status
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that last longest, so that no worker of pytest-xdist ends with them alone."""
+    items.sort(key=lambda item: "test_kills.py" not in item.nodeid)
