@@ -1,4 +1,4 @@
-"""`ScriptedModel`: a model behind real HTTP that answers from a script, in OpenAI's chat format.
+"""`ScriptedModel`: a model behind real HTTP that answers from a script, in OpenAI's format.
 
 Use it where a model in memory (`DummyLM`) shows too little: retries, timeouts, rate limits, cut connections, streams,
 or programs in other processes. Its server runs in a thread, so it serves synchronous and asynchronous tests alike.
@@ -43,17 +43,24 @@ Answer = str | Mapping[str, Any] | Reply
 
 Script = Sequence[Answer] | Mapping[str, Answer] | Callable[[dict[str, Any]], Answer]
 
+Embed = Callable[[str], Sequence[float]]
+"""The vector of a text."""
+
 
 class ScriptedModel:
-    """A server of chat completions at `url`.
+    """A server of chat completions, and of embeddings if you say how to embed.
 
     Args:
         script: What to answer. A list: one answer a request, in order, and then the last one again. A dict: the answer
-            of the first key that the last message contains. A function: called with each request (a dict).
+            of the first key that the last message contains. A function: called with each request (a dict), in the
+            server's threads, several at a time; what it raises is answered by status 400 and the exception's text.
+        embed: Gives the vector of a text, for requests to ``/embeddings``. Without it they are answered by status 404.
 
     Attributes:
-        url: The address for `dspex.LM(api_base=...)`.
-        requests: The requests so far, as dicts, in order of arrival.
+        requests: The chat requests so far, as dicts, in order of arrival.
+
+    Raises:
+        ValueError: the script is empty, or a text.
 
     Example:
         >>> from dspex.testing import Reply, ScriptedModel
@@ -66,11 +73,12 @@ class ScriptedModel:
         2
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, embed: Embed | None = None) -> None:
         if isinstance(script, str) or (not callable(script) and not script):
             raise ValueError("A script is a list of answers, a dict of answers by text, or a function of the request.")
         self.requests: list[dict[str, Any]] = []
         self._script = script
+        self._embed = embed
         self._lock = threading.Lock()
         self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(
@@ -79,16 +87,16 @@ class ScriptedModel:
 
     @property
     def url(self) -> str:
-        """The address for ``api_base``, up to and with ``/v1``."""
+        """The address for ``dspex.LM(api_base=...)``. It ends in ``/v1``."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def start(self) -> Self:
-        """Begin to answer. The address is the model's from the moment it is made."""
+        """Begin to answer. A ``with`` block does this, and stops the server at its end."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Answer no more, and give the address up."""
+        """Stop answering, and free the port."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -103,15 +111,35 @@ class ScriptedModel:
         self.stop()
 
     def reply_to(self, request: dict[str, Any]) -> Reply:
-        """The script's answer to `request`, which is noted. Called by the server's threads."""
+        """Note a chat request and return the script's answer to it. The server's threads call this."""
         with self._lock:
             number = len(self.requests)
             self.requests.append(request)
         if callable(self._script):
-            return _reply(self._script(request))
+            return self._by_function(self._script, request)
         if isinstance(self._script, Mapping):
             return self._by_text(self._script, _last_text(request))
         return _reply(self._script[min(number, len(self._script) - 1)])
+
+    def embeddings_of(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the body that answers a request for embeddings; None when the model has no `embed`."""
+        if self._embed is None:
+            return None
+        given = request["input"]
+        texts = [given] if isinstance(given, str) else given
+        vectors = [
+            {"object": "embedding", "index": index, "embedding": list(self._embed(text))}
+            for index, text in enumerate(texts)
+        ]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        return {"object": "list", "model": request.get("model"), "data": vectors, "usage": usage}
+
+    @staticmethod
+    def _by_function(script: Callable[[dict[str, Any]], Answer], request: dict[str, Any]) -> Reply:
+        try:
+            return _reply(script(request))
+        except Exception as error:  # noqa: BLE001 - the client under test shows it, and does not try again
+            return Reply(f"The script failed with {type(error).__name__}: {error}", status=400)
 
     @staticmethod
     def _by_text(answers: Mapping[str, Answer], text: str) -> Reply:
@@ -149,9 +177,16 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-            reply = model.reply_to(request)
-            if reply.delay_s:
-                time.sleep(reply.delay_s)
+            if self.path.endswith("/chat/completions"):
+                self._chat(request, model.reply_to(request))
+            elif self.path.endswith("/embeddings") and (vectors := model.embeddings_of(request)) is not None:
+                self._send(Reply(), "application/json", json.dumps(vectors).encode())
+            else:
+                missing = Reply(f"A ScriptedModel without an answer for {self.path}.", status=404)
+                self._send(missing, "application/json", json.dumps(_body(request, missing)).encode())
+
+        def _chat(self, request: dict[str, Any], reply: Reply) -> None:
+            time.sleep(reply.delay_s)
             if request.get("stream") and reply.status < 400:
                 self._send(reply, "text/event-stream", b"".join(_events(request, reply.text)))
             else:
@@ -175,7 +210,6 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
 def _body(request: dict[str, Any], reply: Reply) -> dict[str, Any]:
     if reply.status >= 400:
         return {"error": {"message": reply.text or f"status {reply.status}", "type": "scripted", "code": None}}
-    prompt, completion = len(json.dumps(request.get("messages"))) // 4 + 1, len(reply.text) // 4 + 1
     return {
         "id": "scripted-1",
         "object": "chat.completion",
@@ -185,20 +219,26 @@ def _body(request: dict[str, Any], reply: Reply) -> dict[str, Any]:
             {"index": index, "message": {"role": "assistant", "content": reply.text}, "finish_reason": "stop"}
             for index in range(request.get("n") or 1)
         ],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+        "usage": _usage(request, reply.text),
     }
 
 
+def _usage(request: dict[str, Any], text: str) -> dict[str, int]:
+    """Tokens, at about four characters each."""
+    prompt, completion = len(json.dumps(request.get("messages"))) // 4 + 1, len(text) // 4 + 1
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
 def _events(request: dict[str, Any], text: str) -> Iterator[bytes]:
+    shape = {"id": "scripted-1", "object": "chat.completion.chunk", "created": 0, "model": request.get("model")}
     pieces: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
     pieces += [({"content": text[at : at + _PIECE]}, None) for at in range(0, len(text), _PIECE)]
     for delta, reason in [*pieces, ({}, "stop")]:
-        chunk = {
-            "id": "scripted-1",
-            "object": "chat.completion.chunk",
-            "created": 0,
-            "model": request.get("model"),
-            "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
-        }
-        yield b"data: " + json.dumps(chunk).encode() + b"\n\n"
+        yield _event({**shape, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+    if (request.get("stream_options") or {}).get("include_usage"):
+        yield _event({**shape, "choices": [], "usage": _usage(request, text)})
     yield b"data: [DONE]\n\n"
+
+
+def _event(chunk: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"

@@ -2,7 +2,7 @@
 
 It stands in for the models that DSPy's tutorials call. A program's script is a list of answers, each the output fields
 by name; a request gets the first unused answer that has exactly the fields it asks for (and whose `when`, if it has
-one, occurs in the last message: those go first), or the last of them again. The bodies of all requests are kept.
+one, occurs in the last message: those go first), or the last of them again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from dspex.testing import ScriptedModel
 
 Fields = dict[str, Any]
 
@@ -24,33 +25,25 @@ _JSON_REMINDER = "Respond with a JSON object in the following order of fields: "
 _XML_REMINDER = "wrapped in XML tags "
 
 
-class ScriptedLM:
-    """``with ScriptedLM(script) as lm: lm.url``; `requests` has the decoded bodies, in order of arrival."""
+def scripted_lm(script: Sequence[Fields]) -> ScriptedModel:
+    """A model at ``url`` that answers from `script`, and embeds texts by their words."""
+    return ScriptedModel(FormScript(script), embed=_vector)
+
+
+class FormScript:
+    """Answers requests in the form they ask for. Raises LookupError when nothing in the script has the fields."""
 
     def __init__(self, script: Sequence[Fields]) -> None:
-        self.requests: list[dict[str, Any]] = []
         self._script = list(script)
         self._used = [False] * len(self._script)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def __enter__(self) -> ScriptedLM:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def text(self, body: dict[str, Any]) -> str:
-        """The answer to a request. What nothing in the script fits is answered by a line about that, as free text."""
-        asked = _plain(body["messages"][-1]["content"])
+    def __call__(self, request: dict[str, Any]) -> str:
+        asked = _plain(request["messages"][-1]["content"])
         names, form = asked_for(asked)
+        if not names:
+            return self._free_text(asked)
         with self._lock:
-            self.requests.append(body)
-            if not names:
-                return self._free_text(asked)
             return form(self._take(names, asked))
 
     def _take(self, names: list[str], asked: str) -> Fields:
@@ -72,41 +65,8 @@ class ScriptedLM:
                 return str(fields["text"])
         return "The script has no free text for this."
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        lm = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.path.endswith("/embeddings"):
-                    self._reply("application/json", json.dumps(_embeddings(body)).encode())
-                    return
-                try:
-                    text = lm.text(body)
-                except LookupError as error:
-                    self._reply("application/json", json.dumps({"error": {"message": str(error)}}).encode(), 400)
-                    return
-                if body.get("stream"):
-                    self._reply("text/event-stream", _events(body["model"], text))
-                else:
-                    self._reply("application/json", json.dumps(_completion(body, text)).encode())
-
-            def _reply(self, kind: str, content: bytes, status: int = 200) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        return Handler
-
-
-def asked_for(message: str) -> tuple[list[str], Any]:
+def asked_for(message: str) -> tuple[list[str], Callable[[Fields], str]]:
     """The output fields that a message asks for, and how to write them."""
     if _JSON_REMINDER in message:
         reminder = message.split(_JSON_REMINDER)[-1]
@@ -139,34 +99,6 @@ def _plain(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content)
-
-
-def _completion(body: dict[str, Any], text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
-    return {
-        "id": "scripted",
-        "object": "chat.completion",
-        "created": 0,
-        "model": body["model"],
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-    }
-
-
-def _events(model: str, text: str) -> bytes:
-    shape = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": model}
-    pieces = [text[start : start + 5] for start in range(0, len(text), 5)]
-    chunks = [{**shape, "choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
-    chunks.append({**shape, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-    chunks.append({**shape, "choices": [], "usage": usage})
-    return "".join([*(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks), "data: [DONE]\n\n"]).encode()
-
-
-def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
-    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-    vectors = [{"object": "embedding", "index": i, "embedding": _vector(text)} for i, text in enumerate(texts)]
-    return {"object": "list", "model": body["model"], "data": vectors, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
 def _vector(text: str, size: int = 64) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tutorials.run_program import script_of
-from tutorials.scripted_lm import ScriptedLM
+from tutorials.scripted_lm import scripted_lm
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted(path.stem for path in (HERE / "programs").glob("*.py"))
@@ -31,7 +31,7 @@ def run(library: str, name: str, home: Path) -> tuple[Any, list[str]]:
     """What the program returned, and what it asked of the model: each request's messages, sorted."""
     path = HERE / "programs" / f"{name}.py"
     home.mkdir()
-    with ScriptedLM(script_of(path)) as lm:
+    with scripted_lm(script_of(path)) as lm:
         places = {"SCRIPTED_LM": lm.url, "DSPY_CACHEDIR": str(home / "cache"), "DSPEX_STORE": str(home / "store.db")}
         done = subprocess.run(
             [sys.executable, "-W", "ignore", str(HERE / "run_program.py"), library, str(path)],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tutorials import run_program
-from tutorials.scripted_lm import ScriptedLM
+from tutorials.scripted_lm import scripted_lm
 
 from dspex.migrate.tree import migrated
 
@@ -37,7 +37,7 @@ def ran(program: Path, library: str, home: Path) -> Any:
     """What the program returns, where importing the real DSPy fails."""
     (home / "dspy").mkdir(parents=True)
     (home / "dspy" / "__init__.py").write_text("raise AssertionError('DSPy was imported')")
-    with ScriptedLM(run_program.script_of(program)) as lm:
+    with scripted_lm(run_program.script_of(program)) as lm:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", run_program.__file__, library, str(program)],
             env={**os.environ, "SCRIPTED_LM": lm.url, "DSPEX_STORE": str(home / "store.db"), "PYTHONPATH": str(home)},

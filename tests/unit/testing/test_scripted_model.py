@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 import dspex
@@ -42,6 +43,14 @@ def test_a_function_sees_the_whole_request() -> None:
         assert lm_at(model, temperature=0.5)("hi") == ["0.5"]
 
 
+def test_the_error_of_a_script_reaches_the_caller() -> None:
+    def script(request: dict[str, object]) -> Answer:
+        raise LookupError("no such city")
+
+    with ScriptedModel(script) as model, pytest.raises(LMInvalidRequestError, match="LookupError: no such city"):
+        lm_at(model)("hi")
+
+
 def test_a_refusal_is_retried_as_a_providers_is() -> None:
     with ScriptedModel([Reply(status=429, headers={"Retry-After": "0"}), "there"]) as model:
         assert lm_at(model, num_retries=2)("hi") == ["there"]
@@ -65,6 +74,30 @@ async def test_it_streams() -> None:
         pieces = [piece async for piece in program(question="How is it?")]
     assert "".join(piece.chunk for piece in pieces[:-1]) == "a fine day"
     assert pieces[-1].answer == "a fine day"
+
+
+def test_a_stream_gives_its_usage_when_asked() -> None:
+    with ScriptedModel(["a fine day"]) as model, httpx.Client() as client:
+        body = {"model": "m", "stream": True, "messages": [], "stream_options": {"include_usage": True}}
+        asked = client.post(f"{model.url}/chat/completions", json=body).text
+        unasked = client.post(f"{model.url}/chat/completions", json={**body, "stream_options": None}).text
+    assert '"total_tokens": ' in asked
+    assert "usage" not in unasked
+
+
+def test_it_embeds_by_the_function_it_is_given() -> None:
+    with ScriptedModel(["fine"], embed=lambda text: [len(text), 1.0]) as model:
+        embed = dspex.Embedder("openai/scripted", api_base=model.url, api_key="none", caching=False)
+        assert embed(["ab", "abc"]).tolist() == [[2.0, 1.0], [3.0, 1.0]]
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("path", ["embeddings", "responses"])
+def test_what_it_has_no_answer_for_is_not_found(path: str) -> None:
+    with ScriptedModel(["fine"]) as model, httpx.Client() as client:
+        found = client.post(f"{model.url}/{path}", json={"model": "m", "input": "ab"})
+    assert found.status_code == 404
+    assert found.json()["error"]["message"] == f"A ScriptedModel without an answer for /v1/{path}."
 
 
 def test_a_script_without_answers_is_refused() -> None:
