@@ -113,9 +113,15 @@ class OptimizationRequest:
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """An evaluation to run: `code.program` on `devset`.
+    """An evaluation to run.
 
-    With `batch` calls go through the provider's batch API; the other fields are those of `OptimizationRequest`.
+    Args:
+        code: Program and metric.
+        devset: Examples to run the program on.
+        lm: The LM of program and metric.
+        run_id: The run's name; a new one unless given.
+        budget: What the run may spend at most.
+        batch: Whether calls go through the provider's batch API.
     """
 
     code: RunCode
@@ -143,7 +149,7 @@ class RunObserver(Protocol):
     """Shows people how a run does. Called on dspex's event loop, so it must return at once."""
 
     def show(self, progress: RunProgress) -> None:
-        """The run is here now."""
+        """Note that the run is now at this step."""
 
     def say(self, message: str) -> None:
         """Something that is to stay in view: why the run waits, for example."""
@@ -151,8 +157,13 @@ class RunObserver(Protocol):
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended: its numbers, the program it found as a JSON document (None for an evaluation), and the first
-    examples on which the program failed."""
+    """How a run ended.
+
+    Args:
+        summary: Its numbers.
+        document: The program it found as a JSON document; None for an evaluation.
+        failures: The first examples on which the program failed.
+    """
 
     summary: RunSummary
     document: dict[str, Any] | None = None

@@ -19,7 +19,7 @@ from dspex.signatures.field import extra_of, role_of
 
 
 def annotation_name(annotation: Any) -> str:
-    """The type as a prompt names it: ``list[str]``, ``Literal['a', 'b']``, ``Union[int, NoneType]``."""
+    """Name a type as prompts do: ``list[str]``, ``Literal['a', 'b']``, ``Union[int, NoneType]``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is Reasoning:
         return "str"  # to the LM it is text
@@ -35,7 +35,7 @@ def annotation_name(annotation: Any) -> str:
 
 
 def field_list(fields: Mapping[str, FieldInfo]) -> str:
-    """The numbered list of fields in the system message, each with its type, description and constraints."""
+    """Write the numbered list of fields in the system message, each with its type, description and constraints."""
     lines = [_field_line(number, name, field) for number, (name, field) in enumerate(fields.items(), start=1)]
     return "\n".join(lines).strip()
 
@@ -88,7 +88,7 @@ def _is_described_code(annotation: Any) -> bool:
 
 
 def allows_none(annotation: Any) -> bool:
-    """Whether None is a value of the type."""
+    """Say whether None is a value of the type."""
     if annotation is None or annotation is types.NoneType:
         return True
     origin, arguments = get_origin(annotation), get_args(annotation)

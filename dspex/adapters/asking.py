@@ -18,7 +18,7 @@ _called_in_place: ContextVar[Any] = ContextVar("dspex_lm_called_in_place", defau
 
 
 def asks_in_place(lm: Any) -> bool:
-    """Whether the class of `lm` has a `__call__` that is not dspex's."""
+    """Say whether the class of `lm` has a `__call__` that is not dspex's."""
     kind: Any = type(lm)
     return callable(lm) and _is_a_users(kind.__call__)
 
@@ -39,7 +39,7 @@ def in_place(lm: Any) -> Iterator[None]:
 
 
 def is_in_place(lm: Any) -> bool:
-    """Whether an `in_place` block for `lm` is open."""
+    """Say whether an `in_place` block for `lm` is open."""
     return _called_in_place.get() is lm
 
 

@@ -75,7 +75,7 @@ class ChatAdapter(Adapter):
         demos: Sequence[Any],
         inputs: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
-        """As `Adapter.acall`, with a second call by the JSON adapter where an answer cannot be parsed."""
+        """Call the LM as `Adapter.acall` does, and once more by the JSON adapter where an answer cannot be parsed."""
         with adapter_fallback_scope() as progress:
             try:
                 return await super().acall(lm, lm_kwargs, signature, demos, inputs)
@@ -206,7 +206,7 @@ def _is_replaced(kind: type[Adapter]) -> bool:
 
 
 def blocks(fields_with_values: Mapping[FieldInfoWithName, Any]) -> str:
-    """Each field as its heading and, below, its value."""
+    """Write each field as its heading and, below, its value."""
     written = [
         f"[[ ## {name} ## ]]\n{format_value(value, field.annotation)}"
         for (name, field), value in fields_with_values.items()
@@ -233,7 +233,7 @@ def values_with_names(
 
 
 def must_be(annotation: Any) -> str:
-    """What the reminder says of a type; nothing for text."""
+    """Word what the reminder says of a type; nothing for text."""
     if annotation is ToolCalls:
         return ' (must be a JSON object like {"tool_calls": [{"name": "...", "args": {...}}]})'
     return "" if annotation is str else f" (must be formatted as a valid Python {annotation_name(annotation)})"

@@ -69,7 +69,7 @@ def refuse_tools(lm_kwargs: dict[str, Any]) -> None:
 
 
 def tool_calls_of(delivered: Sequence[Any]) -> ToolCalls:
-    """The tool calls that a provider delivered, in the shape of its chat or its responses API.
+    """Read the tool calls that a provider delivered, in the shape of its chat or its responses API.
 
     Raises:
         ValueError: they are malformed.
@@ -81,7 +81,7 @@ def tool_calls_of(delivered: Sequence[Any]) -> ToolCalls:
 
 
 def tool_calls_in(turn: Mapping[str, Any]) -> tuple[str | None, ToolCalls | None]:
-    """The field of a turn of a conversation that holds tool calls, and these."""
+    """Find the field of a turn of a conversation that holds tool calls, and these."""
     for name, value in turn.items():
         if isinstance(value, ToolCalls) or (isinstance(value, dict) and "tool_calls" in value):
             return name, ToolCalls.model_validate(value)
@@ -89,7 +89,7 @@ def tool_calls_in(turn: Mapping[str, Any]) -> tuple[str | None, ToolCalls | None
 
 
 def results_of(calls: ToolCalls | None) -> ToolCallResults | None:
-    """What the tools answered, where that was kept with the calls."""
+    """Return what the tools answered, where that was kept with the calls."""
     if calls is None or calls.tool_call_results is None:
         return None
     return ToolCallResults.model_validate(calls.tool_call_results)

@@ -38,7 +38,7 @@ _MAX_DEPTH = 200
 
 
 def parser_for(annotation: Any) -> Parser:
-    """A function from text (or an already decoded JSON value) to a value of type `annotation`.
+    """Return a function from text (or an already decoded JSON value) to a value of type `annotation`.
 
     Raises:
         PydanticUserError: for a type that pydantic does not know.
@@ -69,7 +69,7 @@ def parse_value(value: Any, annotation: Any) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """The JSON value in `text`, mended where it is broken; an empty string where there is none."""
+    """Read the JSON value in `text`, mended where it is broken; an empty string where there is none."""
     try:
         return json.loads(text)
     except ValueError:

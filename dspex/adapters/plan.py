@@ -75,7 +75,7 @@ _plans: WeakKeyDictionary[SignatureMeta, Plan] = WeakKeyDictionary()
 
 
 def plan_of(signature: Any) -> Plan:
-    """The plan of `signature`, which from now on refuses to be changed.
+    """Return the plan of `signature`, which from now on refuses to be changed.
 
     Raises:
         UsageError: naming an output field whose type cannot be read from an answer.

@@ -60,7 +60,7 @@ class PrefixCache:
 
 
 def flatten(demos: Sequence[Any]) -> list[Any] | None:
-    """The keys and values of all demos in a row, each demo's after their number; None for demos of unknown kinds."""
+    """List the keys and values of all demos, each demo's after their number; None for demos of unknown kinds."""
     flat: list[Any] = []
     for demo in demos:
         fields = demo if type(demo) is dict else getattr(demo, "_store", None)

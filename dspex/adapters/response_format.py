@@ -13,7 +13,7 @@ _LEFT_OUT = ("default", "uniqueItems")
 
 
 def response_model(signature: Any) -> type[pydantic.BaseModel] | None:
-    """The class to send as `response_format`; None where a strict schema cannot express the outputs.
+    """Make the class to send as `response_format`; None where a strict schema cannot express the outputs.
 
     That is so for open mappings (``dict[str, int]``), `Any` and fixed-length tuples. The class's own
     `model_json_schema` gives the strict form.

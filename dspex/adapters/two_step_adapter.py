@@ -57,7 +57,7 @@ class TwoStepAdapter(Adapter):
             _synchronous.reset(token)
 
     def format(self, signature: Any, demos: Sequence[Any], inputs: Mapping[str, Any]) -> list[Message]:
-        """As `Adapter.format`; a call without inputs ends in an empty user message, since an LM answers a user."""
+        """Write the messages as `Adapter.format` does; a call without inputs ends in an empty user message."""
         messages = super().format(signature, demos, inputs)
         if not self.format_user_message_content(signature, inputs):
             messages.append({"role": "user", "content": ""})  # an LM answers a user
@@ -125,7 +125,7 @@ def _told(value: Any) -> str:
 
 
 def extraction_signature(signature: Any) -> Any:
-    """What the second LM is asked: a text in, the outputs of `signature` out."""
+    """Make the signature for the second LM: a text in, the outputs of `signature` out."""
     outputs = signature.output_fields
     names = ", ".join(f"`{name}`" for name in outputs)
     instructions = (

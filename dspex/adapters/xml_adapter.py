@@ -66,7 +66,7 @@ class XMLAdapter(ChatAdapter):
         return self.format_field_with_value(values_with_names(signature.output_fields, outputs, missing_field_message))
 
     def format_field_with_value(self, fields_with_values: Mapping[FieldInfoWithName, Any]) -> str:
-        """Each field as an element: an output of a list, dict or model with nested elements, all else with text."""
+        """Write each field as an element, outputs of lists, dicts and models with nested elements."""
         elements = [_element(name, field, value) for (name, field), value in fields_with_values.items()]
         return "\n\n".join(elements).strip()
 
@@ -120,7 +120,7 @@ def _reminder(signature: Any) -> str:
 
 
 def is_nested(annotation: Any) -> bool:
-    """Whether values of the type are written as nested elements: lists, dicts and pydantic models."""
+    """Say whether values of the type are written as nested elements: lists, dicts and pydantic models."""
     choices = [choice for choice in get_args(annotation) if choice is not types.NoneType]
     if get_origin(annotation) in (Union, types.UnionType) and len(choices) == 1:
         annotation = choices[0]

@@ -107,7 +107,7 @@ def read_elements(elements: Sequence[Element], schema: Schema, definitions: Mapp
 
 
 def grouped(element: Element) -> dict[str, list[Element]]:
-    """The children of an element by name."""
+    """Group the children of an element by name."""
     children: dict[str, list[Element]] = {}
     for child in element:
         name = child.attrib.get("key", child.tag) if child.tag == "entry" else child.tag

@@ -59,7 +59,7 @@ class DataFile:
         return next(self.rows())[1]
 
     def place(self, number: int) -> str:
-        """What people call a row: ``train.jsonl, line 3``."""
+        """Name a row as people do: ``train.jsonl, line 3``."""
         return f"{self.path}, {self._unit} {number}"
 
 

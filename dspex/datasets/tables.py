@@ -23,7 +23,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def csv_rows(paths: Paths) -> list[Row]:
-    """The rows of CSV files."""
+    """Read the rows of CSV files."""
     from dspex.datafiles.csv_text import read_csv
 
     rows = list(_rows(paths, read_csv))
@@ -35,14 +35,14 @@ def csv_rows(paths: Paths) -> list[Row]:
 
 
 def json_rows(paths: Paths) -> list[Row]:
-    """The rows of JSON files."""
+    """Read the rows of JSON files."""
     rows = list(_rows(paths, _read_json))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return [{name: row.get(name) for name in columns} for row in rows]
 
 
 def parquet_rows(paths: Paths) -> list[Row]:
-    """The rows of Parquet files."""
+    """Read the rows of Parquet files."""
     from dspex.datafiles.parquet import read_parquet
 
     return list(_rows(paths, read_parquet))

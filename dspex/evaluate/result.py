@@ -15,7 +15,13 @@ from dspex.primitives.prediction import Prediction
 
 
 class FailedExample(NamedTuple):
-    """An example on which the program, or the metric, failed."""
+    """An example on which the program, or the metric, failed.
+
+    Args:
+        index: Its place in the devset, from 0.
+        example: The example.
+        error: How the program or the metric failed.
+    """
 
     index: int  # type: ignore[assignment]  # hides tuple.index
     example: Example

@@ -21,7 +21,7 @@ Metric = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an `Evaluate` is made with and a single call may override."""
+    """What an `Evaluate` is made with and a single call may override; `Evaluate` describes each."""
 
     devset: Sequence[Example]
     metric: Metric

@@ -26,7 +26,7 @@ def rows_of(results: Results, metric_name: str) -> list[dict[str, Any]]:
 
 
 def prediction_is_dictlike(prediction: Any) -> bool:
-    """Whether a program's result has fields to show, as `Prediction` and `dict` have."""
+    """Say whether a program's result has fields to show, as `Prediction` and `dict` have."""
     return callable(getattr(prediction, "items", None))
 
 

@@ -73,8 +73,14 @@ class RetryPolicy:
 class Attempt:
     """What became of an example.
 
-    `score` is None when the program or the metric failed; `error` then says how. `metric_value` is what the metric
-    returned, of which `score` is the number. `usage` is that of all tries together.
+    Args:
+        prediction: What the program returned; None if it failed.
+        score: The number that the metric's value stands for; None without a metric, or after a failure.
+        metric_value: What the metric returned.
+        trace: What the predictors did, where that was asked for.
+        error: Why the program or the metric failed.
+        failure_kind: The kind of that error.
+        usage: The LM calls of all tries together.
     """
 
     prediction: Any = None

@@ -31,12 +31,12 @@ class Bar(Protocol):
     """Counts pieces of work."""
 
     def advance(self, note: str) -> None:
-        """One more piece is done; `note` is what is known so far."""
+        """Note that one more piece is done; `note` is what is known so far."""
 
 
 @contextmanager
 def display(stream: TextIO | None = None) -> Iterator[Display]:
-    """A display for as long as the block runs. When piped: a line when something has changed, at most one a second.
+    """Show progress for as long as the block runs. When piped: a line when something has changed, at most one a second.
 
     Args:
         stream: Where to write; by default standard error.

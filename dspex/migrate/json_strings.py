@@ -17,7 +17,15 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class JsonString:
-    """A string value: where it is in the document, and in the text."""
+    """A string value: where it is in the document, and in the text.
+
+    Args:
+        path: The keys and indices that lead to it in the document.
+        value: The string.
+        start: Where it starts in the text, in characters, its quotes included.
+        end: Where it ends.
+        line: The line that it is on, from 1.
+    """
 
     path: Path
     value: str

@@ -24,7 +24,14 @@ Warn = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class InputPlan:
-    """What a signature asks for, worked out once for all calls."""
+    """What a signature asks for, worked out once for all calls.
+
+    Args:
+        names: The names of the input fields.
+        defaults: The inputs that have a default, each with a function that makes it.
+        required: The inputs whose type does not admit None.
+        checks: The inputs whose type can be checked, each with the check and the type.
+    """
 
     names: frozenset[str]
     defaults: tuple[tuple[str, Callable[[], Any]], ...]

@@ -194,7 +194,7 @@ class ProgramOfThought(CodeModule):
 
 
 def names(fields: Any) -> str:
-    """The names of `fields` for a prompt: in backticks, with commas between them."""
+    """Name `fields` for a prompt: in backticks, with commas between them."""
     return ", ".join(f"`{name}`" for name in fields)
 
 

@@ -10,7 +10,7 @@ Check = Callable[[Any], bool]
 
 
 def check_for(hint: Any) -> Check | None:
-    """A function that says whether a value fits `hint`; None where everything does.
+    """Return a function that says whether a value fits `hint`; None where everything does.
 
     A list of strings fits `str` too, as it does in DSPy: adapters number its items.
     """
@@ -22,7 +22,7 @@ def check_for(hint: Any) -> Check | None:
 
 
 def name_of(hint: Any) -> str:
-    """How a user would write `hint`."""
+    """Write `hint` as a user would."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is None:
         return str(getattr(hint, "__name__", hint))

@@ -13,7 +13,7 @@ class PathStep(NamedTuple):
     is_item: bool
 
     def take(self, obj: Any) -> Any:
-        """The object that this step leads to from `obj`."""
+        """Return the object that this step leads to from `obj`."""
         return obj[self.key] if self.is_item else getattr(obj, self.key)
 
 

@@ -36,7 +36,7 @@ _HOST_PROCESS_TOKEN = secrets.token_hex(16)
 
 
 def is_reserved_sandbox_name(name: str) -> bool:
-    """Whether the stand-in for ``dspy`` needs the name for itself."""
+    """Say whether the stand-in for ``dspy`` needs the name for itself."""
     return name == "dspy" or name.startswith(("_dspy", "__dspy"))
 
 
@@ -184,7 +184,7 @@ class FacadeInvocation:
 
 
 def prediction_to_fields(pred: Any) -> dict[str, Any]:
-    """A prediction's outputs (or a dict) as JSON can hold them.
+    """Turn a prediction's outputs (or a dict) into what JSON can hold.
 
     Raises:
         CodeInterpreterError: it is neither, or JSON cannot hold it.

@@ -23,7 +23,7 @@ class ParameterHolder:
         raise NotImplementedError
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
-        """The state of every parameter by path."""
+        """Return the state of every parameter by path."""
         raise NotImplementedError
 
 

@@ -41,7 +41,7 @@ class SandboxSerializable(ABC):
 
     @abstractmethod
     def rlm_preview(self, max_chars: int = 500) -> str:
-        """The value in a few words, for the model."""
+        """Show the value in a few words, for the model."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source_type: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

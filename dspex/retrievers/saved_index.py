@@ -20,7 +20,15 @@ _REQUIRED = ("k", "normalize", "corpus", "has_faiss_index")
 
 
 class Saved(NamedTuple):
-    """What a folder holds; `index` is None where there is none, or no FAISS to read it."""
+    """What a folder holds.
+
+    Args:
+        k: How many passages a search returns.
+        normalize: Whether the vectors are normalized.
+        corpus: The passages.
+        embeddings: Their vectors, an array of (passages, dimensions).
+        index: The FAISS index; None where there is none, or no FAISS to read it.
+    """
 
     k: int
     normalize: bool

@@ -22,7 +22,7 @@ SUBSET = (
 
 
 def explain(error: SandboxError) -> str:
-    """The message of the `CodeExecutionError`."""
+    """Write the message of the `CodeExecutionError`."""
     message = f"{error.kind}: {list(error.arguments) or error.text}"
     hint = _hint(error)
     return f"{message} ({hint})" if hint else message

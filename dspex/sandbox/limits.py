@@ -13,9 +13,14 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class SandboxLimits:
-    """The most that one execution may use; `memory_mb` counts what the session has kept from earlier ones too.
+    """The most that one execution may use.
 
-    `seconds` counts the time in which the sandbox computes, and none that its host functions take.
+    Args:
+        seconds: The time in which the sandbox computes; the time that its host functions take does not count.
+        memory_mb: Memory in MiB, including what the session has kept from earlier executions.
+        host_calls: The number of calls of host functions.
+        recursion: The depth of nested calls.
+        output_mb: What the code may print, in MiB.
     """
 
     seconds: float = 60.0

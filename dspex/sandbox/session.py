@@ -23,7 +23,13 @@ _LIMIT_BROKEN = re.compile(r"(time|memory|suspension|sleep) limit")
 
 @dataclass(frozen=True)
 class HostCall:
-    """The code called a function that the host has; it waits for `Session.resume`."""
+    """The code called a function that the host has; it waits for `Session.resume`.
+
+    Args:
+        name: The function's name.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+    """
 
     name: str
     args: tuple[Any, ...]

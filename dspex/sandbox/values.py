@@ -66,7 +66,7 @@ def _in_order(values: Any) -> list[Any]:
 
 
 def received(value: Any) -> Any:
-    """A value out of the sandbox: JSON's kinds as they are, tuples and sets as lists, and anything else in words."""
+    """Convert a value out of the sandbox: JSON's kinds stay, tuples and sets become lists, all else becomes words."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -90,6 +90,6 @@ def _in_words(name: str, attributes: dict[str, Any]) -> str:
 
 
 def received_key(key: Any) -> Any:
-    """A key of a dictionary out of the sandbox: a key of JSON's, or its text."""
+    """Convert a dictionary's key out of the sandbox: a key of JSON's, or its text."""
     key = received(key)
     return key if key is None or isinstance(key, bool | int | float | str) else str(key)

@@ -51,19 +51,19 @@ def OutputField(**kwargs: Any) -> Any:
 
 
 def role_of(field: FieldInfo) -> Role | None:
-    """The role a field was declared with, or None for a field that is neither an `InputField` nor an `OutputField`."""
+    """Return the role a field was declared with; None if it is neither an `InputField` nor an `OutputField`."""
     extra = field.json_schema_extra
     role = extra.get(ROLE) if isinstance(extra, dict) else None
     return role if role in ("input", "output") else None  # type: ignore[return-value]
 
 
 def extra_of(field: FieldInfo) -> dict[str, Any]:
-    """What dspex knows of a field of a signature; read only."""
+    """Return what dspex knows of a field of a signature; read only."""
     return field.json_schema_extra  # type: ignore[return-value]
 
 
 def constraints_in_words(constraints: Mapping[str, Any]) -> str:
-    """The line that tells an LM about constraints such as ``{"ge": 1}``; empty when there are none."""
+    """Write the line that tells an LM about constraints such as ``{"ge": 1}``; empty when there are none."""
     return ", ".join(
         f"{PYDANTIC_CONSTRAINT_MAP[name]}{value}"
         for name, value in constraints.items()
@@ -72,8 +72,7 @@ def constraints_in_words(constraints: Mapping[str, Any]) -> str:
 
 
 def move_kwargs(**kwargs: Any) -> dict[str, Any]:
-    """The arguments of a field as arguments of `pydantic.Field`, with those that are not its own in
-    `json_schema_extra`."""
+    """Turn a field's arguments into those of `pydantic.Field`, the others in `json_schema_extra`."""
     extra = dict(kwargs.pop("json_schema_extra", None) or {})
     extra.update((name, value) for name, value in kwargs.items() if name in DSPY_FIELD_ARG_NAMES)
     if "description" in kwargs:

@@ -88,7 +88,7 @@ def seal(signature: SignatureMeta) -> None:
 
 
 def is_sealed(signature: SignatureMeta) -> bool:
-    """Whether something uses `signature`: see `seal`."""
+    """Say whether something uses `signature`: see `seal`."""
     return "__signature_sealed__" in vars(signature)
 
 
@@ -145,6 +145,6 @@ def _inherited_instructions(bases: tuple[type, ...]) -> str:
 
 
 def default_instructions(cls: SignatureMeta) -> str:
-    """The instructions of a signature that has none of its own: to produce the outputs from the inputs."""
+    """Write the instructions of a signature that has none: to produce the outputs from the inputs."""
     inputs, outputs = (", ".join(f"`{name}`" for name in names) for names in (cls.input_fields, cls.output_fields))
     return f"Given the fields {inputs}, produce the fields {outputs}."

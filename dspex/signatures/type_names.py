@@ -97,7 +97,7 @@ def names_in_reach(custom_types: Mapping[str, Any] | None = None, *, modules: bo
 
 
 def is_type(value: Any) -> bool:
-    """Whether `value` can annotate a field."""
+    """Say whether `value` can annotate a field."""
     return isinstance(value, type | typing.TypeVar | types.UnionType | types.GenericAlias) or (
         typing.get_origin(value) is not None or any(value is form for form in _SPECIAL_FORMS)
     )

@@ -8,7 +8,7 @@ from dspex.clients.canonical.stream_chunk import StreamChunk
 
 
 def is_chunk(value: Any) -> bool:
-    """Whether `value` is a piece of an LM's answer: of our client, or of litellm."""
+    """Say whether `value` is a piece of an LM's answer: of our client, or of litellm."""
     if isinstance(value, StreamChunk):
         return True
     return any(

@@ -17,7 +17,14 @@ from dspex.streaming.channel import Channel
 
 @dataclass
 class StreamResponse:
-    """A piece of an output field, as it comes. `chunk` is text, or a value of a streamable type."""
+    """A piece of an output field, as it comes.
+
+    Args:
+        predict_name: The path of the predictor that is being answered.
+        signature_field_name: The output field.
+        chunk: Text, or a value of a streamable type.
+        is_last_chunk: Whether the field is complete with this piece.
+    """
 
     predict_name: str | None
     signature_field_name: str

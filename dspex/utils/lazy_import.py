@@ -18,7 +18,7 @@ _lock = threading.RLock()
 
 @functools.cache
 def is_available(module: str) -> bool:
-    """Whether `module` can be imported, without doing so."""
+    """Say whether `module` can be imported, without doing so."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):

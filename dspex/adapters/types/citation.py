@@ -85,7 +85,7 @@ class Citations(Type):
 
     @classmethod
     def parse_lm_response(cls, response: str | dict[str, Any]) -> Citations | None:
-        """The citations that came beside an answer, if any; those that are not of characters are left out."""
+        """Read the citations that came beside an answer, if any; those that are not of characters are left out."""
         given = response.get("citations") if isinstance(response, dict) else None
         if not isinstance(given, list):
             return None
@@ -98,7 +98,7 @@ class Citations(Type):
 
     @classmethod
     def parse_stream_chunk(cls, chunk: Any) -> Citations | None:
-        """The citation in a chunk, if any."""
+        """Read the citation in a chunk, if any."""
         choices = getattr(chunk, "choices", None)
         beside = getattr(choices[0].delta, "provider_specific_fields", None) if choices else None
         citation = cls._read(beside["citation"]) if isinstance(beside, dict) and beside.get("citation") else None

@@ -24,7 +24,7 @@ def data_uri(content: bytes, media_type: str) -> str:
 
 
 def read_file(path: Any) -> bytes:
-    """The content of the file at `path`.
+    """Read the file at `path`.
 
     Raises:
         ValueError: there is no such file.
@@ -36,5 +36,5 @@ def read_file(path: Any) -> bytes:
 
 
 def media_type_of(path: Any) -> str | None:
-    """The media type that a file's or URL's name suggests."""
+    """Guess the media type by a file's or URL's name."""
     return mimetypes.guess_type(path)[0]

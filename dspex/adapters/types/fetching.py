@@ -25,7 +25,7 @@ class Fetched(NamedTuple):
 
 
 def is_http_url(text: str) -> bool:
-    """Whether `text` is a URL to fetch from."""
+    """Say whether `text` is a URL to fetch from."""
     try:
         parts = urlparse(text)
     except ValueError:

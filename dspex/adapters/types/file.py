@@ -110,7 +110,7 @@ class File(Type):
 
 
 def encode_file_to_dict(file_input: Any) -> dict[str, Any]:
-    """The attributes of whatever `File` takes.
+    """Turn whatever `File` takes into its attributes.
 
     Raises:
         ValueError: it takes no such thing.

@@ -113,7 +113,7 @@ class Image(Type):
 
 
 def is_url(string: str) -> bool:
-    """Whether `string` is a URL that a provider may fetch a picture from (http, https, gs)."""
+    """Say whether `string` is a URL that a provider may fetch a picture from (http, https, gs)."""
     try:
         parts = urlparse(string)
     except ValueError:
@@ -122,12 +122,12 @@ def is_url(string: str) -> bool:
 
 
 def is_image(obj: Any) -> bool:
-    """Whether `obj` is a PIL image, a data URI or a URL."""
+    """Say whether `obj` is a PIL image, a data URI or a URL."""
     return _is_pil_image(obj) or (isinstance(obj, str) and (obj.startswith("data:") or is_url(obj)))
 
 
 def encode_image(image: Any) -> str:
-    """The URL or data URI of whatever `Image` takes.
+    """Turn whatever `Image` takes into a URL or data URI.
 
     Raises:
         ValueError: it takes no such thing.

@@ -9,7 +9,7 @@ from dspex.adapters.types.tool_schema import convert_input_schema_to_tool_args
 
 
 def langchain_tool_arguments(tool: Any) -> dict[str, Any]:
-    """The arguments of `Tool` for a tool made for LangChain. See `Tool.from_langchain`."""
+    """Gather the arguments of `Tool` for a tool made for LangChain. See `Tool.from_langchain`."""
     schema = tool.args_schema
     if not inspect.isclass(schema):  # LangChain also takes a JSON schema, as its MCP adapters give
         schema = schema or tool.get_input_schema()

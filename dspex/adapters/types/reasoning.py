@@ -52,7 +52,7 @@ class Reasoning(Type):
 
     @classmethod
     def parse_lm_response(cls, response: str | dict[str, Any]) -> Reasoning | None:
-        """The reasoning that came beside an answer, if any."""
+        """Read the reasoning that came beside an answer, if any."""
         content = response.get("reasoning_content") if isinstance(response, dict) else None
         return cls(content=content) if isinstance(content, str) else None
 
@@ -63,7 +63,7 @@ class Reasoning(Type):
 
     @classmethod
     def parse_stream_chunk(cls, chunk: Any) -> str | None:
-        """The piece of reasoning in a chunk, if any."""
+        """Read the piece of reasoning in a chunk, if any."""
         choices = getattr(chunk, "choices", None)
         return getattr(choices[0].delta, "reasoning_content", None) if choices else None
 

@@ -45,7 +45,7 @@ class dotdict_lax(dict[str, Any]):
 
 
 def deduplicate(seq: Iterable[str]) -> list[str]:
-    """The distinct items in the order in which they come first."""
+    """List the distinct items in the order in which they come first."""
     return list(dict.fromkeys(seq))
 
 
@@ -63,7 +63,7 @@ def batch(group: Sequence[Any], bsize: int, provide_offset: bool = False) -> Ite
 
 
 def flatten(data_list: Iterable[Iterable[Any]]) -> list[Any]:
-    """The items of all lists in one."""
+    """Join the items of all lists in one."""
     return list(itertools.chain.from_iterable(data_list))
 
 
@@ -103,12 +103,12 @@ def zip_first(list1: Iterable[Any], list2: Iterable[Any]) -> list[tuple[Any, Any
 
 
 def int_or_float(val: str) -> int | float:
-    """The number that `val` spells: a float where it has a point."""
+    """Read the number that `val` spells: a float where it has a point."""
     return float(val) if "." in val else int(val)
 
 
 def groupby_first_item(lst: Iterable[Sequence[Any]]) -> dict[Any, list[Any]]:
-    """The rests of the tuples, by their first items; a rest of one item is that item."""
+    """Group the rests of tuples by their first items; a rest of one item is that item."""
     groups: dict[Any, list[Any]] = defaultdict(list)
     for first, *rest in lst:
         groups[first].append(rest[0] if len(rest) == 1 else rest)
@@ -116,7 +116,7 @@ def groupby_first_item(lst: Iterable[Sequence[Any]]) -> dict[Any, list[Any]]:
 
 
 def process_grouped_by_first_item(lst: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, list[Any]]]:
-    """Each first item with its rests, for tuples that are sorted by it already."""
+    """Yield each first item with its rests, for tuples that are sorted by it already."""
     for first, group in itertools.groupby(lst, key=lambda row: row[0]):
         rests = [list(row[1:]) for row in group]
         yield first, [rest[0] if len(rest) == 1 else rest for rest in rests]

@@ -11,7 +11,7 @@ from dspex.primitives.facade import is_reserved_sandbox_name
 
 
 def tools_by_name(tools: Sequence[Any] | None) -> dict[str, Tool]:
-    """The tools, each a `Tool`.
+    """Make each of the tools a `Tool`, by name.
 
     Raises:
         TypeError: they are no list, or one cannot be called.

@@ -56,7 +56,7 @@ class SandboxLM(BaseLM):
         return await self._lm.aforward(*args, **kwargs)
 
     def copy(self, **changes: Any) -> SandboxLM:
-        """A copy with other options, under the same restrictions.
+        """Return a copy with other options, under the same restrictions.
 
         Raises:
             TypeError: an option is none that sandboxed code may set.

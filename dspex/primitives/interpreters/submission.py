@@ -22,7 +22,7 @@ class Submission:
         self.values: dict[str, Any] | None = None
 
     def take(self, call: HostCall) -> tuple[str, str]:
-        """The exception to raise in the sandbox: an exit, which ``except Exception`` does not stop."""
+        """Return the exception to raise in the sandbox: an exit, which ``except Exception`` does not stop."""
         try:
             bound = self._signature.bind(*call.args, **call.kwargs)
         except TypeError as error:
@@ -31,5 +31,5 @@ class Submission:
         return "SystemExit", self._token
 
     def ended(self, error: SandboxError) -> bool:
-        """Whether `error` is the exit that `take` raised in the sandbox."""
+        """Say whether `error` is the exit that `take` raised in the sandbox."""
         return error.kind == "SystemExit" and error.arguments == (self._token,)

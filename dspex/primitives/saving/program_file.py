@@ -227,7 +227,7 @@ def read_program(
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of a file.
+    """Read a file.
 
     Raises:
         CannotReadError: there is no such file, or it cannot be read.
