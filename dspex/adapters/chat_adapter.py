@@ -38,6 +38,8 @@ class ChatAdapter(Adapter):
 
     An answer that cannot be parsed is asked for once more as JSON, unless `use_json_adapter_fallback` is False or some
     of the answer was already streamed to the user. No other error is followed by a second call.
+
+    Source: DSPy's adapter of this name; prompts are the same to the byte.
     """
 
     training_data_format: ClassVar[str] = "chat"

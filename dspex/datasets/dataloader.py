@@ -27,6 +27,8 @@ class DataLoader(Dataset):
     """Makes lists of `Example` of data from elsewhere.
 
     Everywhere `fields` are the columns to take (by default all), and `input_keys` those that are inputs.
+
+    Source: DSPy's class of this name.
     """
 
     def __init__(self) -> None:

@@ -97,6 +97,8 @@ class SemanticF1(Module):
     Args:
         threshold: The least F1 that passes for a demo.
         decompositional: Whether the model first lists the key ideas of both and discusses them.
+
+    Source: DSPy's metric of this name.
     """
 
     def __init__(self, threshold: float = 0.66, decompositional: bool = False) -> None:
@@ -135,6 +137,8 @@ class CompleteAndGrounded(Module):
 
     Args:
         threshold: The least F1 that passes for a demo.
+
+    Source: DSPy's metric of this name.
     """
 
     def __init__(self, threshold: float = 0.66) -> None:

@@ -55,8 +55,8 @@ class Evaluate:
         num_threads: Examples in flight at once, by default `settings.num_threads`. No threads are involved.
         display_progress: Whether to show how far it has come.
         display_table: Whether to print the results as a table; a number is the most rows to print.
-        max_errors: Failures that end the evaluation; by default `settings.max_errors`. Answers of the model that
-            cannot be parsed are failures of their examples and do not count here: they end nothing.
+        max_errors: Failures that end the evaluation; by default `settings.max_errors`. Answers of the model that cannot
+            be parsed are failures of their examples and do not count here: they end nothing.
         provide_traceback: Whether to log tracebacks of failures; by default `settings.provide_traceback`.
         failure_score: The score of an example on which the program fails.
         save_as_csv, save_as_json: Files to write the results to.
@@ -66,6 +66,8 @@ class Evaluate:
 
     Interrupted (Ctrl-C, a cancelled task, too many errors, a provider that stays away), the exception that is raised
     and this object hold the result so far in `partial`, and the files asked for hold its rows.
+
+    Source: DSPy's class of this name.
     """
 
     def __init__(

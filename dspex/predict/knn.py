@@ -33,7 +33,14 @@ class KNN:
         self.trainset_vectors = _matrix(self.embedding(texts))
 
     def __call__(self, **kwargs: Any) -> list[Example]:
-        """The nearest examples to the inputs `kwargs`."""
+        """Find the nearest examples.
+
+        Args:
+            **kwargs: The input fields to compare, by name.
+
+        Returns:
+            `k` examples, the nearest first.
+        """
         return self._nearest(self.embedding([_text(kwargs.items())]))
 
     async def acall(self, **kwargs: Any) -> list[Example]:

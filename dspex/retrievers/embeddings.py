@@ -43,6 +43,8 @@ class Embeddings:
         cache: Not supported: must be False.
         brute_force_threshold: The size of corpus that needs FAISS (``pip install faiss-cpu``).
         normalize: Whether to compare directions alone, whatever the vectors' lengths.
+
+    Source: DSPy's class of this name; its saved folders load here.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Embeddings:
 
     @with_callbacks
     def __call__(self, query: str) -> Prediction:
+        """Search for the passages nearest to `query`: see `forward`."""
         return self.forward(query)
 
     @with_callbacks

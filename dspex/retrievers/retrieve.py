@@ -62,6 +62,7 @@ class Retrieve(Parameter):
 
     @with_callbacks
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Search for the passages for a query: see `forward`."""
         return self.forward(*args, **kwargs)
 
     @with_callbacks

@@ -51,6 +51,8 @@ def streamify(
 
     Raises:
         UsageError: a listener's field is that of no predictor, or of several (a ValueError).
+
+    Source: DSPy's function of this name.
     """
     listeners = list(stream_listeners or ())
     if listeners:

@@ -14,7 +14,7 @@ from dspex.streaming.messages import StreamResponse
 
 
 class StreamListener:
-    """Hears one output field as it is written.
+    """Receives one output field as it is written.
 
     Its pieces, put together, are the field's text as the adapter parses it, however the provider cuts the answer; for
     `JSONAdapter` that is the value's JSON (a string comes with its quotes), for `XMLAdapter` its XML. Pieces are the
@@ -25,7 +25,9 @@ class StreamListener:
         signature_field_name: The output field.
         predict: The predictor, if more than one of the program has such a field.
         predict_name: The predictor by its name in the program, which is another way to tell which.
-        allow_reuse: Hear every call of the predictor in a run. Otherwise the first one only.
+        allow_reuse: Receive every call of the predictor in a run. Otherwise the first one only.
+
+    Source: DSPy's class of this name.
     """
 
     def __init__(

@@ -40,6 +40,8 @@ class ParallelExecutor:
         straggler_limit: See `timeout`.
 
     After `execute`, `failed_indices` and `exceptions_map` (by index) tell what failed.
+
+    Source: DSPy's class of this name.
     """
 
     def __init__(
