@@ -20,7 +20,7 @@ from dspex.clients.calls.threads import worker_threads
 from dspex.clients.canonical.answer import Answer, usage_of
 from dspex.clients.canonical.usage import token_counts
 from dspex.clients.cost.pricing import OwnPrice, cost_usd, users_price
-from dspex.clients.cost.upper_bound import most_of_request
+from dspex.clients.cost.upper_bound import request_upper_bound
 from dspex.errors import FailureKind, classify
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ async def _recorded(
 
     def most() -> CostUpperBound:
         body = orjson.dumps({"messages": messages or prompt, **lm.kwargs, **kwargs}, default=str)
-        return most_of_request(lm.model, body, price) if price else _unpriced(most_of_request(lm.model, body, None))
+        bound = request_upper_bound(lm.model, body, price or None)
+        return bound if price else _unpriced(bound)
 
     hit = await claimed(ledger, key, Payer(run_id, most), lm.model)
     if hit is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dspex.clients.base_lm import BaseLM
 from dspex.clients.canonical.request import encode_messages, encode_params
-from dspex.clients.cost.upper_bound import longest_answer, most_of_request
+from dspex.clients.cost.upper_bound import longest_answer, request_upper_bound
 from dspex.errors import AdapterParseError
 from dspex.settings import context, settings
 from dspex.store.records.budget import CostUpperBound
@@ -63,7 +63,7 @@ class PromptRecorder(BaseLM):
 
     def most(self, body: bytes, more: int = 0) -> CostUpperBound:
         """The most that the request `body` can come to."""
-        return most_of_request(self.model, body, self.price, more=more)
+        return request_upper_bound(self.model, body, self.price, more=more)
 
     def longest(self, body: bytes = b"") -> int:
         """The most tokens that an answer can have."""

@@ -16,7 +16,7 @@ from dspex.store.records.dataset import DatasetRef
 from dspex.store.records.ledger import Held, Hit, LedgerEntry, Won
 from dspex.store.records.outcome import Failure, Outcome
 from dspex.store.records.run import RunRecord
-from dspex.store.records.upkeep import Kept, LedgerStats, ModelStats, Selection
+from dspex.store.records.upkeep import LedgerStats, ModelStats, RecordedEntry, Selection
 from dspex.store.runs import Runs
 from dspex.store.store import Store
 from dspex.store.upkeep import Upkeep
@@ -32,7 +32,6 @@ __all__ = [
     "Failure",
     "Held",
     "Hit",
-    "Kept",
     "Ledger",
     "LedgerEntry",
     "LedgerStats",
@@ -41,6 +40,7 @@ __all__ = [
     "Outcomes",
     "Payer",
     "Programs",
+    "RecordedEntry",
     "RunRecord",
     "Runs",
     "Selection",

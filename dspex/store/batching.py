@@ -1,7 +1,7 @@
-"""Many small requests from any event loop, done by one thread a batch at a time.
+"""Many small requests from any event loop, processed by one thread a batch at a time.
 
-A request waits a millisecond for company, the whole batch is done in a few statements, and each event loop is woken
-once for all of its answers. So a ledger lookup costs microseconds where a transaction of its own would cost a hundred.
+A request waits a millisecond for others, the whole batch takes a few statements, and each event loop is woken once for
+all of its answers. So a ledger lookup costs microseconds where a transaction of its own would cost a hundred.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ CLOSE_S = 10.0
 
 
 class QueuedRequest:
-    """One thing asked of the store: `kind` and `what` in, `answer` or `error` out."""
+    """A request to the store; the thread sets its `answer` or its `error`.
 
-    __slots__ = ("answer", "error", "future", "kind", "loop", "what")
+    Args:
+        kind: What is asked for; `Work` defines the kinds.
+        payload: Its argument.
+        loop: The event loop that waits for the answer; None if none does.
+        future: What waits there.
+    """
+
+    __slots__ = ("answer", "error", "future", "kind", "loop", "payload")
 
     def __init__(
-        self, kind: str, what: Any, loop: asyncio.AbstractEventLoop | None, future: asyncio.Future[Any] | None
+        self, kind: str, payload: Any, loop: asyncio.AbstractEventLoop | None, future: asyncio.Future[Any] | None
     ) -> None:
         self.kind = kind
-        self.what = what
+        self.payload = payload
         self.loop = loop
         self.future = future
         self.answer: Any = None
@@ -40,17 +47,17 @@ class QueuedRequest:
 class Work(Protocol):
     """What the thread does. All methods are called on that thread, one at a time."""
 
-    def do(self, batch: Sequence[QueuedRequest]) -> None:
-        """Answer every request of the batch, which is empty when only `due_in` has run out."""
+    def process(self, batch: Sequence[QueuedRequest]) -> None:
+        """Set the `answer` or `error` of every request. The batch is empty when `due_in` has run out without one."""
 
     def due_in(self) -> float | None:
-        """Seconds until there is something to do even without a request; None if there is not."""
+        """Seconds until `process` must run even without a request; None if it need not."""
 
-    def undelivered(self, requests: Sequence[QueuedRequest]) -> Sequence[QueuedRequest]:
-        """What to do about answers that nobody waits for any more (the waiter was cancelled, its loop is closed)."""
+    def compensate(self, requests: Sequence[QueuedRequest]) -> Sequence[QueuedRequest]:
+        """Return the requests that undo `requests`, whose waiters were cancelled or whose event loops are closed."""
 
     def finish(self) -> None:
-        """The last thing done before the thread ends."""
+        """Clean up before the thread ends."""
 
 
 class _Delivery:
@@ -64,7 +71,12 @@ class _Delivery:
 
 
 class RequestBatcher:
-    """The queue and its thread, which is started by the first request."""
+    """The queue and its thread, which the first request starts.
+
+    Args:
+        name: The thread's name.
+        work: What the thread does.
+    """
 
     def __init__(self, name: str, work: Work) -> None:
         self._name = name
@@ -80,11 +92,22 @@ class RequestBatcher:
         self._closing = False
         self._deliveries: set[_Delivery] = set()
 
-    async def ask(self, kind: str, what: Any) -> Any:
-        """Have the thread do it, and await the answer. A waiter that is cancelled leaves it `undelivered`."""
+    async def ask(self, kind: str, payload: Any) -> Any:
+        """Queue a request and await its answer. If the caller is cancelled, `Work.compensate` undoes it.
+
+        Args:
+            kind: What is asked for; `Work` defines the kinds.
+            payload: Its argument.
+
+        Returns:
+            What `Work.process` answered.
+
+        Raises:
+            StoreError: the store failed, or is closed.
+        """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        request = QueuedRequest(kind, what, loop, future)
+        request = QueuedRequest(kind, payload, loop, future)
         self._put(request)
         try:
             return await future
@@ -94,12 +117,8 @@ class RequestBatcher:
                 self._abandon([request])
             raise
 
-    def tell(self, kind: str, what: Any) -> None:
-        """Have the thread do it; nobody waits."""
-        self._put(QueuedRequest(kind, what, None, None))
-
     def close(self) -> None:
-        """Do what is queued, then end the thread. Blocks until it has ended, but not on a database that hangs."""
+        """Process what is queued, then end the thread. Blocks until it has ended, for ten seconds at most."""
         with self._lock:
             self._closing = True
             thread = self._thread
@@ -130,9 +149,9 @@ class RequestBatcher:
                 time.sleep(WINDOW_S)
             self._wake.clear()
             batch = self._take()
-            # One caller after another would only be slowed down by waiting for company that never comes.
+            # A single caller would only be slowed down by waiting for other requests.
             together = len(batch) > 1
-            self._do(batch)
+            self._process(batch)
             if self._queue:
                 self._wake.set()
             elif self._closing:
@@ -144,9 +163,9 @@ class RequestBatcher:
         queue = self._queue
         return [queue.popleft() for _ in range(min(len(queue), MAX_BATCH))]
 
-    def _do(self, batch: list[QueuedRequest]) -> None:
+    def _process(self, batch: list[QueuedRequest]) -> None:
         try:
-            self._work.do(batch)
+            self._work.process(batch)
         except BaseException as error:  # noqa: BLE001 - it is raised where each answer is awaited
             for request in batch:
                 request.error = request.error or error
@@ -168,25 +187,25 @@ class RequestBatcher:
             delivery = _Delivery(loop, requests)
             self._deliveries.add(delivery)
             try:
-                loop.call_soon_threadsafe(self._arrive, delivery)
+                loop.call_soon_threadsafe(self._set_results, delivery)
             except RuntimeError:  # the loop is closed
                 self._lost(delivery)
 
-    def _arrive(self, delivery: _Delivery) -> None:
+    def _set_results(self, delivery: _Delivery) -> None:
         """On the event loop: hand out the answers."""
         self._deliveries.discard(delivery)
-        nobody: list[QueuedRequest] = []
+        cancelled: list[QueuedRequest] = []
         for request in delivery.requests:
             future = request.future
             assert future is not None
             if future.done():
-                nobody.append(request)
+                cancelled.append(request)
             elif request.error is None:
                 future.set_result(request.answer)
             else:
                 future.set_exception(_own_copy(request.error))
-        if nobody:
-            self._abandon(nobody)
+        if cancelled:
+            self._abandon(cancelled)
 
     def _lost(self, delivery: _Delivery) -> None:
         if delivery in self._deliveries:
@@ -196,7 +215,7 @@ class RequestBatcher:
     def _abandon(self, requests: Sequence[QueuedRequest]) -> None:
         if self._closing:
             return
-        for request in self._work.undelivered(requests):
+        for request in self._work.compensate(requests):
             self._put(request)
 
 

@@ -1,8 +1,8 @@
-"""What runs may spend at most, and the room that is left: shared by all processes that work on a run.
+"""Budgets of runs, shared by all processes that work on a run.
 
-Just before a call is made, the most that it can come to is set aside (`Ledger.reserve`); in the transaction that
-records its answer, what it really came to takes that place. So what is paid and what may still have to be paid are
-within the budget together at every moment, whatever number of hosts call at once, and whichever of them is killed.
+Just before a call is made, the most that it can cost is reserved (`Ledger.reserve`); in the transaction that records
+its answer, its real cost replaces that. So what is paid and what may still have to be paid are within the budget
+together at every moment, however many hosts call at once, and whichever of them is killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Budgets:
-    """Budgets by run."""
+    """The budgets of runs, by the run's id.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,8 +28,19 @@ class Budgets:
     async def set(
         self, run_id: str, *, usd: float | None = None, tokens: int | None = None, calls: int | None = None
     ) -> Spending:
-        """Give the run these limits; those that are None stay as they are. They hold from the next call on, and for
-        all that the run has spent: also for what it had before it had a budget."""
+        """Set limits of a run's budget; those that are None stay as they are.
+
+        They apply from the next call on, to all that the run has spent, also before it had a budget.
+
+        Args:
+            run_id: The run.
+            usd: US dollars.
+            tokens: Tokens, sent and received.
+            calls: LM calls.
+
+        Returns:
+            The limits, and how much of them is used.
+        """
 
         def write() -> Spending:
             from dspex.store.sql.budgets import put
@@ -37,7 +52,7 @@ class Budgets:
         return await self._database.run(write)
 
     async def get(self, run_id: str) -> Spending | None:
-        """The run's budget, if it has one."""
+        """Return the run's limits and how much of them is used; None if it has no budget."""
 
         def read() -> Spending | None:
             from dspex.store.sql.budgets import get

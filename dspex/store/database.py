@@ -30,7 +30,11 @@ _inherited: list[Engine] = []
 
 
 class Database:
-    """One engine, made at the first use in the thread that uses it; the schema is made with it where it is missing."""
+    """One engine, made at its first use in the thread that uses it. Makes the schema where it is missing.
+
+    Args:
+        url: Where the database is.
+    """
 
     def __init__(self, url: StoreUrl) -> None:
         self.url = url
@@ -42,19 +46,31 @@ class Database:
         return self.url.dialect
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do blocking work on one of the store's threads."""
+        """Run blocking work on one of the store's threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads(), work)
 
     def transact(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one transaction. It may be done again from the start, so it must have no other effect."""
+        """Run `work` in one transaction. It may run again from the start, so it must have no other effect.
+
+        Raises:
+            StoreError: the database failed.
+        """
         return self._attempt(work, reading=False)
 
     def query(self, work: Callable[[Connection], T]) -> T:
-        """Do `work`, which only reads, without a transaction."""
+        """Run `work`, which only reads, without a transaction.
+
+        Raises:
+            StoreError: the database failed.
+        """
         return self._attempt(work, reading=True)
 
     def vacuum(self) -> None:
-        """Give unused room back to the disk."""
+        """Give unused space back to the disk.
+
+        Raises:
+            StoreError: the database failed.
+        """
         from sqlalchemy import text
         from sqlalchemy.exc import DBAPIError
 
@@ -67,6 +83,7 @@ class Database:
             raise explain(error, self.url) from error
 
     def close(self) -> None:
+        """Wait for the threads' work, then disconnect."""
         with self._lock:
             self._closed = True
             pool, engine = self._pool, self._engine
@@ -76,7 +93,7 @@ class Database:
             engine.dispose()
 
     def after_fork(self) -> None:
-        """In a forked child: its parent's connections and threads are not its own."""
+        """Start anew in a forked child, which must not use its parent's connections and threads."""
         if self._engine is not None:
             _inherited.append(self._engine)
         self._begin_anew()

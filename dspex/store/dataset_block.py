@@ -25,10 +25,14 @@ class DatasetBlock:
 
 
 def row_line(row: Any, number: int) -> bytes:
-    """A row as one line of JSON.
+    """Encode a row as one line of JSON.
+
+    Args:
+        row: A mapping, or an object that `to_jsonable` makes one of.
+        number: Its index, for the error.
 
     Raises:
-        UsageError: naming the row and the field.
+        UsageError: it cannot be JSON; the message names the row and the field.
     """
     value = dict(row) if isinstance(row, Mapping) else to_jsonable(row, f"row {number}")
     if not isinstance(value, dict):
@@ -37,7 +41,7 @@ def row_line(row: Any, number: int) -> bytes:
 
 
 def pack(lines: Iterable[bytes]) -> Iterator[DatasetBlock]:
-    """Blocks of the lines, in order."""
+    """Pack lines into compressed blocks, in order."""
     start, size, held = 0, 0, []
     for line in lines:
         held.append(line)
@@ -50,11 +54,12 @@ def pack(lines: Iterable[bytes]) -> Iterator[DatasetBlock]:
 
 
 def unpack(body: bytes) -> list[bytes]:
-    """The lines of a block."""
+    """Return the lines of a block's body."""
     return zlib.decompress(body).split(b"\n")
 
 
 def row_of(line: bytes) -> dict[str, Any]:
+    """Decode a line that `row_line` encoded."""
     row: dict[str, Any] = decode(line)
     return row
 

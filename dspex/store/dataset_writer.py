@@ -24,7 +24,18 @@ BATCH_BYTES = 1024 * 1024
 def write_dataset(
     database: Database, rows: Iterable[Any], inputs: list[str] | None, broken_off: threading.Event
 ) -> DatasetRef:
-    """Write `rows` under a number that nobody looks up, then make it the dataset of that content."""
+    """Write rows under a number that readers do not look up, then publish them under the hash of their content.
+
+    Args:
+        database: The store's database.
+        rows: The rows; iterated once.
+        inputs: Names of the fields that a program is given, or None.
+        broken_off: Set by another thread to end the writing.
+
+    Raises:
+        StoreError: the store failed, or `broken_off` was set.
+        UsageError: a row cannot be JSON.
+    """
     content = _Content(rows, inputs)
     draft = _Draft(database)
     try:

@@ -16,16 +16,27 @@ Row = dict[str, Any]
 
 
 class Datasets:
-    """Content-addressed lists of rows. Equal rows in the same order with the same input keys are one dataset."""
+    """Content-addressed lists of rows. Equal rows in the same order with the same input keys are one dataset.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, rows: Iterable[Mapping[str, Any] | Any], input_keys: Sequence[str] | None = None) -> DatasetRef:
-        """Keep `rows` (mappings, examples: whatever `to_jsonable` makes an object of) in constant memory.
+        """Keep rows, in constant memory. Equal data that is there already is not written again.
 
-        The iterable is run through once, on a thread of the store. A dataset that is there already is not written
-        again. One that is broken off half-way was never there.
+        The iterable is run through once, on a thread of the store. A dataset whose writing is broken off does not
+        exist.
+
+        Args:
+            rows: Mappings, examples, or other objects that `to_jsonable` makes JSON objects of.
+            input_keys: The fields that a program is given; None if that is not known.
+
+        Returns:
+            The dataset's address.
 
         Raises:
             UsageError: a row is not an object, or holds something that JSON cannot; the message names row and field.
@@ -45,7 +56,7 @@ class Datasets:
             raise
 
     async def info(self, sha: str) -> DatasetRef:
-        """The dataset at `sha`.
+        """Return the address, size and input keys of the dataset at `sha`.
 
         Raises:
             NotInStoreError: this store does not hold it.
@@ -53,7 +64,16 @@ class Datasets:
         return (await self._found(sha))[1]
 
     async def rows(self, sha: str, start: int = 0, stop: int | None = None) -> list[Row]:
-        """Rows `start` to `stop` (not included; None for the end). Reads only the blocks that hold them."""
+        """Return a slice of the rows. Reads only the blocks that hold them.
+
+        Args:
+            sha: The dataset's address.
+            start: The first row; as in a Python slice, a negative number counts from the end.
+            stop: The row after the last; None for the end.
+
+        Raises:
+            NotInStoreError: this store does not hold the dataset.
+        """
         number, ref = await self._found(sha)
         start, stop, _ = slice(start, stop).indices(ref.rows)
 
@@ -65,10 +85,15 @@ class Datasets:
         return await self._database.run(read)
 
     async def rows_at(self, sha: str, indices: Sequence[int]) -> list[Row]:
-        """The rows at `indices`, in that order; the same index may come twice.
+        """Return the rows at `indices`, in that order.
+
+        Args:
+            sha: The dataset's address.
+            indices: Indices from 0; one may come twice.
 
         Raises:
             IndexError: there is no such row.
+            NotInStoreError: this store does not hold the dataset.
         """
         number, ref = await self._found(sha)
         for index in indices:

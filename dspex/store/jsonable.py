@@ -26,32 +26,44 @@ _MAX_DEPTH = 100
 
 
 def to_jsonable(value: Any, path: str = "") -> Any:
-    """`value` as dicts, lists, strings, numbers, booleans and None.
+    """Convert `value` to dicts, lists, strings, numbers, booleans and None.
 
     Examples, predictions, pydantic models and dataclasses become objects; enums their value; dates and durations ISO
     8601; tuples lists; sets sorted lists; bytes their text, else base64; decimals, UUIDs and paths strings; numpy's
-    arrays and scalars lists and numbers. `path` names the value in the error.
+    arrays and scalars lists and numbers.
+
+    Args:
+        value: The value.
+        path: Its name in the error.
 
     Raises:
-        UsageError: naming the field that holds something else.
+        UsageError: it holds something else; the message names the field.
     """
     return _convert(value, path, 0)
 
 
 def encode(value: Any, path: str = "") -> bytes:
-    """`value` as compact JSON. Objects keep the order of their keys: a prompt may show it."""
+    """Encode `value` as compact JSON. Objects keep the order of their keys: a prompt may show it.
+
+    Args:
+        value: What `to_jsonable` takes.
+        path: Its name in the error.
+
+    Raises:
+        UsageError: it cannot be JSON; the message names the field.
+    """
     return json.dumps(to_jsonable(value, path), ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )
 
 
 def decode(body: bytes) -> Any:
-    """What `encode` wrote."""
+    """Decode what `encode` wrote."""
     return json.loads(body)
 
 
 def sha256(*parts: bytes) -> str:
-    """The content address of JSON written by `encode`."""
+    """Return the content address of JSON that `encode` wrote, in hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -25,7 +25,13 @@ MEMORY_BYTES = 64 * 1024 * 1024
 
 
 class Ledger:
-    """The ledger's face: every method may be awaited on any event loop. All raise `StoreError` (`StoreFullError`)."""
+    """Finished LM calls by key, the claims of running ones, and the bills of runs.
+
+    Every method may be awaited on any event loop. All raise `StoreError`, and `StoreFullError` when the disk is full.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,8 +40,18 @@ class Ledger:
         self._batcher = RequestBatcher("dspex-ledger", self._work)
 
     async def claim(self, key: str, run_id: str | None = None) -> Hit | Won | Held:
-        """The answer to the call `key`, or who is to make it, for the run `run_id` to pay. A claim won by a waiter that
-        is cancelled is released."""
+        """Look a call up and, if it is not recorded, claim the right to make it.
+
+        If the caller is cancelled, a claim that it won is released.
+
+        Args:
+            key: The hash of the request.
+            run_id: The run that pays for the call; None for calls outside a run.
+
+        Returns:
+            `Hit` with the recorded call; `Won` if the caller must make the call and then `record` or `release` it;
+            `Held` if another caller is making it: ask again a little later.
+        """
         entry = self._recent.get(key)
         if entry is not None:
             return Hit(entry)
@@ -43,36 +59,49 @@ class Ledger:
         return answer
 
     async def reserve(self, key: str, payer: Payer) -> Held | BudgetExhausted | None:
-        """Set the most that the call can come to aside in the budget of the run that pays, until it is recorded or
-        released: to be done just before it is made. While there is no room, the answer is `Held`; if there will not be
-        any, `BudgetExhausted`. None: it may be made."""
+        """Reserve the most that a call can cost in the budget of the run that pays, just before the call is made.
+
+        `record` and `release` end the reservation.
+
+        Args:
+            key: A key that this process has claimed.
+            payer: The run that pays, and the upper bound of the cost.
+
+        Returns:
+            None if the call may be made; `Held` if other calls must finish first: ask again a little later;
+            `BudgetExhausted` if the budget cannot cover the call.
+        """
         refusal: Held | BudgetExhausted | None = await self._batcher.ask("reserve", ReservationRequest(key, payer))
         return refusal
 
     async def lookup(self, key: str) -> LedgerEntry | None:
-        """The recorded call, without claiming anything."""
+        """Return the recorded call with this key, or None. Claims nothing."""
         entry: LedgerEntry | None = self._recent.get(key) or await self._batcher.ask("lookup", key)
         return entry
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
-        """Keep a finished call for good and give up its claim, in one transaction.
+        """Record a finished call and release its claim, in one transaction.
 
-        The first record of a key stands. Returns the one that stands: another's, if this process had been taken for
-        dead and its claim went to somebody who was faster. Use that one, so that a retry sees the same answer.
+        Args:
+            entry: The call.
+
+        Returns:
+            The recorded call with this key. It is another process's if that recorded it first, because this process
+            sent no heartbeat and lost its claim. Use this one, so that a retry sees the same answer.
         """
         standing: LedgerEntry = await self._batcher.ask("record", entry)
         return standing
 
     async def release(self, key: str) -> None:
-        """Give a claim up, because the call failed."""
+        """Release the claim of the call `key`, which failed."""
         await self._batcher.ask("release", key)
 
     async def bill(self, run_id: str) -> Bill:
-        """What the calls that `run_id` paid for came to."""
+        """Return the bill of the calls that the run `run_id` paid for."""
         return await self._bill(run_id)
 
     async def bill_total(self) -> Bill:
-        """What all calls in this store came to."""
+        """Return the bill of all calls in this store."""
         return await self._bill(None)
 
     async def _bill(self, run_id: str | None) -> Bill:
@@ -88,7 +117,7 @@ class Ledger:
         self._batcher.close()
 
     def after_fork(self) -> None:
-        """In a forked child: it is another owner, without claims and without a thread yet."""
+        """Start anew in a forked child, as another owner without claims, and without a thread yet."""
         self._recent.forget_lock()
         self._work = LedgerWork(self._database, self._recent)
         self._batcher = RequestBatcher("dspex-ledger", self._work)

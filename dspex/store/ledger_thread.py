@@ -1,4 +1,4 @@
-"""What the ledger's thread does with a batch of requests, and the claims that this process holds."""
+"""How the ledger's thread processes a batch of requests, and the claims that this process holds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ _WARN_EVERY_S = 60.0
 
 
 class LedgerWork:
-    """The claims of one owner (this process and this store), and the batches done for it."""
+    """Processes the ledger's requests in batches, and keeps the claims of one owner: this process and this store.
+
+    Args:
+        database: The store's database.
+        recent: The cache that each entry seen is put into.
+    """
 
     def __init__(self, database: Database, recent: RecentEntries) -> None:
         self._database = database
@@ -40,8 +45,9 @@ class LedgerWork:
         self._sql: LedgerSql | None = None
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
-    def do(self, batch: Sequence[QueuedRequest]) -> None:
-        # In this order a batch needs few statements. All of it was asked at the same time, so any order is right.
+    def process(self, batch: Sequence[QueuedRequest]) -> None:
+        """See `Work.process`. One transaction for each kind of request, and a heartbeat when it is due."""
+        # In this order a batch needs few statements. Its requests are concurrent, so any order is right.
         self._in_one_transaction(self._record, [r for r in batch if r.kind == "record"])
         self._in_one_transaction(self._release, [r for r in batch if r.kind == "release"])
         self._in_one_transaction(self._read, [r for r in batch if r.kind in ("lookup", "claim")])
@@ -53,17 +59,18 @@ class LedgerWork:
             self._heartbeat()
 
     def due_in(self) -> float | None:
+        """Seconds until the next heartbeat; None while no claim is held."""
         if not self._held or self._heartbeat_at is None:
             return None
         return max(0.0, self._heartbeat_at + HEARTBEAT_EVERY_S - time.monotonic())
 
-    def undelivered(self, requests: Sequence[QueuedRequest]) -> list[QueuedRequest]:
-        """A claim won for a waiter that is gone is given up again."""
-        won = [r.what.key for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
+    def compensate(self, requests: Sequence[QueuedRequest]) -> list[QueuedRequest]:
+        """Return releases of the claims among `requests` that were won: their waiters are gone."""
+        won = [r.payload.key for r in requests if r.kind == "claim" and isinstance(r.answer, Won)]
         return [QueuedRequest("release", key, None, None) for key in won]
 
     def finish(self) -> None:
-        """Nobody waits three seconds for a process that left in good order."""
+        """Release all claims, so that no other process has to wait until they lapse."""
         if self._heartbeat_at is None:
             return
         try:
@@ -81,7 +88,7 @@ class LedgerWork:
         return self._sql
 
     def _in_one_transaction(self, work: _Work, requests: list[QueuedRequest]) -> None:
-        """Do all requests in one transaction; if one of them spoils it, do each in its own, so that one alone fails."""
+        """Process all requests in one transaction; if the data of one make it fail, process each in its own."""
         if not requests:
             return
         try:
@@ -95,12 +102,12 @@ class LedgerWork:
 
     def _record(self, requests: list[QueuedRequest]) -> None:
         entries: dict[str, LedgerEntry] = {}
-        again = [r for r in requests if entries.setdefault(r.what.key, r.what) is not r.what]
+        again = [r for r in requests if entries.setdefault(r.payload.key, r.payload) is not r.payload]
         standing = self._database.transact(
             lambda connection: self.sql.record(connection, list(entries.values()), self.owner)
         )
         for request in requests:
-            entry = standing.get(request.what.key, entries[request.what.key])
+            entry = standing.get(request.payload.key, entries[request.payload.key])
             request.answer = entry
             self._held.discard(entry.key)
             self._recent.add(entry)
@@ -108,7 +115,7 @@ class LedgerWork:
             self._record(again)
 
     def _release(self, requests: list[QueuedRequest]) -> None:
-        keys = sorted({r.what for r in requests})
+        keys = sorted({r.payload for r in requests})
         self._database.transact(lambda connection: self.sql.release(connection, self.owner, keys))
         self._held.difference_update(keys)
 
@@ -122,17 +129,17 @@ class LedgerWork:
             request.answer = Hit(hit) if hit is not None and request.kind == "claim" else hit
 
     def _claim(self, requests: list[QueuedRequest]) -> None:
-        won, found, limited = self._won_and_found([r.what for r in requests])
+        won, found, limited = self._won_and_found([r.payload for r in requests])
         for entry in found.values():
             self._recent.add(entry)
         for request in requests:
-            key = request.what.key
+            key = request.payload.key
             if key in found:
                 request.answer = Hit(found[key])
             elif key in won:
                 won.discard(key)  # of two waiters in this process, one has won
                 self._held.add(key)
-                request.answer = Won(limited=request.what.run_id in limited)
+                request.answer = Won(limited=request.payload.run_id in limited)
             else:
                 request.answer = Held()
 
@@ -149,10 +156,10 @@ class LedgerWork:
         return outcome
 
     def _reserve(self, requests: list[QueuedRequest]) -> None:
-        payers = {request.what.key: request.what.payer for request in requests}
+        payers = {request.payload.key: request.payload.payer for request in requests}
         refused = self._database.transact(lambda connection: self.sql.budgets.reserve(connection, self.owner, payers))
         for request in requests:
-            request.answer = refused.get(request.what.key)
+            request.answer = refused.get(request.payload.key)
 
     def _heartbeat_is_due(self) -> bool:
         return self._heartbeat_at is None or time.monotonic() - self._heartbeat_at >= HEARTBEAT_EVERY_S
@@ -174,7 +181,7 @@ class LedgerWork:
 
 
 def _key(request: QueuedRequest) -> str:
-    key: str = request.what.key if request.kind == "claim" else request.what
+    key: str = request.payload.key if request.kind == "claim" else request.payload
     return key
 
 

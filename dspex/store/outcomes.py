@@ -13,13 +13,23 @@ if TYPE_CHECKING:
 
 
 class Outcomes:
-    """Outcomes by run, path (the step, such as ``"baseline"`` or ``"trial/3"``) and index of the example."""
+    """Outcomes by run, path (the step, such as ``"baseline"`` or ``"trial/3"``) and index of the example.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, run_id: str, path: str, outcomes: Sequence[Outcome]) -> None:
-        """Keep `outcomes`, over earlier ones of the same examples."""
+        """Keep outcomes, over earlier ones of the same examples.
+
+        Args:
+            run_id: The run.
+            path: The step.
+            outcomes: One for each example; of several for one example the last is kept.
+        """
         if not outcomes:
             return
         rows = [_row(run_id, path, outcome) for outcome in {o.index: o for o in outcomes}.values()]
@@ -32,7 +42,14 @@ class Outcomes:
         await self._database.run(write)
 
     async def done(self, run_id: str, path: str, start: int, stop: int) -> list[Outcome]:
-        """The outcomes there are of examples `start` to `stop` (not included), by index."""
+        """Return the outcomes of a range of examples, by index; examples without one are left out.
+
+        Args:
+            run_id: The run.
+            path: The step.
+            start: The first index.
+            stop: The index after the last.
+        """
 
         def read() -> list[Outcome]:
             from dspex.store.sql.outcomes import between
@@ -42,7 +59,13 @@ class Outcomes:
         return await self._database.run(read)
 
     async def at(self, run_id: str, path: str, indices: Sequence[int]) -> list[Outcome]:
-        """The outcomes there are of the examples at `indices`, by index."""
+        """Return the outcomes of the examples at `indices`, by index; examples without one are left out.
+
+        Args:
+            run_id: The run.
+            path: The step.
+            indices: Indices of examples, in any order.
+        """
 
         def read() -> list[Outcome]:
             from dspex.store.sql.outcomes import at
@@ -52,7 +75,12 @@ class Outcomes:
         return await self._database.run(read)
 
     async def failures(self, run_id: str, limit: int) -> list[Failure]:
-        """The first `limit` examples on which the program failed, by path and index."""
+        """Return examples on which the program itself failed, by path and index.
+
+        Args:
+            run_id: The run.
+            limit: At most so many.
+        """
 
         def read() -> list[Failure]:
             from dspex.store.sql.outcomes import failures
@@ -81,5 +109,5 @@ def _row(run_id: str, path: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def storable_text(text: str) -> str:
-    """`text` without what a database's text cannot hold: NUL, and halves of surrogate pairs."""
+    """Replace what a database's text cannot hold: NUL, and halves of surrogate pairs."""
     return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")

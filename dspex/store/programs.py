@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
 
 class Programs:
-    """Content-addressed JSON objects: what a program was at some step of a run."""
+    """Content-addressed JSON objects: what a program was at some step of a run.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, state: dict[str, Any]) -> str:
-        """Keep `state`; returns its address. Putting the same again changes nothing."""
+        """Keep a state, as `Module.dump_state` makes it. Putting the same again changes nothing.
+
+        Returns:
+            Its address.
+        """
         body = encode(state)
         sha = sha256(body)
 
@@ -32,7 +40,7 @@ class Programs:
         return sha
 
     async def get(self, sha: str) -> dict[str, Any]:
-        """The state at `sha`.
+        """Return the state at the address `sha`.
 
         Raises:
             NotInStoreError: this store does not hold it.
@@ -51,6 +59,13 @@ class Programs:
 
 
 def not_in_store(what: str, sha: str, shown_url: str) -> NotInStoreError:
+    """Make the error for a thing that this store does not hold.
+
+    Args:
+        what: Its kind, such as ``"dataset"``.
+        sha: Its address.
+        shown_url: The store's URL, without its password.
+    """
     return NotInStoreError(
         f"The store {shown_url} holds no {what} {sha[:12]}. All hosts of a run share one store: set DSPEX_STORE to the "
         "same database on each of them."

@@ -12,7 +12,11 @@ _OVERHEAD = 600
 
 
 class RecentEntries:
-    """An LRU of entries bounded by bytes. Entries never change, so one found here needs no look at the database."""
+    """An LRU cache of entries, bounded by bytes. Entries never change, so one found here needs no look at the database.
+
+    Args:
+        max_bytes: How much its entries may take, in bytes.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -21,6 +25,7 @@ class RecentEntries:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> LedgerEntry | None:
+        """Return the entry `key`, or None."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None:
@@ -28,6 +33,7 @@ class RecentEntries:
             return entry
 
     def add(self, entry: LedgerEntry) -> None:
+        """Add an entry; drop the least recently used ones that no longer fit."""
         size = len(entry.response) + _OVERHEAD
         if size > self._max_bytes // 4:  # one huge response must not push out everything else
             return
@@ -53,5 +59,5 @@ class RecentEntries:
         return len(self._entries)
 
     def forget_lock(self) -> None:
-        """In a forked child: the lock may have been held by a thread that is gone."""
+        """Replace the lock in a forked child: a thread that does not exist there may have held it."""
         self._lock = threading.Lock()

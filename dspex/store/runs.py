@@ -19,16 +19,26 @@ _FIELDS = frozenset(
 
 
 class Runs:
-    """Run records by id."""
+    """Records of runs, by id.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def upsert(self, run_id: str, status: str, **fields: Any) -> None:
-        """Set `status` and the given `fields` of a run, leaving its other fields; make its record if there is none.
+        """Set the status and the given fields of a run, and leave its other fields; add its record if there is none.
 
-        Fields: `optimizer`, `program`, `score`, `baseline`, `workflow_id`, `started_at` (now, unless given),
-        `finished_at`, `result` (JSON).
+        Args:
+            run_id: The run.
+            status: Such as ``"running"`` or ``"completed"``.
+            fields: `optimizer`, `program`, `score`, `baseline`, `workflow_id`, `started_at` (now, unless given),
+                `finished_at`, `result` (JSON).
+
+        Raises:
+            UsageError: there is no such field.
         """
         unknown = sorted(set(fields) - _FIELDS)
         if unknown:
@@ -45,6 +55,8 @@ class Runs:
         await self._database.run(write)
 
     async def get(self, run_id: str) -> RunRecord | None:
+        """Return the record of the run `run_id`, or None."""
+
         def read() -> RunRecord | None:
             from dspex.store.sql.runs import get
 
@@ -53,7 +65,12 @@ class Runs:
         return await self._database.run(read)
 
     async def list(self, limit: int = 100, status: str | None = None) -> list[RunRecord]:
-        """The latest runs first, optionally only those of one `status`."""
+        """List records, the latest run first.
+
+        Args:
+            limit: At most so many.
+            status: Only runs of this status.
+        """
 
         def read() -> list[RunRecord]:
             from dspex.store.sql.runs import latest

@@ -28,13 +28,17 @@ _all: weakref.WeakSet[Store] = weakref.WeakSet()
 class Store:
     """LM responses, data, programs, outcomes and runs behind one database URL.
 
-    Every method of its parts may be awaited on any event loop of the process; the database is worked on by the store's
-    own threads. Nothing is connected, and no table made, before the first use. Failures are `StoreError`s:
-    `StoreFullError` when there is no room, `NotInStoreError` for what another store must hold.
+    Every method of its parts may be awaited on any event loop of the process; the store's own threads use the database.
+    Nothing is connected, and no table made, before the first use. Failures are `StoreError`s: `StoreFullError` when the
+    disk is full, `NotInStoreError` for data that only another store holds.
+
+    This makes a store with claims of its own; `Store.open` returns the one that the process shares.
+
+    Args:
+        url: A SQLite file, or a database URL (``sqlite:///...``, ``postgresql://...``); by default as `Store.open`.
     """
 
     def __init__(self, url: str | os.PathLike[str] | None = None) -> None:
-        """A store of its own, with claims of its own; `Store.open` is what shares one within the process."""
         self._url = urls.resolve(url)
         self._database = Database(self._url)
         self.ledger = Ledger(self._database)
@@ -49,7 +53,11 @@ class Store:
 
     @classmethod
     def open(cls, url: str | os.PathLike[str] | None = None) -> Store:
-        """The process's store at `url`; else at ``settings.store``, ``DSPEX_STORE``, or a file of the user's.
+        """Return the process's store at `url`.
+
+        Args:
+            url: A SQLite file or a database URL; by default ``settings.store``, else ``DSPEX_STORE``, else a file in
+                the user's data folder.
 
         Raises:
             UsageError: the store cannot be that kind of database.
@@ -63,11 +71,12 @@ class Store:
 
     @property
     def url(self) -> str:
-        """The database URL, password included: for handing on to a process, never for showing (`shown_url`)."""
+        """The database URL, password included: to hand to another process. To show it, use `shown_url`."""
         return self._url.sqlalchemy
 
     @property
     def shown_url(self) -> str:
+        """The database URL without its password."""
         return self._url.shown
 
     @property
@@ -79,8 +88,9 @@ class Store:
         """Write and read a probe, so that a store that does not work is found before anything is paid for.
 
         Raises:
-            StoreError: saying what is wrong (no directory, read-only, not a database, no server, ...).
-            StoreFullError: there is no room.
+            StoreError: the store does not work; the message says why (no directory, read-only, not a database, no
+                server).
+            StoreFullError: the disk is full.
         """
         probe = uuid.uuid4().hex
 
@@ -92,7 +102,7 @@ class Store:
         await self._database.run(write_and_read)
 
     def close(self) -> None:
-        """Do what is queued, release the claims held, disconnect. Blocks; done by itself when the process ends."""
+        """Finish queued requests, release the claims held, disconnect. Blocks; runs by itself when the process ends."""
         with _lock:
             if _open.get(self._url.sqlalchemy) is self:
                 del _open[self._url.sqlalchemy]
@@ -109,7 +119,7 @@ class Store:
 
 
 def close_all() -> None:
-    """Close every store of this process: for a process that ends without Python's own farewell."""
+    """Close every store of this process, which is about to end without running its exit handlers."""
     for store in list(_all):
         store.close()
 

@@ -1,7 +1,6 @@
-"""The upkeep of the ledger: what it holds, what to throw away, and copies of it.
+"""Upkeep of the ledger: what it holds, deleting entries, exporting them.
 
-Answers that are thrown away have to be paid for again if they are asked for again. What they cost stays on the bills of
-their runs.
+Deleted answers must be paid for again if they are asked for again. What they cost stays on the bills of their runs.
 """
 
 from __future__ import annotations
@@ -10,24 +9,28 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dspex.store.records.upkeep import Kept, LedgerStats, Selection
+from dspex.store.records.upkeep import LedgerStats, RecordedEntry, Selection
 
 if TYPE_CHECKING:
     from dspex.store.database import Database
 
 _READ_AT_ONCE = 200
 _DELETED_AT_ONCE = 500
-"""Few enough that nobody waits long for the lock."""
+"""Few enough that other writers do not wait long for the lock."""
 
 
 class Upkeep:
-    """Looks after the ledger of a store."""
+    """Measures, prunes, exports and compacts the ledger of a store.
+
+    Args:
+        database: The store's database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def stats(self) -> LedgerStats:
-        """What the ledger holds."""
+        """Count what the ledger holds, in all and by model."""
 
         def read() -> LedgerStats:
             from dspex.store.sql.upkeep import stats
@@ -37,7 +40,11 @@ class Upkeep:
         return await self._database.run(read)
 
     async def measure(self, selection: Selection) -> tuple[int, int]:
-        """How many entries are selected, and the bytes of their answers."""
+        """Count the selected entries.
+
+        Returns:
+            Their number, and the bytes of their answers.
+        """
         selected = await self._settled(selection)
 
         def read() -> tuple[int, int]:
@@ -48,7 +55,11 @@ class Upkeep:
         return await self._database.run(read)
 
     async def prune(self, selection: Selection) -> int:
-        """Throw the selected entries away, some at a time; returns how many there were. Bills are not changed."""
+        """Delete the selected entries, some at a time. Bills are not changed.
+
+        Returns:
+            How many were deleted.
+        """
         selected, gone = await self._settled(selection), 0
 
         def delete() -> int:
@@ -60,11 +71,11 @@ class Upkeep:
             gone += count
         return gone
 
-    async def entries(self, selection: Selection) -> AsyncIterator[Kept]:
-        """The selected entries, by key; a few at a time are in memory."""
+    async def entries(self, selection: Selection) -> AsyncIterator[RecordedEntry]:
+        """Iterate over the selected entries, by key; a few at a time are in memory."""
         selected, last = await self._settled(selection), ""
 
-        def read() -> list[Kept]:
+        def read() -> list[RecordedEntry]:
             from dspex.store.sql.upkeep import entries
 
             return self._database.query(lambda connection: entries(connection, selected, last, _READ_AT_ONCE))
@@ -75,7 +86,7 @@ class Upkeep:
             last = batch[-1].entry.key
 
     async def runs_since(self, since: float) -> set[str]:
-        """The runs that have paid for a call at `since` (Unix time) or later."""
+        """Return the ids of the runs that have paid for a call at `since` (Unix time) or later."""
 
         def read() -> set[str]:
             from dspex.store.sql.upkeep import runs_since
@@ -85,7 +96,7 @@ class Upkeep:
         return await self._database.run(read)
 
     async def compact(self) -> None:
-        """Give the room of what was thrown away back to the disk. Takes a while, and room for a copy."""
+        """Give the space of deleted entries back to the disk. Takes a while, and on SQLite space for a copy."""
 
         def vacuum() -> None:
             self._database.vacuum()
@@ -93,7 +104,7 @@ class Upkeep:
         await self._database.run(vacuum)
 
     async def _settled(self, selection: Selection) -> Selection:
-        """With a size turned into the age that it stands for."""
+        """Replace a limit of bytes by the age that it amounts to."""
         most = selection.max_bytes
         if most is None:
             return selection
@@ -105,6 +116,6 @@ class Upkeep:
 
         before = await self._database.run(read)
         limits = [limit for limit in (selection.before, before) if limit is not None]
-        # Nothing is too much: then nothing is old enough.
+        # Without an age everything fits, so nothing is selected.
         settled = 0.0 if before is None else min(limits)
         return replace(selection, before=settled, max_bytes=None)

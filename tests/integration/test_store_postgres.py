@@ -72,7 +72,7 @@ async def test_claims_of_a_dead_host_are_won_once_by_those_that_race_for_them(ho
     keys = [f"key {i}" for i in range(100)]
     assert await asyncio.gather(*map(dead.ledger.claim, keys)) == [Won()] * 100
     work = dead.ledger._work
-    work._held.clear()  # it beats no more
+    work._held.clear()  # it sends no more heartbeats
     silence = update(owners).where(owners.c.id == work.owner).values(beat=0.0)
     dead._database.transact(lambda connection: connection.execute(silence))
     answers = await asyncio.gather(*(heir.ledger.claim(key) for key in keys for heir in living))

@@ -18,7 +18,7 @@ from dspex.errors import UsageError
 
 if TYPE_CHECKING:
     from dspex.cli.inputs.deployment import Deployment
-    from dspex.store import Kept, Selection, Store
+    from dspex.store import RecordedEntry, Selection, Store
 
 
 def export_ledger(deployment: Deployment, conditions: LedgerConditions, out: Path | None) -> None:
@@ -52,7 +52,7 @@ async def _write(store: Store, selection: Selection, file: TextIO) -> int:
     return count
 
 
-def _row(kept: Kept) -> dict[str, Any]:
+def _row(kept: RecordedEntry) -> dict[str, Any]:
     row = {name: getattr(kept.entry, name) for name in type(kept.entry).__slots__ if name != "response"}
     try:
         response: Any = json.loads(kept.entry.response)

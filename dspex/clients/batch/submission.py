@@ -62,10 +62,10 @@ async def plan_batch(access: BatchAccess, target: str) -> tuple[Batch | None, st
             break
         keys.append(one.key)
     id = uuid.uuid4().hex
-    intended = await access.batches.intend(id, access.owner, target, keys)
-    lacking = intended.lacking
+    planned = await access.batches.plan(id, access.owner, target, keys)
+    lacking = planned.lacking
     why = str(refusal(lacking, Target.parse(target).model)) if lacking is not None else ""
-    return (await access.batches.get(id) if intended.requests else None), why
+    return (await access.batches.get(id) if planned.requests else None), why
 
 
 async def submit(access: BatchAccess, batch: Batch) -> None:

@@ -82,7 +82,7 @@ class BatchSubmitter:
             LMError: the set-up is wrong. Failures that may pass are in the result's `trouble` instead.
         """
         progress = BatchProgress()
-        for batch in await self._batches.under_way(self._owner):
+        for batch in await self._batches.in_progress(self._owner):
             progress += await _with_trouble(self._advance(batch), batch)
         return await self._submit_waiting(progress) if submit else progress
 
@@ -92,7 +92,7 @@ class BatchSubmitter:
         Requests that the provider has dealt with by then can still be collected.
         """
         progress = BatchProgress()
-        for batch in await self._batches.under_way(self._owner):
+        for batch in await self._batches.in_progress(self._owner):
             if await self._batches.others_wait(batch.id, self._owner) or batch.owner != self._owner:
                 continue
             progress += await self._cancel(batch)

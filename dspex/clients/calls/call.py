@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from dspex.clients.canonical.secrets import Secret
 from dspex.clients.cost.pricing import OwnPrice
-from dspex.clients.cost.upper_bound import most_of_request
+from dspex.clients.cost.upper_bound import request_upper_bound
 from dspex.clients.http.transport import Transport
 from dspex.clients.wires.endpoints import Endpoint, ModelName
 from dspex.clients.wires.wire import Wire
@@ -120,4 +120,4 @@ class FinishedCall:
 
 def cost_upper_bound(call: LMCall) -> CostUpperBound:
     """Compute the most that `call` can cost, in tokens and US dollars."""
-    return most_of_request(call.model, call.body, call.price, answers=not call.url.endswith("embeddings"))
+    return request_upper_bound(call.model, call.body, call.price, answers=not call.url.endswith("embeddings"))

@@ -35,7 +35,7 @@ LONGEST_ANSWER = 32_768
 """Tokens that a model gives at most, where neither the caller nor the table above says."""
 
 
-def most_of_request(
+def request_upper_bound(
     model: str, body: bytes, price: OwnPrice | None, *, answers: bool = True, more: int = 0
 ) -> CostUpperBound:
     """Compute the most that a request can cost, in tokens and US dollars.

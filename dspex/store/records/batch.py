@@ -30,9 +30,9 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestState:
-    """Where a request stands, and whose it is.
+    """The state of a request, and its owner.
 
-    `attempts` are batches that ended without an answer to it; the error is of a refused one.
+    `attempts` are batches that ended without an answer to it; the error is that of a refused request.
     """
 
     key: str
@@ -46,7 +46,9 @@ class RequestState:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch. `requests` are in it, `done` of which the provider has dealt with as far as we know."""
+    """A batch of `requests` calls, of which the provider had processed `done` when it was polled last. Times are Unix
+    time.
+    """
 
     id: str
     owner: str
@@ -66,16 +68,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A request that waits for a batch, without its body, which may be long."""
+class PendingRequest:
+    """A request that waits for a batch: its key, and the size of its body in bytes, without the body itself."""
 
     key: str
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Intended:
-    """A batch that was written down: how many `requests` are in it, and whose budget lacked the room for more."""
+class PlannedBatch:
+    """A batch that was written down: the number of its `requests`, and a budget that cannot cover more (`lacking`)."""
 
     requests: int
     lacking: BudgetExhausted | None = None
@@ -83,7 +85,7 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request that the provider does not accept, in its own words."""
+    """A request that the provider does not accept, with its HTTP status and response body."""
 
     key: str
     status: int

@@ -67,7 +67,7 @@ class Bill:
 
     @classmethod
     def of(cls, lines: Iterable[BillLine]) -> Bill:
-        """The bill of these lines, the most expensive first."""
+        """Add the lines up, and sort them: the most expensive first."""
         ordered = sorted(lines, key=lambda line: (-line.cost_usd, -line.calls, line.model, line.predictor or ""))
         return cls(**_sums(ordered), lines=tuple(ordered))
 

@@ -11,7 +11,7 @@ PICO = 10**12
 
 @dataclass(frozen=True, slots=True)
 class CostUpperBound:
-    """The most that one call can come to. `usd` is None where the model has no known price."""
+    """The most that one call can cost. `usd` is None where the price is not known."""
 
     tokens: int
     usd: float | None
@@ -19,8 +19,9 @@ class CostUpperBound:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """The run that pays for a call, and how to find out the most that the call can come to (asked only if the run has
-    a budget)."""
+    """The run that pays for a call, and a function for the most that the call can cost. It is called only if the run
+    has a budget.
+    """
 
     run_id: str
     most: Callable[[], CostUpperBound]
@@ -28,8 +29,10 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """A run's budget and how much of it is used: by calls that are paid, that are under way (at the most that they can
-    come to), and that were under way in a process that died. A limit of None is none."""
+    """A run's budget, and how much of it is used. A limit of None is no limit.
+
+    Used are the costs of paid calls, and the upper bounds of calls that are in progress or whose process died.
+    """
 
     usd: float | None
     tokens: int | None
@@ -39,7 +42,9 @@ class Spending:
     used_calls: int
 
     def lacking(self, most: CostUpperBound) -> str | None:
-        """What there is no room for; None if there is room for such a call."""
+        """Return the limit that a call of at most this cost would exceed: ``"calls"``, ``"tokens"``, ``"usd"``, or
+        None.
+        """
         if self.calls is not None and self.used_calls + 1 > self.calls:
             return "calls"
         if self.tokens is not None and self.used_tokens + most.tokens > self.tokens:
@@ -59,7 +64,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class BudgetExhausted:
-    """There is no room for the call in the run's budget, and no other call under way that could make some."""
+    """The run's budget cannot cover the call, and no other call in progress could leave enough."""
 
     run_id: str
     spending: Spending
@@ -67,5 +72,5 @@ class BudgetExhausted:
 
 
 def pico(usd: float) -> int:
-    """Dollars as the store counts them."""
+    """Convert dollars to the store's unit."""
     return round(usd * PICO)

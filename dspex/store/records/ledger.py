@@ -37,12 +37,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """The caller is the one to call, and must then `record` or `release`. If the run that pays has a budget
-    (`limited`), it must `reserve` room for the call before it makes it."""
+    """The caller must make the call, and then `record` or `release` it.
+
+    If the run that pays has a budget (`limited`), it must `reserve` the call's cost first.
+    """
 
     limited: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody else is calling: ask again a little later."""
+    """Another caller is making the call: ask again a little later."""

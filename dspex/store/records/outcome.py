@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of example `index`.
+    """The result of a program on example `index`.
 
-    `error` is None if the program ran; `passed` is the metric's verdict on a trace where a step asks for one; `demos`
-    are what the trace taught each predictor, by name. A step may make several `attempts`, of which some fail with
-    `errors`. `lm_calls` were paid for, `lm_calls_from_ledger` were not.
+    `error` is None if the program ran; `passed` is whether the trace met the metric, in steps that collect traces;
+    `demos` are those of the trace, by predictor. A step may make several `attempts`, of which some fail with `errors`.
+    `lm_calls` were paid for; `lm_calls_from_ledger` were answered from the ledger.
     """
 
     index: int

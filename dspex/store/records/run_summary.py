@@ -35,12 +35,18 @@ class RunSummary:
 
     @classmethod
     def of(cls, run_id: str, bill: Bill, **fields: Any) -> RunSummary:
-        """The summary of a run with this bill; `fields` are the others."""
+        """Make the summary of a run.
+
+        Args:
+            run_id: The run.
+            bill: Its bill: the numbers of calls, tokens and dollars.
+            fields: The other fields.
+        """
         return cls(run_id=run_id, lm_calls_from_ledger=bill.calls_from_ledger, **figures_of(bill), **fields)
 
 
 def figures_of(bill: Bill) -> dict[str, Any]:
-    """The figures of a bill under the names that a `RunSummary` has for them."""
+    """Return the figures of a bill under their names in a `RunSummary`."""
     return {
         "lm_calls": bill.calls,
         "prompt_tokens": bill.prompt_tokens,

@@ -37,7 +37,7 @@ class ModelStats:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStats:
-    """What the ledger holds. `pruned` calls are known by their bills alone; `under_way` are claimed just now."""
+    """What the ledger holds. `pruned` calls are known by their bills alone; `under_way` calls are claimed now."""
 
     entries: int
     bytes: int
@@ -48,7 +48,7 @@ class LedgerStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RecordedEntry:
     """An entry, and when it was recorded, in Unix time."""
 
     entry: LedgerEntry

@@ -1,4 +1,4 @@
-"""Batches in SQL. Two processes may do any of this at once: who changes a row's status first, has it."""
+"""Batches in SQL. Processes may do any of this at the same time: the first that changes a row's status owns it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, and_, case, delete, exists, false, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dspex.store.records.batch import Batch, BatchRequest, Intended, Refused, RequestState, Status, Waiting
+from dspex.store.records.batch import Batch, BatchRequest, PendingRequest, PlannedBatch, Refused, RequestState, Status
 from dspex.store.records.budget import BudgetExhausted, CostUpperBound, Payer
 from dspex.store.records.claim import VOID_AFTER_S
 from dspex.store.records.ledger import LedgerEntry
@@ -22,13 +22,13 @@ from dspex.store.sql.schema import ledger
 _r, _b, _w = requests.c, batches.c, waits.c
 _STANDING = [_r[name] for name in RequestState.__slots__]
 _BATCH = [_b[name] for name in Batch.__slots__]
-_UNDER_WAY = _b.status.in_(("intent", "open"))
+_IN_PROGRESS = _b.status.in_(("intent", "open"))
 
 
-def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> dict[str, RequestState]:
+def ask(connection: Connection, owner: str, asked: Sequence[BatchRequest]) -> dict[str, RequestState]:
     new: Any = _insert(connection)(requests)
     mine = _r.owner == new.excluded.owner
-    # What waits, or was refused to another owner, is asked anew; what is in a batch stays there.
+    # A request that waits, or was refused to another owner, is queued anew; one in a batch stays there.
     statement = new.on_conflict_do_update(
         index_elements=["key"],
         set_={
@@ -58,7 +58,7 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
             "most_tokens": one.most.tokens,
             "most_usd": one.most.usd,
         }
-        for one in sorted(wanted, key=lambda one: one.key)
+        for one in sorted(asked, key=lambda one: one.key)
     ]
     connection.execute(statement, rows)
     keys = {"keys": _bound(connection, [row["key"] for row in rows])}
@@ -72,7 +72,7 @@ def ask(connection: Connection, owner: str, wanted: Sequence[BatchRequest]) -> d
 
 
 def _already_answered(connection: Connection, keys: dict[str, Any]) -> list[str]:
-    """Those that were answered since the asker looked: to be taken from the ledger, and not asked again."""
+    """Drop requests that the ledger has answered meanwhile; return their keys. Their answers are read from there."""
     found = connection.execute(select(ledger.c.key).where(ledger.c.key.in_(_keys(connection))), keys)
     answered = sorted(row[0] for row in found)
     if answered:
@@ -90,16 +90,16 @@ def first_target(connection: Connection, owner: str, attempts: int) -> str | Non
     return connection.execute(select(_r.target).where(_waits(owner, attempts)).order_by(_r.target).limit(1)).scalar()
 
 
-def waiting(connection: Connection, owner: str, target: str, attempts: int, limit: int) -> list[Waiting]:
+def waiting(connection: Connection, owner: str, target: str, attempts: int, limit: int) -> list[PendingRequest]:
     statement = select(_r.key, func.length(_r.body)).where(_waits(owner, attempts), _r.target == target)
-    return [Waiting(*row) for row in connection.execute(statement.order_by(_r.key).limit(limit))]
+    return [PendingRequest(*row) for row in connection.execute(statement.order_by(_r.key).limit(limit))]
 
 
 def _waits(owner: str, attempts: int) -> Any:
     return and_(_r.owner == owner, _r.status == "waiting", _r.attempts < attempts)
 
 
-def intend(connection: Connection, id: str, owner: str, target: str, keys: Sequence[str], now: float) -> Intended:
+def plan(connection: Connection, id: str, owner: str, target: str, keys: Sequence[str], now: float) -> PlannedBatch:
     lacking = _lacking(connection, id, keys)
     afforded = [key for key in keys if key not in lacking]
     taken = connection.execute(
@@ -110,20 +110,20 @@ def intend(connection: Connection, id: str, owner: str, target: str, keys: Seque
         {"keys": _bound(connection, afforded)},
     ).scalars()
     left = sorted(set(afforded) - set(took := sorted(taken)))
-    _ledger(connection).release(connection, _purse(id), left)
+    _ledger(connection).release(connection, _reservation_owner(id), left)
     if took:
         row = {"id": id, "owner": owner, "target": target, "status": "intent", "requests": len(took)}
         connection.execute(insert(batches).values(**row, created_at=now, done=0, answered=0, refused=0))
-    return Intended(len(took), next(iter(lacking.values()), None))
+    return PlannedBatch(len(took), next(iter(lacking.values()), None))
 
 
 def _lacking(connection: Connection, id: str, keys: Sequence[str]) -> dict[str, BudgetExhausted]:
-    """Set aside what the requests may come to. Returns those for which their payers have no room."""
+    """Reserve what the requests cost at most. Returns those that their payers' budgets cannot cover."""
     statement = select(_r.key, _r.payer, _r.most_tokens, _r.most_usd)
     asking = connection.execute(statement.where(_r.key.in_(_keys(connection))), {"keys": _bound(connection, keys)})
     payers = {row.key: _payer(row) for row in asking if row.payer is not None}
-    # Nobody is waited for: what is under way is in other batches, and those are looked at anyhow.
-    refused = BudgetSql(_dialect(connection), false()).reserve(connection, _purse(id), payers)
+    # Never `Held`: calls in progress are in other batches, which are polled anyhow.
+    refused = BudgetSql(_dialect(connection), false()).reserve(connection, _reservation_owner(id), payers)
     return {key: no for key, no in refused.items() if isinstance(no, BudgetExhausted)}
 
 
@@ -131,8 +131,8 @@ def _payer(row: Row[Any, Any, Any, Any]) -> Payer:
     return Payer(row.payer, lambda: CostUpperBound(row.most_tokens, row.most_usd))
 
 
-def _purse(batch: str) -> str:
-    """Under which name room is set aside in budgets for a batch."""
+def _reservation_owner(batch: str) -> str:
+    """The owner of the reservations in budgets that a batch makes."""
     return f"batch:{batch}"
 
 
@@ -146,9 +146,9 @@ def get(connection: Connection, id: str) -> Batch | None:
     return None if row is None else Batch(*row)
 
 
-def under_way(connection: Connection, owner: str) -> list[Batch]:
+def in_progress(connection: Connection, owner: str) -> list[Batch]:
     awaited = select(_w.batch).where(_w.owner == owner)
-    return _listed(connection, and_(_UNDER_WAY, or_(_b.owner == owner, _b.id.in_(awaited))))
+    return _listed(connection, and_(_IN_PROGRESS, or_(_b.owner == owner, _b.id.in_(awaited))))
 
 
 def of(connection: Connection, owner: str) -> list[Batch]:
@@ -184,27 +184,27 @@ def settle(connection: Connection, id: str, entries: Sequence[LedgerEntry], refu
             if (payer := payers.get(entry.key)) is not None
         ]
         if new:
-            _ledger(connection).record(connection, new, _purse(id))
+            _ledger(connection).record(connection, new, _reservation_owner(id))
     marked = 0
     for one in sorted(refused, key=lambda one: one.key):
         statement = update(requests).where(_r.key == one.key, _r.batch == id)
         values = {"status": "refused", "batch": None, "error_status": one.status, "error": one.body}
         marked += connection.execute(statement.values(**values)).rowcount
-    _ledger(connection).release(connection, _purse(id), [one.key for one in refused])
+    _ledger(connection).release(connection, _reservation_owner(id), [one.key for one in refused])
     counts = {"answered": _b.answered + len(payers), "refused": _b.refused + marked}
     connection.execute(update(batches).where(_b.id == id).values(**counts))
     return len(payers)
 
 
 def end(connection: Connection, id: str, status: Status, error: str | None, counts: bool) -> int:
-    ended = update(batches).where(_b.id == id, _UNDER_WAY).values(status=status, error=error, done=_b.requests)
+    ended = update(batches).where(_b.id == id, _IN_PROGRESS).values(status=status, error=error, done=_b.requests)
     if not connection.execute(ended).rowcount:
         return 0
     connection.execute(delete(waits).where(_w.batch == id))
     values = {"status": "waiting", "batch": None, "attempts": _r.attempts + int(counts)}
     left = update(requests).where(_r.batch == id, _r.status == "assigned").values(**values).returning(_r.key)
     again = sorted(connection.execute(left).scalars())
-    _ledger(connection).release(connection, _purse(id), again)
+    _ledger(connection).release(connection, _reservation_owner(id), again)
     return len(again)
 
 

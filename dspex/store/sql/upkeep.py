@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dspex.store.records.bill import FIGURES
 from dspex.store.records.ledger import LedgerEntry
-from dspex.store.records.upkeep import Kept, LedgerStats, ModelStats, Selection
+from dspex.store.records.upkeep import LedgerStats, ModelStats, RecordedEntry, Selection
 from dspex.store.sql.schema import claims, ledger, pruned, repeats
 
 _ENTRY = [ledger.c[name] for name in LedgerEntry.__slots__]
@@ -62,10 +62,10 @@ def prune(connection: Connection, selection: Selection, most: int) -> int:
     return len(chosen)
 
 
-def entries(connection: Connection, selection: Selection, after: str, most: int) -> list[Kept]:
+def entries(connection: Connection, selection: Selection, after: str, most: int) -> list[RecordedEntry]:
     statement = select(*_ENTRY, ledger.c.created_at).where(_where(selection), ledger.c.key > after)
     rows = connection.execute(statement.order_by(ledger.c.key).limit(most))
-    return [Kept(LedgerEntry(*row[:-1]), row[-1]) for row in rows]
+    return [RecordedEntry(LedgerEntry(*row[:-1]), row[-1]) for row in rows]
 
 
 def runs_since(connection: Connection, since: float) -> set[str]:

@@ -98,7 +98,7 @@ async def test_a_batch_whose_creation_was_not_heard_of_is_found_again(
     monkeypatch.setattr(type(wire), "create", and_die)
     with pytest.raises(asyncio.CancelledError):
         await BatchSubmitter(store, "me").advance()
-    (known,) = await store.batches.under_way("me")
+    (known,) = await store.batches.in_progress("me")
     assert (known.status, known.provider_id) == ("intent", None)
     progress = await advance_until(BatchSubmitter(store, "me"), ended)
     assert (created, progress.answered) == (1, 3)
@@ -111,7 +111,7 @@ async def test_another_batch_is_not_taken_for_ours(kind: str, practice: Practice
     await advance_until(BatchSubmitter(store, "other"), ended)
     mine = [request(to, f"v{number}") for number in range(3)]
     await store.batches.ask("me", mine)
-    await store.batches.intend("mine", "me", to.text(), [one.key for one in mine])
+    await store.batches.plan("mine", "me", to.text(), [one.key for one in mine])
     assert await store.batches.sending("mine", unless_since=0.0)
     progress = await advance_until(BatchSubmitter(store, "me", uncertain_seconds=0.0), ended)
     assert progress.answered == 3

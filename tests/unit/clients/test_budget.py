@@ -13,7 +13,7 @@ from dspex.clients.calls.calling_predictor import calling_predictor
 from dspex.clients.calls.scope import CallScope, call_scope
 from dspex.clients.canonical.request import encode_messages
 from dspex.clients.cost.budget import refusal
-from dspex.clients.cost.upper_bound import MEDIA_TOKENS, longest_answer, most_of_request
+from dspex.clients.cost.upper_bound import MEDIA_TOKENS, longest_answer, request_upper_bound
 from dspex.errors import BudgetExceededError, FailureKind, LMConfigurationError, UsageError, classify
 from dspex.settings import context
 from dspex.store import BudgetExhausted, CostUpperBound, Spending, Won
@@ -30,7 +30,7 @@ def body(text: str, params: bytes = b'"max_tokens":100') -> bytes:
     "text", ["", "hello world", "\u4f60\u597d" * 50, "\U0001f600" * 30, '"\\\n' * 40, "a" * 10_000]
 )
 def test_prompt_is_taken_at_a_token_a_byte_or_more(text: str) -> None:
-    most = most_of_request("openai/mine", body(text), PRICE)
+    most = request_upper_bound("openai/mine", body(text), PRICE)
     assert most.tokens >= len(text.encode()) + 100
     assert most.usd == pytest.approx(((most.tokens - 100) * 1.0 + 100 * 10.0) / 1e6)
 
@@ -57,14 +57,14 @@ def test_text_that_looks_like_a_parameter_is_none() -> None:
 def test_image_that_is_sent_by_its_address_counts() -> None:
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://images.test/a.png"}}]}]
     sent = b'{"messages":[%b],"max_tokens":1}' % encode_messages(image)[0]
-    assert most_of_request("openai/mine", sent, None).tokens > MEDIA_TOKENS
+    assert request_upper_bound("openai/mine", sent, None).tokens > MEDIA_TOKENS
 
 
 def test_writing_to_the_providers_cache_may_cost_more() -> None:
     price = {"input": 1.0, "cache_write": 4.0, "output": 0.0}
     plain, marked = body("hi"), body('x","cache_control":{"type":"ephemeral"},"y":"').replace(b'\\"', b'"')
-    assert most_of_request("mine", plain, price).usd == pytest.approx(len(plain) / 1e6)
-    assert most_of_request("mine", marked, price).usd == pytest.approx(4 * len(marked) / 1e6)
+    assert request_upper_bound("mine", plain, price).usd == pytest.approx(len(plain) / 1e6)
+    assert request_upper_bound("mine", marked, price).usd == pytest.approx(4 * len(marked) / 1e6)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ async def test_record_drops_the_claim_whoever_holds_it(store: Store, another: An
     await store.ledger.record(entry())
     await store.ledger.record(entry("other"))
     assert claims_in(store) == []
-    assert store.ledger._work.due_in() is None, "it beats for nothing"
+    assert store.ledger._work.due_in() is None, "it sends heartbeats for nothing"
 
 
 def claims_in(store: Store) -> list[str]:
@@ -139,13 +139,13 @@ async def test_claim_won_in_the_moment_of_cancelling_is_given_up(
     store: Store, another: Another, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batcher = store.ledger._batcher
-    arrive = batcher._arrive
+    set_results = batcher._set_results
 
     def cancel_after_the_answer_before_the_waiter_runs(delivery: Any) -> None:
-        arrive(delivery)
+        set_results(delivery)
         waiter.cancel()
 
-    monkeypatch.setattr(batcher, "_arrive", cancel_after_the_answer_before_the_waiter_runs)
+    monkeypatch.setattr(batcher, "_set_results", cancel_after_the_answer_before_the_waiter_runs)
     waiter = asyncio.create_task(store.ledger.claim("key"))
     with pytest.raises(asyncio.CancelledError):
         await waiter

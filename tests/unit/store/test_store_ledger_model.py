@@ -66,7 +66,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS)
     def die(self, owner: int) -> None:
-        """Stops beating, as if killed some seconds ago; a new process takes the place."""
+        """Stops its heartbeat, as if killed some seconds ago; a new process takes the place."""
         dead = self.stores[owner]
         work = dead.ledger._work
         dead.ledger._batcher._work = _Silent()
