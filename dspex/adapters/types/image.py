@@ -63,6 +63,7 @@ class Image(Type):
         """Fetch a picture, now. It is fetched from wherever `url` and its redirects say: check a URL of a stranger's.
 
         Args:
+            url: An HTTP(S) URL.
             verify: whether the server's certificate must be valid.
             timeout: seconds to wait for the server; None waits for ever.
 
