@@ -84,8 +84,16 @@ class Client:
         store: Store | str | None = None,
         task_queue: str | None = None,
     ) -> Client:
-        """Connect. What is not given comes from `dspex.configure`, the environment (``TEMPORAL_*``, ``DSPEX_STORE``,
+        """Connect to Temporal and open the store.
+
+        What is not given comes from `dspex.configure`, the environment (``TEMPORAL_*``, ``DSPEX_STORE``,
         ``DSPEX_TASK_QUEUE``) and Temporal's profiles, or is localhost.
+
+        Args:
+            address: The Temporal server, as ``host:port``.
+            namespace: The Temporal namespace.
+            store: An open store, or the URL of one to open.
+            task_queue: The task queue that the workers of this client's runs poll.
 
         Raises:
             TemporalNotReachableError: no Temporal server answers.
@@ -113,10 +121,22 @@ class Client:
     ) -> Run:
         """Start a durable optimization run, or attach to the one of this `id`.
 
-        With a `valset` the program is scored before and after. A run of the same id that is under way, or done, is
+        With a `valset` the program is scored before and after. A run of the same id that is in progress, or done, is
         attached to; a failed one starts anew, and what it paid for is in the ledger. A run that has used up its
-        `budget` waits: `Run.set_budget` lets it go on, `Run.stop` ends it with the best program so far. A run under way
-        that is attached to with another budget gets that one.
+        `budget` waits: `Run.set_budget` lets it go on, `Run.stop` ends it with the best program so far. A run in
+        progress that is attached to with another budget gets that one.
+
+        Args:
+            program: The program to optimize, or a reference to it.
+            optimizer: The optimizer, or its description.
+            trainset: The rows that the optimizer learns from.
+            valset: The rows that the program is scored on.
+            teacher: The program that the optimizer bootstraps from, for optimizers that take one.
+            metric: The function that scores a prediction, or a reference to it.
+            lm: The language model that the program calls.
+            id: The run's id; without one, a new id is made from the names of the program and the optimizer.
+            chunking: How the rows of an evaluation are divided among activities.
+            budget: The most that the run may spend.
 
         Raises:
             UsageError: bad input, or another run has this id. Nothing was started.
@@ -143,10 +163,22 @@ class Client:
         valset: Data | None = None,
         budget: Budget | None = None,
     ) -> Run:
-        """Start the run that `Optimizer.compile` stands for: nothing is scored that the optimizer does not ask for, and
-        with its `budget` spent it ends with the best program so far.
+        """Start the run that `Optimizer.compile` stands for.
 
-        Its id is made from all that goes into it, so that the same call attaches to the run under way.
+        Nothing is scored that the optimizer does not ask for, and with its `budget` spent the run ends with the best
+        program so far. The run's id is made from all that goes into it, so that the same call attaches to the run in
+        progress.
+
+        Args:
+            optimizer: The optimizer.
+            student: The program to optimize.
+            trainset: The rows that the optimizer learns from.
+            teacher: The program that the optimizer bootstraps from, for optimizers that take one.
+            valset: The rows that the optimizer scores candidates on.
+            budget: The most that the run may spend.
+
+        Raises:
+            UsageError: bad input. Nothing was started.
         """
         spec = await optimization_spec(self.store, program_ref(student), optimizer, trainset, valset, teacher=teacher)
         digest = hashlib.sha256(_compact(spec_document(spec))).hexdigest()
@@ -170,10 +202,19 @@ class Client:
     ) -> Run:
         """Start a durable evaluation of `program` on `devset`, or attach to the one of this `id`.
 
-        One that has used up its `budget` waits for a bigger one (`Run.set_budget`).
+        A run that has used up its `budget` waits for a bigger one (`Run.set_budget`). Cancelling a run with `batch`
+        cancels its batches.
 
-        With `batch` the LM's calls are made through the provider's batch API: at half the price, within a day for
-        each call of a row that needs the answer of another. Cancelling the run cancels its batches.
+        Args:
+            program: The program to evaluate, or a reference to it.
+            devset: The rows to evaluate on.
+            metric: The function that scores a prediction, or a reference to it.
+            lm: The language model that the program calls.
+            id: The run's id; without one, a new id is made from the program's name.
+            chunking: How the rows are divided among activities.
+            batch: Whether to call the LM through the provider's batch API, or the options for it. It costs half the
+                price, and may take a day for each call of a row that needs the answer of another.
+            budget: The most that the run may spend.
 
         Raises:
             UsageError: bad input, or another run has this id. Nothing was started.
@@ -220,9 +261,16 @@ class Client:
     ) -> FinetuneRun:
         """Start a durable fine-tuning of `lm`'s model, or attach to the one of this `id`.
 
-        The data (rows in OpenAI's ``chat`` or ``completion`` format) are checked first. Workers upload them, create the
-        provider's job and look at it by and by (`polling`), with the key that their environment holds. The same data,
-        model and parameters are the same job at the provider, also in another run; `train_kwargs` as in `LM.finetune`.
+        The data are checked first. Workers upload them, create the provider's job and poll it, with the key that their
+        environment holds. The same data, model and parameters are the same job at the provider, also in another run.
+
+        Args:
+            lm: The language model whose model is fine-tuned.
+            data: Rows in the format `data_format`, or a reference to stored ones.
+            data_format: OpenAI's ``chat`` or ``completion`` format.
+            train_kwargs: The provider's training parameters, as in `LM.finetune`.
+            id: The run's id; without one, a new id is made.
+            polling: How often workers look at the provider's job.
 
         Raises:
             UsageError: bad data or parameters, or another run has this id. Nothing was started.
@@ -233,10 +281,10 @@ class Client:
         )
 
     async def run(self, id: str) -> Run | FinetuneRun:
-        """The run of this id, whatever its state.
+        """Attach to the run of this id, whatever its state.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no such run.
         """
         handle = self.temporal.get_workflow_handle(id)
         try:
@@ -260,8 +308,12 @@ class Client:
         return self._run(handle, spec)
 
     async def runs(self, limit: int | None = 50, *, running: bool = False) -> AsyncIterator[Any]:
-        """The runs that the server knows, the latest first, as Temporal's workflow executions; all of them without a
-        `limit`, and only those under way if `running`."""
+        """List the runs that the server knows, the latest first, as Temporal's workflow executions.
+
+        Args:
+            limit: The most runs to list; all of them without a limit.
+            running: Whether to list only those in progress.
+        """
         query = f"{_QUERY} AND ExecutionStatus = 'Running'" if running else _QUERY
         async for execution in self.temporal.list_workflows(query, limit=limit):
             yield execution
