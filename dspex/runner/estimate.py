@@ -75,8 +75,17 @@ async def estimate(
     teacher: Module | None = None,
     score: bool = True,
 ) -> Estimate:
-    """What `optimizer` would come to at most on this data. With a `valset` and `score` the program is scored before and
-    after. Calls that are in the ledger already are not taken off, and the metric's own are not known.
+    """Estimate the most that `optimizer` would use on this data, without calling the LM.
+
+    Calls that are in the ledger already are not taken off, and the metric's own calls are not known.
+
+    Args:
+        optimizer: The optimizer.
+        student: The program to optimize.
+        trainset: The examples to learn from.
+        valset: The examples to score on.
+        teacher: The program that makes the demos; by default the student.
+        score: Whether the program is also scored on the `valset` before and after.
 
     Raises:
         UsageError: bad input, or the optimizer cannot say what it will ask for.

@@ -43,7 +43,17 @@ class ExampleStep:
 
 
 async def evaluate_example(program: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
-    """Run `program` on `example` and score it. A failure of the program's own has `score` None and an `error`."""
+    """Run `program` on `example` and score it.
+
+    Args:
+        program: The program.
+        index: The example's row in the dataset.
+        example: The example.
+        step: The metric, the run and the place in it.
+
+    Returns:
+        The outcome, and what its calls used. A failure of the program itself has `score` None and an `error`.
+    """
     scope = CallScope(run_id=step.run_id, path=step.place(index), program=program)
     with _overrides(step):
         attempted = await attempt(program, example, step.metric, scope=scope, retry_policy=step.retry_policy)
@@ -58,7 +68,17 @@ async def evaluate_example(program: Module, index: int, example: Example, step: 
 
 
 async def trace_example(teacher: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
-    """Run `teacher` on `example`, up to `step.rounds` times, until a trace passes; keep its demos."""
+    """Run `teacher` on `example`, up to `step.rounds` times, until a trace passes; keep its demos.
+
+    Args:
+        teacher: The program that makes the demos. It does not see the example itself among its own demos.
+        index: The example's row in the dataset.
+        example: The example.
+        step: The metric, the run, the place in it and the number of rounds.
+
+    Returns:
+        The outcome, and what the calls of all rounds used.
+    """
     program = without_demo(teacher, example)
     usage, errors = Usage(), []
     attempted: Attempt | None = None

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 def program_document(program: Module, code: ProgramRef | None) -> dict[str, Any]:
-    """What `Module.save` writes, with the program's code, if it has a name, under ``metadata.dspex``.
+    """Return what `Module.save` writes, with the program's code, if it has a name, under ``metadata.dspex``.
 
     Holds no time and no id of a run: the same program gives the same document, however it was found.
+
+    Args:
+        program: The program.
+        code: A reference to the program's code; None if the code cannot be named.
     """
     document: dict[str, Any] = orjson.loads(program_bytes(program, code))
     return document
@@ -59,17 +63,33 @@ def read_program(path: Path) -> tuple[dict[str, Any], ProgramRef]:
 
 
 def load_program(path: Path, imports: AllowedModules) -> tuple[Module, ProgramRef]:
-    """The program that a file written by a run holds, and its code.
+    """Load the program that a file written by a run holds.
+
+    Args:
+        path: The file.
+        imports: The modules that the program's code may be imported from.
+
+    Returns:
+        The program, and a reference to its code.
 
     Raises:
-        UsageError: as `read_program`, or its code cannot be made.
+        UsageError: the file holds no program (see `read_program`), or its code cannot be made.
     """
     document, ref = read_program(path)
     return load_document(document, ref, imports), ref
 
 
 def load_document(document: dict[str, Any], code: ProgramRef, imports: AllowedModules) -> Module:
-    """A program of this code with the document's state."""
+    """Build a program from its code and give it the document's state.
+
+    Args:
+        document: The saved program, as `program_document` makes it.
+        code: A reference to the program's code.
+        imports: The modules that the code may be imported from.
+
+    Raises:
+        UsageError: the code cannot be made.
+    """
     program = build(code.model_copy(update={"state": None}), imports)
     program.load_state({name: state for name, state in document.items() if name != "metadata"})
     program._compiled = bool(_own_metadata(document).get("compiled", False))

@@ -112,7 +112,12 @@ class Batches:
         return await self._read(lambda sql, connection: sql.known(connection, provider_ids))
 
     async def uploaded(self, id: str, input_id: str) -> None:
-        """Note that the provider has the requests, as the file `input_id`; the batch is not created yet."""
+        """Note that the provider has the batch's requests; the batch is not created yet.
+
+        Args:
+            id: The batch.
+            input_id: The provider's id of the file with the requests.
+        """
         await self._write(lambda sql, connection: sql.update_batch(connection, id, input_id=input_id))
 
     async def sending(self, id: str, *, unless_since: float) -> bool:

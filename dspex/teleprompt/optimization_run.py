@@ -55,10 +55,15 @@ class RunState(BaseModel):
 
 
 def begin(optimizer: Optimizer[Any], task: Task, *, score: bool = True) -> RunState:
-    """The state before anything has been run. With a validation set and `score`, scores come before and after.
+    """Return the state before anything has been run.
+
+    Args:
+        optimizer: The optimizer.
+        task: What is to be optimized, in numbers: the programs' facts and how many rows there are.
+        score: Whether the program is scored before and after, if there is a validation set.
 
     Raises:
-        UsageError: when the optimizer refuses the task.
+        UsageError: the optimizer refuses the task.
     """
     state = optimizer.start(task)
     phase = Phase.BASELINE if score and task.val_rows else Phase.OPTIMIZING
@@ -66,7 +71,16 @@ def begin(optimizer: Optimizer[Any], task: Task, *, score: bool = True) -> RunSt
 
 
 async def advance(state: RunState, optimizer: Optimizer[Any], run: Runner) -> RunState:
-    """Take the next step of the run."""
+    """Take the next step of the run.
+
+    Args:
+        state: The state so far.
+        optimizer: The run's optimizer.
+        run: Evaluates candidates and reads rows and traces.
+
+    Returns:
+        The state after the step; a finished run's state is returned as it is.
+    """
     match state.phase:
         case Phase.BASELINE:
             baseline = await run.evaluate(Candidate(), "val", path="baseline")
@@ -82,7 +96,16 @@ async def advance(state: RunState, optimizer: Optimizer[Any], run: Runner) -> Ru
 
 
 def stop(state: RunState, optimizer: Optimizer[Any], why: Stopped = True) -> RunState:
-    """End the run with the best candidate so far; what is not yet evaluated stays so."""
+    """End the run with the best candidate so far; what is not yet evaluated stays so.
+
+    Args:
+        state: The state so far.
+        optimizer: The run's optimizer.
+        why: Why the run stops; it is kept in the state's `stopped`.
+
+    Returns:
+        The finished state; a run that had finished already is returned as it is.
+    """
     if state.phase is Phase.DONE:
         return state
     best = state.candidate or optimizer.best(_own_state(state, optimizer))

@@ -57,7 +57,15 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
 
     @abstractmethod
     async def step(self, state: S, run: Runner) -> S:
-        """Take one step. Called again after a crash with the same state, it asks the runner for the same things."""
+        """Take one step. Called again after a crash with the same state, it asks the runner for the same things.
+
+        Args:
+            state: The state that `start` or the step before returned.
+            run: Evaluates candidates and reads rows and traces for the optimizer.
+
+        Returns:
+            The state after the step.
+        """
 
     @abstractmethod
     def best(self, state: S) -> Candidate:
@@ -80,9 +88,15 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
         valset: Sequence[Example] | None = None,
         score: bool = False,
     ) -> Any:
-        """What `compile` with these arguments would cost at most. Makes no LM call: prompts are only rendered.
+        """Estimate the most that `compile` with these arguments would cost, without calling the LM: prompts are only
+        rendered.
 
-        With `score` the program is also scored on the `valset` before and after, as ``dspex optimize`` does.
+        Args:
+            student: The program to optimize.
+            trainset: The examples to learn from.
+            teacher: The program that makes the demos; by default the student.
+            valset: The examples to score on.
+            score: Whether the program is also scored on the `valset` before and after, as ``dspex optimize`` does.
 
         Returns:
             A `dspex.runner.estimate.Estimate`: calls, tokens and dollars, by step and in all.

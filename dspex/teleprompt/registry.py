@@ -23,7 +23,12 @@ _CODE = ("metric", "teacher_settings")
 
 
 def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code: Any) -> Optimizer[Any]:
-    """Make the optimizer called `name`; `code` holds the metric and other live objects that its constructor takes.
+    """Make the optimizer called `name`.
+
+    Args:
+        name: A key of `OPTIMIZERS`.
+        arguments: The constructor's arguments that are plain values.
+        code: The metric and other live objects; those that the constructor does not take are left out.
 
     Raises:
         UsageError: no such optimizer or argument, or a value that does not fit.
@@ -36,6 +41,10 @@ def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code
 
 def arguments_from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
     """Turn ``key=value`` texts into the optimizer's arguments, by the types of its constructor.
+
+    Args:
+        name: A key of `OPTIMIZERS`.
+        texts: The values as text, by the argument's name.
 
     Raises:
         UsageError: no such optimizer or argument, or a text that is not of the argument's type.

@@ -32,7 +32,11 @@ def chosen_task_queue(given: str | None = None) -> str:
 
 
 async def connect(address: str | None = None, namespace: str | None = None) -> TemporalClient:
-    """A client of the Temporal server at `address`, else at ``TEMPORAL_ADDRESS`` or the profile's, else on localhost.
+    """Connect to the Temporal server.
+
+    Args:
+        address: The server, as ``host:port``; by default ``TEMPORAL_ADDRESS``, the profile's, or localhost.
+        namespace: The namespace; by default that of Temporal's own configuration.
 
     Raises:
         TemporalNotReachableError: nothing answers there.

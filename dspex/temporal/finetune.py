@@ -39,9 +39,23 @@ async def start_finetune(
     polling: Polling | None = None,
     named_by_content: bool = False,
 ) -> FinetuneRun:
-    """See `Client.finetune`. With `named_by_content` the id is made from all that goes into the run.
+    """Start a durable fine-tuning, or attach to the one of this `id`: what `Client.finetune` does.
 
-    `starter` and `store` are the client's.
+    Args:
+        starter: Starts the workflow on the client's server and task queue.
+        store: The client's store; the data and the run's spec are put there.
+        lm: The language model whose model is fine-tuned.
+        data: Rows in the format `data_format`, or a reference to stored ones.
+        data_format: OpenAI's ``chat`` or ``completion`` format.
+        train_kwargs: The provider's training parameters; by default the LM's own.
+        id: The run's id; without one, a new id is made.
+        polling: How often workers look at the provider's job.
+        named_by_content: Whether the id is made from all that goes into the run instead, so that the same call attaches
+            to the same run.
+
+    Raises:
+        UsageError: bad data or parameters, or another run has this id. Nothing was started.
+        LMUnsupportedFeatureError: the LM's provider is not one that workers know.
     """
     request, state = _durable_request(lm, data_format, train_kwargs)
     rules = request.rules()

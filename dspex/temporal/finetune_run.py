@@ -29,7 +29,7 @@ class FinetuneRun(RunHandle[FinetuneProgress]):
         self.spec = spec
 
     async def progress(self) -> FinetuneProgress:
-        """How it does. Answered by a worker: without one, the message says so."""
+        """Ask a worker how the fine-tuning is doing; when none answers, the message says so."""
         try:
             found: FinetuneProgress = await self._handle.query(
                 "progress", result_type=FinetuneProgress, rpc_timeout=_QUERY_TIMEOUT

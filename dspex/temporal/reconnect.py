@@ -18,7 +18,15 @@ FOR_EVER = sys.maxsize
 
 
 async def with_reconnects(call: Callable[[], Awaitable[T]], *, tries: int = 240) -> T:
-    """Make `call`, again and again while the server is away: for about two minutes, by default."""
+    """Await `call()`, and call again every half second while the server is away.
+
+    Args:
+        call: Makes one request to the server.
+        tries: How many calls to make at most; the default is about two minutes of them.
+
+    Raises:
+        RPCError: the server refused the request, or was away for all the tries.
+    """
     while True:
         try:
             return await call()

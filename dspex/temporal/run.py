@@ -100,7 +100,7 @@ class Run(RunHandle[Progress]):
         self.spec = spec
 
     async def progress(self) -> Progress:
-        """How the run is doing. Answered by a worker: without one, the message says so."""
+        """Ask a worker how the run is doing; when none answers, the message says so."""
         own = await self._query(self._handle)
         if own is None:
             return Progress(
@@ -118,7 +118,7 @@ class Run(RunHandle[Progress]):
         return own
 
     async def result(self) -> RunResult:
-        """Wait for the end.
+        """Wait for the end of the run and return its result.
 
         Raises:
             RunFailedError: the run failed; the message is the first cause.
@@ -149,8 +149,17 @@ class Run(RunHandle[Progress]):
     async def set_budget(
         self, usd: float | None = None, tokens: int | None = None, calls: int | None = None
     ) -> Spending:
-        """Change what the run may spend in all, in dollars, tokens or calls; what is not given stays as it is. A run
-        that waits because its budget is used up goes on. Returns what is used of the budget.
+        """Change what the run may spend in all.
+
+        What is not given stays as it is. A run that waits because its budget is used up goes on.
+
+        Args:
+            usd: US dollars.
+            tokens: Tokens, of prompts and answers together.
+            calls: Calls of the LM.
+
+        Returns:
+            The budget and what is used of it.
 
         Raises:
             UsageError: nothing is given, or the run is over.
@@ -161,7 +170,7 @@ class Run(RunHandle[Progress]):
         return spending
 
     async def budget(self) -> Spending | None:
-        """The run's budget and what is used of it, calls under way included; None if it has no budget."""
+        """Return the run's budget and what is used of it, calls in progress included; None if it has no budget."""
         return await self._store.budgets.get(self.id)
 
     async def bill(self) -> Bill:
@@ -169,7 +178,11 @@ class Run(RunHandle[Progress]):
         return await self._store.ledger.bill(self.id)
 
     async def failures(self, limit: int = 20) -> list[Failure]:
-        """Examples on which the program itself failed, with their errors."""
+        """List examples on which the program itself failed, with their errors.
+
+        Args:
+            limit: The most failures to return.
+        """
         first = (await with_reconnects(self._handle.describe)).raw_description.workflow_execution_info.first_run_id
         return await self._store.outcomes.failures(f"{self.id}@{first}", limit)
 
@@ -208,7 +221,7 @@ class Run(RunHandle[Progress]):
 
 
 async def why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
-    """What an activity said that failed and now waits for its next attempt."""
+    """Return the error of an activity that failed and now waits for its next attempt; None if none waits."""
     try:
         described = await with_reconnects(handle.describe)
     except RPCError:
@@ -222,6 +235,15 @@ async def why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
 
 
 def ended(run_id: str, error: WorkflowFailureError) -> RunFailedError:
+    """Turn the failure of a run's workflow into the error that users see.
+
+    Args:
+        run_id: The run.
+        error: What waiting for the workflow's result raised.
+
+    Returns:
+        A `RunCancelledError` if the run was cancelled or terminated, else a `RunFailedError` with the first cause.
+    """
     cause: BaseException | None = error.cause
     while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause

@@ -29,7 +29,12 @@ def program_ref(program: Module | ProgramRef) -> ProgramRef:
 
 
 async def dataset_ref(store: Store, data: Data, role: str) -> DatasetRef:
-    """The data's address in the store, where it is put if it is not there yet.
+    """Return the data's address in the store, and put the data there if they are not there yet.
+
+    Args:
+        store: Where the run's workers find the data.
+        data: Examples, or their address already.
+        role: What the data are for ("training"), for the error messages.
 
     Raises:
         UsageError: there are no examples, or their input fields are not marked.
@@ -41,10 +46,14 @@ async def dataset_ref(store: Store, data: Data, role: str) -> DatasetRef:
 
 
 def lm_state(lm: BaseLM | None, role: str = "the program") -> dict[str, Any]:
-    """The LM as data, without its key.
+    """Return the LM as data, without its key.
+
+    Args:
+        lm: The language model.
+        role: What the LM is for, for the error message.
 
     Raises:
-        LMNotConfiguredError: there is none.
+        LMNotConfiguredError: there is no LM.
         UsageError: its key is in its arguments, or its class is the user's.
     """
     if lm is None:
@@ -86,7 +95,16 @@ def teacher_lm(optimizer: Optimizer[Any]) -> dict[str, Any] | None:
 
 
 def empty_spec(student: ProgramRef, lm: BaseLM | None) -> RunSpec:
-    """A spec without an id with the current settings: LM, adapter, failures allowed."""
+    """Make a spec that has no id yet from the current settings: LM, adapter, prices, threads, allowed errors.
+
+    Args:
+        student: The program that the run is about.
+        lm: The LM; by default `settings.lm`.
+
+    Raises:
+        LMNotConfiguredError: there is no LM.
+        UsageError: the LM or the adapter cannot be described to other processes.
+    """
     return RunSpec(
         run_id="",
         student=student,

@@ -45,7 +45,12 @@ class RunStarter:
     search_attributes: bool
 
     def labels(self, optimizer: str, program: str) -> RunLabels:
-        """What people are to see of a run."""
+        """Make the labels that people see of a run in Temporal's lists.
+
+        Args:
+            optimizer: The optimizer's name, or what else the run does ("evaluate").
+            program: The program's name, or the model's.
+        """
         return RunLabels(optimizer=optimizer, program=program, search_attributes=self.search_attributes)
 
     async def start(

@@ -14,7 +14,12 @@ _TRACED = "__temporal_opentelemetry_completed_span"
 
 
 def mark(name: str, **attributes: Any) -> None:
-    """Put a span without length into the run's trace, if the run is traced; never a second time by a replay."""
+    """Put a span without length into the run's trace, if the run is traced; never a second time by a replay.
+
+    Args:
+        name: The span's name.
+        attributes: The span's attributes, which get the prefix ``dspex.``; those that are None are left out.
+    """
     if _TRACED in workflow.extern_functions():
         from temporalio.contrib.opentelemetry.workflow import completed_span
 
