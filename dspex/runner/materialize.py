@@ -15,14 +15,24 @@ if TYPE_CHECKING:
 
 
 class DemoSource(Protocol):
-    """Where the demos that a candidate refers to are kept."""
+    """Looks up the demos that a candidate refers to."""
 
     async def rows(self, data: DataName, indices: Sequence[int]) -> Sequence[Example]:
-        """Labelled examples, in the order asked for."""
+        """Return labelled examples.
+
+        Args:
+            data: The data set's role.
+            indices: Their indices; the order of the result.
+        """
         ...
 
     async def traced(self, path: str, index: int) -> Mapping[PredictorName, dict[str, Any]]:
-        """The demos that the step at `path` got from example `index`."""
+        """Return demos of a trace, by predictor.
+
+        Args:
+            path: The step that kept the trace.
+            index: The example's index in the training set.
+        """
         ...
 
 
@@ -37,7 +47,16 @@ def facts(program: Module) -> ProgramFacts:
 
 
 async def materialize(candidate: Candidate, programs: Mapping[str, Module], demos: DemoSource) -> Module:
-    """Build `candidate` from the run's programs (``student`` and, where there is one, ``teacher``)."""
+    """Make the program that a candidate describes.
+
+    Args:
+        candidate: The candidate.
+        programs: The run's programs: ``student`` and, where there is one, ``teacher``. They are not changed.
+        demos: Looks up the candidate's demos.
+
+    Raises:
+        UsageError: the candidate names a predictor that the program does not have.
+    """
     base = programs[candidate.base]
     program = base.reset_copy() if candidate.fresh else base.deepcopy()
     predictors = dict(program.named_predictors())
@@ -70,7 +89,15 @@ async def _resolve(predictor: PredictorName, references: Sequence[Demo], source:
 
 
 def without_demo(program: Module, example: Example) -> Module:
-    """`program`, or a copy of it whose prompts do not show `example`, so that a teacher cannot copy the answer."""
+    """Take an example out of a program's demos, so that a teacher cannot copy the answer.
+
+    Args:
+        program: The program; not changed.
+        example: The example.
+
+    Returns:
+        `program` itself if no demo equals the example, else a copy.
+    """
     if all(demo != example for predictor in program.predictors() for demo in predictor.demos):
         return program
     copied = program.deepcopy()
@@ -82,10 +109,18 @@ def without_demo(program: Module, example: Example) -> Module:
 def demos_of_trace(
     program: Module, trace: Sequence[tuple[Any, Mapping[str, Any], Any]], *, place: str
 ) -> dict[PredictorName, dict[str, Any]]:
-    """One demo for each predictor that fired in `trace`, in JSON values that a prompt shows as it showed the originals.
+    """Make one demo for each predictor that was called in a trace.
 
-    Of several firings the last is taken with probability 1/2, otherwise one of the earlier ones (DSPy's rule); the draw
-    depends only on `place`, the path of the example in the run.
+    Of several calls of a predictor the last is taken with probability 1/2, otherwise one of the earlier ones. This is
+    DSPy's rule; unlike DSPy's, the draw depends only on `place`, so that any process can repeat it.
+
+    Args:
+        program: The program that was traced.
+        trace: Predictor, inputs and outputs of each call.
+        place: The path of the example in the run.
+
+    Returns:
+        The demos, by predictor, as JSON that a prompt shows in the same words as the original values.
     """
     names = {id(predictor): name for name, predictor in program.named_predictors()}
     fired: dict[PredictorName, list[dict[str, Any]]] = {}

@@ -44,7 +44,11 @@ class ProgramRef(BaseModel):
 
 
 def build(ref: ProgramRef, imports: AllowedModules) -> Module:
-    """Make the program that `ref` names.
+    """Make the program that a reference names.
+
+    Args:
+        ref: The reference.
+        imports: The code that it may name.
 
     Raises:
         ProgramNotAvailableError: this process was not started with its module.
@@ -71,7 +75,11 @@ def _take_over(program: Module, state: Mapping[str, Any]) -> None:
 
 
 def signature_program(signature: Any, module: str = "Predict") -> Module:
-    """A built-in module over a signature (class, or string such as ``"question -> answer"``).
+    """Make a built-in module over a signature.
+
+    Args:
+        signature: A class, or a string such as ``"question -> answer"``.
+        module: The module's name, such as ``"ChainOfThought"``.
 
     Raises:
         UsageError: the signature does not parse, or there is no such module.
@@ -122,6 +130,10 @@ def _refuse_lms_that_cannot_travel(program: Module) -> None:
 
 def reference_code(value: Callable[..., Any], kind: str) -> str:
     """Name a function, such as a metric, as ``module:attribute``.
+
+    Args:
+        value: The function.
+        kind: What it is, in the error.
 
     Raises:
         UsageError: a worker could not import it (a lambda, a closure).
@@ -287,7 +299,11 @@ def _qualified_name(value: Any) -> str | None:
 
 
 def resolve_metric(name: str, imports: AllowedModules) -> Callable[..., Any]:
-    """The metric called `name`: a built-in one, or ``module:attribute``.
+    """Return the metric that a name stands for.
+
+    Args:
+        name: A built-in metric's, or ``module:attribute``.
+        imports: The code that may be named.
 
     Raises:
         ProgramNotAvailableError: this process was not started with its module.
@@ -341,7 +357,16 @@ def _options(adapter: Any) -> dict[str, Any]:
 
 
 def resolve_adapter(name: str, imports: AllowedModules) -> Any:
-    """The adapter called `name`: ``chat``, ``json``, ``xml``, ``baml``, or ``module:attribute``, instance or class."""
+    """Return the adapter that a name stands for.
+
+    Args:
+        name: ``chat``, ``json``, ``xml``, ``baml``, or ``module:attribute`` of an instance or a class.
+        imports: The code that may be named.
+
+    Raises:
+        ProgramNotAvailableError: this process was not started with its module.
+        UsageError: there is no such adapter.
+    """
     if name in _ADAPTERS:
         return getattr(importlib.import_module(f"dspex.adapters.{name}_adapter"), _ADAPTERS[name])()
     found = imports.resolve(name)

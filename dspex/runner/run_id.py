@@ -12,19 +12,25 @@ _LONGEST = 200
 
 
 def new_run_id(label: str, what: str) -> str:
-    """An id that nobody else has, and that says of which program and optimizer the run is."""
+    """Make an id that no other run has.
+
+    Args:
+        label: The program's label.
+        what: What the run does, such as the optimizer's name.
+    """
     return f"{slug(label)}-{what}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def slug(label: str) -> str:
-    """`label` in lower-case letters, digits and dashes."""
+    """Reduce a label to lower-case letters, digits and dashes, 40 at most."""
     return re.sub(r"[^a-z0-9]+", "-", label.lower())[:40].strip("-") or "program"
 
 
 def checked_run_id(run_id: str) -> str:
-    """
+    """Return `run_id` if it can be the id of a run.
+
     Raises:
-        UsageError: it cannot be the id of a run.
+        UsageError: it cannot.
     """
     if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}", run_id):
         raise UsageError(

@@ -23,10 +23,14 @@ class LabeledState(OptimizerState):
 
 
 class LabeledFewShot(Optimizer[LabeledState]):
-    """Give every predictor `k` examples of the training set as demos. Makes no LM call.
+    """Give every predictor examples of the training set as demos. Makes no LM call.
 
-    With `sample` they are drawn at random (one stream over the predictors, in program order), otherwise the first `k`.
-    Chooses the examples DSPy's `LabeledFewShot` chooses.
+    Chooses the examples that DSPy's `LabeledFewShot` chooses.
+
+    Args:
+        k: Demos for each predictor.
+        sample: Draw them at random (one stream over the predictors, in program order); otherwise take the first `k`.
+        seed: Of the draw.
     """
 
     name: ClassVar[str] = "labeled"
@@ -61,7 +65,13 @@ class LabeledFewShot(Optimizer[LabeledState]):
         trainset: Sequence[Example],
         sample: bool | None = None,
     ) -> Module:
-        """As `Optimizer.compile`; `sample` overrides the constructor's for this call."""
+        """Give `student` its demos; see `Optimizer.compile`.
+
+        Args:
+            student: The program; not changed.
+            trainset: The labelled examples.
+            sample: Overrides the constructor's for this call.
+        """
         if sample is None or sample == self.sample:
             return super().compile(student, trainset=trainset)
         return LabeledFewShot(self.k, sample, self.seed).compile(student, trainset=trainset)
@@ -70,7 +80,15 @@ class LabeledFewShot(Optimizer[LabeledState]):
 def labeled_demos(
     predictors: Sequence[PredictorName], rows: int, *, k: int, sample: bool = True, seed: int = 0
 ) -> dict[PredictorName, list[Demo]]:
-    """Choose up to `k` rows of the training set for each predictor."""
+    """Choose rows of the training set as demos for each predictor.
+
+    Args:
+        predictors: The predictors' names, in program order.
+        rows: The size of the training set.
+        k: Demos for each predictor.
+        sample: Draw them at random; otherwise take the first `k`.
+        seed: Of the draw.
+    """
     count = min(k, rows)
     rng = random.Random(seed)
 

@@ -43,7 +43,7 @@ class Evaluation(BaseModel):
 
 
 class Traced(BaseModel):
-    """What became of one training example that a teacher tried. The demos themselves stay with the runner."""
+    """The result of a teacher on one training example. The demos themselves stay with the runner."""
 
     model_config = ConfigDict(frozen=True)
     index: int
@@ -76,9 +76,19 @@ class Runner(Protocol):
     """Runs candidates for an optimizer, wherever that is."""
 
     async def evaluate(self, candidate: Candidate, data: DataName, *, path: str) -> Evaluation:
-        """Score `candidate` on all of `data`. `path` names the step and must differ from all other steps of the run."""
+        """Score a candidate on all examples of a data set.
+
+        Args:
+            candidate: The candidate.
+            data: The data set's role.
+            path: The step's name, which no other step of the run has.
+        """
         ...
 
     async def trace(self, request: TraceRequest) -> Sequence[Traced]:
-        """Try examples with a teacher. Results come in the order of `request.indices`."""
+        """Run a teacher on examples and keep the traces that pass.
+
+        Returns:
+            One result for each example, in the order of `request.indices`.
+        """
         ...

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Teleprompter:
-    """Base of all optimizers. A subclass that overrides `compile`, and nothing else, is one, in this process only.
+    """Base of all optimizers. A subclass need only override `compile`; it then runs in this process only.
 
     For an optimizer whose runs are durable, see `Optimizer`.
     """
@@ -34,9 +34,20 @@ class Teleprompter:
         valset: Sequence[Example] | None = None,
         **kwargs: Any,
     ) -> Module:
-        """Optimize `student` and return the optimized program."""
+        """Optimize a program.
+
+        Args:
+            student: The program to optimize.
+            trainset: Examples to learn from.
+            teacher: Another program to learn from.
+            valset: Examples to compare candidates on.
+            kwargs: What a subclass takes besides.
+
+        Returns:
+            The optimized program.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement `compile`.")
 
     def get_params(self) -> dict[str, Any]:
-        """The optimizer's attributes."""
+        """Return the optimizer's attributes."""
         return vars(self)
