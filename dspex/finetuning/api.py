@@ -56,7 +56,15 @@ class FineTuningApi:
         self._transport = transport
 
     async def find_file(self, name: str, size: int) -> str | None:
-        """The id of an uploaded training file of this name and size, if there is one."""
+        """Find an uploaded training file.
+
+        Args:
+            name: The file's name at the provider.
+            size: Its size in bytes.
+
+        Returns:
+            The provider's id of the file; None if there is none.
+        """
         async for file in self._pages(f"/files?purpose={_PURPOSE}&limit={_FILES_A_PAGE}"):
             if (file.get("filename"), file.get("bytes")) == (name, size) and file.get("status") != "error":
                 return str(file["id"])
@@ -97,7 +105,12 @@ class FineTuningApi:
             raise
 
     async def events(self, job_id: str, limit: int) -> list[str]:
-        """The last `limit` messages of the provider about a job, the oldest first."""
+        """Return the provider's last messages about a job, the oldest first.
+
+        Args:
+            job_id: The provider's id of the job.
+            limit: The most messages to return.
+        """
         page = await self._read(f"/fine_tuning/jobs/{job_id}/events?limit={limit}")
         found = page.get("data") if isinstance(page, dict) else None
         messages = [event for event in found or () if isinstance(event, dict) and event.get("message")]

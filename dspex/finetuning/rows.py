@@ -47,7 +47,11 @@ class Rules:
 
 
 def rules_for(model: str, data_format: TrainDataFormat | str | None) -> Rules:
-    """The rules for training `model` (a name as the provider knows it) on rows of a format.
+    """Return the rules for training a model on rows of a format.
+
+    Args:
+        model: The model's name, as the provider knows it.
+        data_format: The rows' format: ``chat`` or ``completion``.
 
     Raises:
         UsageError: OpenAI's API does not train on that format.

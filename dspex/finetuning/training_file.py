@@ -59,6 +59,11 @@ class TrainingFile:
 async def describe(data: Rows, rules: Rules, store: Store | None = None) -> FileFacts:
     """Check `data`, and describe the file that it makes; nothing is written.
 
+    Args:
+        data: The rows, or a reference to stored ones.
+        rules: What a row must look like.
+        store: Where stored rows are read from.
+
     Raises:
         UsageError: too few rows, or wrong ones; the message names them.
     """
@@ -67,7 +72,16 @@ async def describe(data: Rows, rules: Rules, store: Store | None = None) -> File
 
 @asynccontextmanager
 async def training_file(data: Rows, rules: Rules, store: Store | None = None) -> AsyncIterator[TrainingFile]:
-    """Check `data` and write it to a temporary file. Raises as `describe` does."""
+    """Check `data` and write it to a temporary file, which the end of the block deletes.
+
+    Args:
+        data: The rows, or a reference to stored ones.
+        rules: What a row must look like.
+        store: Where stored rows are read from.
+
+    Raises:
+        UsageError: too few rows, or wrong ones; the message names them.
+    """
     with tempfile.TemporaryFile(prefix="dspex-finetune-") as file:
         yield TrainingFile(await _lines_to(file, data, rules, store), file)
 
