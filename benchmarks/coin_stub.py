@@ -1,7 +1,7 @@
 """An LM stub that is right half of the time: it answers ``yes`` or ``no`` by a hash of the question asked.
 
 OpenAI chat-completions format on loopback, in a process of its own, after a fixed latency. The answer depends on
-nothing but the question, so whoever asks, in whatever order, with whatever demos, is told the same.
+nothing but the question, so every caller gets the same answer, in any order and with any demos.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How long ``import dspex`` takes, beside ``import dspy``. Prints one JSON line; budget: 0.3 s.
 
 Each import is made in a process of its own, in turns so that all meet the same machine; what Python itself takes to
-start is taken off. Names of dspex are loaded when they are first used, so the time to load every one of them is told as
-well.
+start is taken off. Names of dspex are loaded when they are first used, so the time to load all of them is
+reported as well.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def run_side(script: str, side: str, *arguments: object) -> dict[str, Any]:
 
 
 def report(name: str, budget: str, ratio: float, met: bool, **figures: Any) -> None:
-    """Print a benchmark's one line. The load tells how busy the machine was with other things."""
+    """Print a benchmark's one line. The load shows how busy the machine was otherwise."""
     line = {
         "name": name,
         "budget": budget,

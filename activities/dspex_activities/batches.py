@@ -39,7 +39,7 @@ class BatchActivities:
 
     @activity.defn(name=CANCEL_BATCHES)
     async def cancel_batches(self, task: BatchTask) -> BatchReport:
-        """Have the provider cancel the batches that nobody else waits for."""
+        """Have the provider cancel the batches that no other owner waits for."""
         return await perform(self._cancel(task))
 
     async def _inspect(self, task: BatchTask) -> BatchReport:

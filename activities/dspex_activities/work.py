@@ -40,7 +40,7 @@ class ChunkProgress:
         self._what: CountsFinished | None = None
 
     def of(self, what: CountsFinished) -> None:
-        """From now on, heartbeats tell of `what`."""
+        """Report `what` in heartbeats from now on."""
         self._what = what
 
     @property
@@ -90,7 +90,7 @@ def failure(error: Exception, attempt: int) -> Exception:
             next_retry_delay=_wait(error, attempt),
             category=ApplicationErrorCategory.BENIGN,
         )
-    # Something nobody foresaw: perhaps this host's trouble, so try elsewhere, but not for ever.
+    # Unforeseen: perhaps a fault of this host, so try elsewhere, but not for ever.
     return ApplicationError(
         f"{type(error).__name__}: {error}",
         type=type(error).__name__,

@@ -39,7 +39,7 @@ _get_dspy_cache = usual_cache
 
 
 async def drain(timeout: float | None = None) -> None:
-    """Wait until no call of this event loop is under way, for at most `timeout` seconds: the paid are then recorded."""
+    """Wait until every call of this event loop is done and recorded, for `timeout` seconds at most."""
     from dspex.clients.calls.traffic import drain_loop
 
     await drain_loop(timeout)

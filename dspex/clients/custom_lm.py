@@ -199,7 +199,7 @@ def _unpriced(most: CostUpperBound) -> CostUpperBound:
 def _key(lm: CustomLM, prompt: Any, messages: Any, kwargs: dict[str, Any], scope: CallScope) -> str | None:
     """By the call's place in the run: a user's model need not answer twice alike.
 
-    None if the request cannot be told from another one (it holds what is not JSON): then it is not recorded.
+    None if the request has no key, since it holds what is not JSON: then it is not recorded.
     """
     from dspex.clients.canonical.request import encode_messages, encode_params, seal
     from dspex.errors import UsageError

@@ -20,7 +20,7 @@ class Embedder:
 
     A model is called as an `LM` is: through the same rate limits, retries and connections, and the ledger keeps its
     answers where `caching` is on. Batches are requested at the same time. A function is called in the caller's own
-    thread, batch by batch, and its results are never cached: nothing tells one closure from another.
+    thread, batch by batch, and its results are never cached: two closures cannot be distinguished.
 
     Args:
         model: ``provider/name``, or with `api_base` any name at a server that speaks OpenAI's format; or a function

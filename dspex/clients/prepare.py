@@ -119,7 +119,7 @@ def _through_litellm(lm: LMOptions, messages: list[dict[str, Any]], params: dict
 
 
 def _sender(lm: LMOptions) -> Any:
-    """How to send a call whose answer somebody wants to see coming in; None for all others, which are posted."""
+    """How to send a call whose answer is streamed; None for all others, which are posted."""
     if settings.send_stream is None:
         return None
     from dspex.clients.calls.streaming import current_answer_stream, send_streamed, streaming_sender
@@ -183,7 +183,7 @@ def _azures_token(params: dict[str, Any]) -> Any:
 
 
 def _numbered(params: dict[str, Any], nth: int) -> dict[str, Any]:
-    """`params` by which a cache of the user's tells the answers of one request apart."""
+    """The `params` that a user's cache needs to distinguish the answers to one request."""
     return {**params, "answer": nth} if nth else params
 
 

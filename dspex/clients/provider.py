@@ -1,4 +1,4 @@
-"""`Provider`: who can launch a model, train it, and tell how the training goes. For subclasses; names are DSPy's."""
+"""`Provider`: launches models, trains them and reports on the training. For subclasses; the names are DSPy's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Data = list[dict[str, Any]]
 
 
 class TrainingJob(Future[Any]):
-    """A fine-tuning under way. Its result is the trained LM, or the exception that ended the training.
+    """A fine-tuning in progress. Its result is the trained LM, or the exception that ended the training.
 
     Args:
         thread: The thread that waits for the provider.

@@ -80,7 +80,7 @@ _PROVIDERS = {
 
 
 class EndpointAddress(NamedTuple):
-    """What an address tells: where it is, and what is done there. `url` is without query, user and password."""
+    """An address in parts: the host, and the operation there. `url` is without query, user and password."""
 
     host: str | None
     port: int | None
@@ -90,7 +90,7 @@ class EndpointAddress(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def endpoint_address(url: str) -> EndpointAddress:
-    """What the address of a call tells. An address that is none (litellm's own) has no host."""
+    """Take the address of a call apart. One that is not a URL (litellm's own) has no host."""
     parts = urlsplit(url)
     host = parts.hostname
     port = (parts.port or {"http": 80, "https": 443}.get(parts.scheme)) if host else None

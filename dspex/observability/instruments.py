@@ -88,7 +88,13 @@ class Telemetry:
     def span(
         self, name: str, attributes: Mapping[str, Any] | None = None, kind: SpanKind = SpanKind.INTERNAL
     ) -> Iterator[Span]:
-        """A span around a block, the parent of those opened in it."""
+        """Open a span around a block; it is the parent of those opened in it.
+
+        Args:
+            name: The span's name.
+            attributes: Its attributes; those of None are left out.
+            kind: OpenTelemetry's kind.
+        """
         with self.tracer.start_as_current_span(
             name, kind=kind, attributes=known(attributes or {}), record_exception=False, set_status_on_exception=False
         ) as opened:
@@ -99,7 +105,12 @@ class Telemetry:
                 raise
 
     def failed(self, span: Span, error: BaseException) -> None:
-        """Note on `span` what it failed with. An error's words may quote a prompt, so they are content."""
+        """Note an error on a span. Its message may quote a prompt, so it counts as content.
+
+        Args:
+            span: The span.
+            error: The error.
+        """
         span.set_attribute(ERROR_TYPE, error_type(error))
         span.set_status(Status(StatusCode.ERROR, str(error) if self.captures else type(error).__name__))
 

@@ -42,7 +42,7 @@ _current: Telemetry | None = None
 
 
 def telemetry() -> Telemetry | None:
-    """Where spans and metrics of the running code go; None if telemetry is off."""
+    """Return where spans and metrics of the running code go; None if telemetry is off."""
     wanted = read("telemetry")
     if wanted is None:
         wanted = _by_environment
@@ -54,7 +54,12 @@ def telemetry() -> Telemetry | None:
 
 
 def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
-    """A span around a block, or nothing around it. ``rows=`` is the attribute ``dspex.rows``; None is left out."""
+    """Open a span around a block, if telemetry is on.
+
+    Args:
+        name: The span's name.
+        attributes: Its attributes: ``rows=`` is ``dspex.rows``; those of None are left out.
+    """
     active = telemetry()
     return (
         nullcontext()

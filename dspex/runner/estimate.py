@@ -34,8 +34,17 @@ _NOT_COUNTED = "calls of the metric, and of predictors that the program makes wh
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """A step of the run: `runs` of the program, which ask `calls` times, and `most_calls` if no answer can be read the
-    first time. Tokens and dollars are of all these, each at its most. `usd` is None where a price is not known."""
+    """A step's upper bounds.
+
+    Attributes:
+        step: The step's name.
+        runs: Runs of the program.
+        calls: LM calls, if every answer can be read the first time.
+        most_calls: LM calls at most.
+        most_prompt_tokens: Tokens sent by these at most.
+        most_completion_tokens: Tokens received by these at most.
+        most_usd: US dollars at most; None where a price is not known.
+    """
 
     step: str
     runs: int
@@ -48,7 +57,7 @@ class StepCost:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would come to at most, by step and in all. `notes` say what could not be counted."""
+    """The upper bounds of a run, by step and in all. `notes` say what could not be counted."""
 
     steps: Sequence[StepCost]
     notes: Sequence[str] = ()
@@ -75,21 +84,21 @@ async def estimate(
     teacher: Module | None = None,
     score: bool = True,
 ) -> Estimate:
-    """Estimate the most that `optimizer` would use on this data, without calling the LM.
+    """Compute what an optimization would cost at most, without an LM call.
 
-    Calls that are in the ledger already are not taken off, and the metric's own calls are not known.
+    Calls that the ledger would answer are not subtracted; calls of the metric are not counted.
 
     Args:
         optimizer: The optimizer.
         student: The program to optimize.
-        trainset: The examples to learn from.
-        valset: The examples to score on.
-        teacher: The program that makes the demos; by default the student.
-        score: Whether the program is also scored on the `valset` before and after.
+        trainset: Examples with their input fields marked.
+        valset: Examples to score the program on.
+        teacher: Another program of the same structure to learn from.
+        score: Whether the program is scored on the `valset` before and after.
 
     Raises:
         UsageError: bad input, or the optimizer cannot say what it will ask for.
-        LMNotConfiguredError: there is no LM whose prices to reckon with.
+        LMNotConfiguredError: there is no LM whose prices to use.
     """
     programs = {"student": student, "teacher": teacher or student}
     data = {"train": trainset, "val": valset or ()}

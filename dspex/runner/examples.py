@@ -1,4 +1,4 @@
-"""Run one example of a step, and say what became of it.
+"""Run one example of a step, and return its outcome.
 
 The local runner and the durable activities share this, so an example comes out the same in both.
 """
@@ -43,16 +43,16 @@ class ExampleStep:
 
 
 async def evaluate_example(program: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
-    """Run `program` on `example` and score it.
+    """Run a program on an example and score it.
 
     Args:
         program: The program.
-        index: The example's row in the dataset.
+        index: The example's index in its data.
         example: The example.
-        step: The metric, the run and the place in it.
+        step: The step that this is part of.
 
     Returns:
-        The outcome, and what its calls used. A failure of the program itself has `score` None and an `error`.
+        The outcome, and the LM calls that it took. If the program itself failed, `score` is None and `error` is set.
     """
     scope = CallScope(run_id=step.run_id, path=step.place(index), program=program)
     with _overrides(step):
@@ -68,16 +68,16 @@ async def evaluate_example(program: Module, index: int, example: Example, step: 
 
 
 async def trace_example(teacher: Module, index: int, example: Example, step: ExampleStep) -> tuple[Outcome, Usage]:
-    """Run `teacher` on `example`, up to `step.rounds` times, until a trace passes; keep its demos.
+    """Run a teacher on an example, up to `step.rounds` times, until a trace passes; keep its demos.
 
     Args:
-        teacher: The program that makes the demos. It does not see the example itself among its own demos.
-        index: The example's row in the dataset.
-        example: The example.
-        step: The metric, the run, the place in it and the number of rounds.
+        teacher: The program.
+        index: The example's index in its data.
+        example: The example. A demo equal to it is taken out of the prompts.
+        step: The step that this is part of.
 
     Returns:
-        The outcome, and what the calls of all rounds used.
+        The outcome, with the demos if a trace passed, and the LM calls that it took.
     """
     program = without_demo(teacher, example)
     usage, errors = Usage(), []
@@ -138,7 +138,7 @@ def _text(error: BaseException | None) -> str | None:
 
 
 def traced(outcome: Outcome) -> Traced:
-    """What an optimizer sees of a traced example: no texts."""
+    """Return what an optimizer sees of a traced example: no texts."""
     return Traced(
         index=outcome.index,
         passed=bool(outcome.passed),

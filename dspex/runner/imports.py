@@ -1,4 +1,4 @@
-"""Code by name, and only code that this process was told to import."""
+"""Code by name, and only from modules that this process was allowed to import."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ _MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
 class AllowedModules:
     """The modules whose attributes a run may name as ``package.module:attribute``.
 
-    A module allows its submodules. `aliases` gives modules that cannot be imported by their name, such as the script
-    that is running, under the name that runs use for them.
+    Args:
+        modules: Names of modules, imported now. A module allows its submodules.
+        aliases: Modules that cannot be imported by their name, such as the running script, by the name that runs use.
+
+    Raises:
+        UsageError: a module cannot be imported.
     """
 
     def __init__(self, modules: Iterable[str] = (), aliases: Mapping[str, ModuleType] | None = None) -> None:
@@ -31,7 +35,7 @@ class AllowedModules:
                 import_module(name)
 
     def resolve(self, reference: str) -> Any:
-        """The object that ``package.module:attribute`` names.
+        """Return the object that ``package.module:attribute`` names.
 
         Raises:
             ProgramNotAvailableError: the module is not one that this process was started with.
@@ -60,7 +64,7 @@ def split(reference: str) -> tuple[str, str]:
 
 
 def import_module(name: str) -> ModuleType:
-    """Import a module of the user's; the current folder counts, as it does for ``python -m``.
+    """Import a user's module, from the current folder too, as ``python -m`` does.
 
     Raises:
         UsageError: there is no such module, or it fails while it is imported.

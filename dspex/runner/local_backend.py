@@ -34,7 +34,11 @@ logger = logging.getLogger(__name__)
 
 
 class LocalBackend:
-    """Runs everything in this process, on dspex's event loop. A `dspex.backend.Backend`."""
+    """Runs everything in this process, on dspex's event loop. A `dspex.backend.Backend`.
+
+    Args:
+        options: The store.
+    """
 
     def __init__(self, options: BackendOptions) -> None:
         self._store_url = options.store
@@ -49,9 +53,21 @@ class LocalBackend:
         valset: Sequence[Example] | None = None,
         budget: Budget | None = None,
     ) -> Module:
-        """Optimize `student`, and leave a record of the run, as `dspex runs` shows it.
+        """Optimize a program, and leave a record of the run, as `dspex runs` shows it.
 
-        An optimization inside a run (as `KNNFewShot`'s, for each call of its program) is part of that, and leaves none.
+        An optimization inside a run (as `KNNFewShot`'s, for each call of its program) is part of that, and leaves no
+        record.
+
+        Args:
+            optimizer: The optimizer, with its metric.
+            student: The program to optimize; not changed.
+            trainset: Examples with their input fields marked.
+            teacher: Another program of the same structure to learn from.
+            valset: Examples to compare candidates on.
+            budget: What the run may spend at most.
+
+        Returns:
+            The optimized program.
 
         Raises:
             UsageError: bad input; no LM call was made.
@@ -64,7 +80,12 @@ class LocalBackend:
         return await recorded.run(optimizer, student, given)
 
     async def evaluate(self, program: Any, evaluation: LiveEvaluation) -> None:
-        """Run `program` on the examples of `evaluation`. Raises as `run_over`."""
+        """Run a program on examples.
+
+        Args:
+            program: A module, or any function of the examples' inputs.
+            evaluation: The examples, and what collects the results. Raises as `run_over`.
+        """
         await run_over(program, evaluation)
 
     async def estimate(
@@ -81,7 +102,12 @@ class LocalBackend:
         return await estimate(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=score)
 
     def finetune(self, request: FinetuneRequest, data: list[dict[str, Any]]) -> LocalTrainingTask:
-        """A fine-tuning that this process waits for."""
+        """Make the task that fine-tunes a model while this process waits.
+
+        Args:
+            request: What to train.
+            data: The rows to train on.
+        """
         return LocalTrainingTask(request, data)
 
     async def start_optimization(self, request: OptimizationRequest) -> LocalOptimization:

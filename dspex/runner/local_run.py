@@ -31,7 +31,12 @@ _TITLES = {"baseline": "score before", "final": "score after", "evaluate": "eval
 
 
 class LocalRun(ABC):
-    """A run of this process under `recorder.run_id`, a `dspex.backend.BackendRun`."""
+    """A run in this process, a `dspex.backend.BackendRun`.
+
+    Args:
+        recorder: Records the run, and has its id.
+        store: The store's URL; None for the configured one.
+    """
 
     state = ", in this process"
 
@@ -58,7 +63,7 @@ class LocalRun(ABC):
             raise
 
     async def interrupt(self, observer: RunObserver) -> None:
-        """Finish the calls that are under way, within ten seconds, as they are paid; and record the interruption."""
+        """Finish the calls in progress, within ten seconds, since they are paid for, and record the interruption."""
         observer.say("interrupted: finishing the calls that are under way (Ctrl-C again to leave at once)")
         await drain(_DRAIN_S)
         await self._recorder.abandon("interrupted")
@@ -84,7 +89,13 @@ class LocalRun(ABC):
 
 
 class LocalOptimization(LocalRun):
-    """An optimization in this process."""
+    """An optimization in this process.
+
+    Args:
+        request: What to run.
+        recorder: Records the run.
+        store: The store's URL; None for the configured one.
+    """
 
     def __init__(self, request: OptimizationRequest, recorder: RunRecorder, store: str | None) -> None:
         super().__init__(recorder, store)
@@ -129,7 +140,13 @@ class LocalOptimization(LocalRun):
 
 
 class LocalEvaluation(LocalRun):
-    """An evaluation in this process."""
+    """An evaluation in this process.
+
+    Args:
+        request: What to run.
+        recorder: Records the run.
+        store: The store's URL; None for the configured one.
+    """
 
     def __init__(self, request: EvaluationRequest, recorder: RunRecorder, store: str | None) -> None:
         super().__init__(recorder, store)

@@ -25,7 +25,7 @@ Work = Callable[["Module", int, "Example", ExampleStep], Any]
 
 @dataclass
 class LocalRunner:
-    """Runs the candidates of one optimization in this process, on the objects that the caller holds.
+    """Runs the candidates of one optimization in this process, on the objects that the caller holds. A `Runner`.
 
     Args:
         programs: ``{"student": ..., "teacher": ...}``.
@@ -34,7 +34,10 @@ class LocalRunner:
         teacher_settings: Settings for traced runs, such as the teacher's LM.
         concurrency: Examples in flight at once.
         failure_score: The score of an example on which the program fails.
+        run_id: The run that pays for LM calls; None for no run.
         on_outcome: Called with the step's path, its size and each outcome as it comes.
+        usage: The LM calls so far.
+        failures: The first thousand examples on which the program failed.
     """
 
     programs: Mapping[str, Module]
@@ -63,6 +66,7 @@ class LocalRunner:
         )
 
     async def evaluate(self, candidate: Candidate, data: DataName, *, path: str) -> Evaluation:
+        """See `Runner.evaluate`."""
         program = await materialize(candidate, self.programs, self)
         step = ExampleStep(run_id=self.run_id, path=path, metric=self.metric)
         rows = len(self.data[data])
@@ -74,6 +78,7 @@ class LocalRunner:
         return Evaluation(path=path, data=data, rows=rows, score=total.percent(rows), n_failed=failed)
 
     async def trace(self, request: TraceRequest) -> Sequence[Traced]:
+        """See `Runner.trace`."""
         teacher = await materialize(request.candidate, self.programs, self)
         step = ExampleStep(
             run_id=self.run_id,
@@ -92,9 +97,11 @@ class LocalRunner:
         return [traced(outcomes[index]) for index in request.indices]
 
     async def rows(self, data: DataName, indices: Sequence[int]) -> Sequence[Example]:
+        """See `DemoSource.rows`."""
         return [self.data[data][index] for index in indices]
 
     async def traced(self, path: str, index: int) -> Mapping[PredictorName, dict[str, Any]]:
+        """See `DemoSource.traced`."""
         return self._demos[path, index]
 
     async def _run(

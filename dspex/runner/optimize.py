@@ -32,7 +32,7 @@ _FAILURES_SHOWN = 3
 
 @dataclass(frozen=True)
 class LocalResult:
-    """What a local run found, and what it came to.
+    """The program, score and cost of a local run.
 
     `stopped` is ``"budget"`` if the budget was spent before the run was done: then `program` is the best so far.
     """
@@ -164,7 +164,16 @@ def _said(failures: Sequence[Failure]) -> str:
 
 
 def refuse_unusable(examples: Sequence[Example], role: str, *, run: bool = True) -> None:
-    """Raise a UsageError for an empty set and, where it is to be `run`, for examples without marked input fields."""
+    """Refuse examples that no run can use.
+
+    Args:
+        examples: The examples.
+        role: What they are for, in the error.
+        run: What is to run on them, in the error.
+
+    Raises:
+        UsageError: there are none, or their input fields are not marked.
+    """
     if not len(examples):
         raise UsageError(f"The {role} set is empty: there is nothing to learn from or to score.")
     if run and not examples[0]._input_keys:

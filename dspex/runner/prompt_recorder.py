@@ -19,9 +19,13 @@ _UNREADABLE = "?"
 
 
 class PromptRecorder(BaseLM):
-    """Stands for `lm`: says that it can do what that can, and collects the bodies of requests in `bodies`.
+    """An LM that collects the requests it gets in `bodies`, in place of another LM.
 
-    Its answer is one that no adapter can read. So an adapter that asks again for what it cannot read does so here.
+    It supports what the other supports. No adapter can read its answer, so an adapter that asks again for what it
+    cannot read does so here.
+
+    Args:
+        lm: The other LM.
     """
 
     blocking = False
@@ -33,6 +37,7 @@ class PromptRecorder(BaseLM):
         self.bodies: list[bytes] = []
 
     def forward(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Any:
+        """Record the request and return an answer that no adapter can read. Arguments as in `BaseLM.forward`."""
         asked = messages or [{"role": "user", "content": prompt}]
         sent = {name: value for name, value in {**self.kwargs, **kwargs}.items() if value is not None}
         self.bodies.append(encode_messages(asked)[0] + encode_params(sent))
@@ -62,18 +67,29 @@ class PromptRecorder(BaseLM):
         return getattr(self.lm, "price", None)
 
     def most(self, body: bytes, more: int = 0) -> CostUpperBound:
-        """The most that the request `body` can come to."""
+        """Compute the most that a request can cost.
+
+        Args:
+            body: The request.
+            more: Tokens of the prompt that are not in `body` yet.
+        """
         return request_upper_bound(self.model, body, self.price, more=more)
 
     def longest(self, body: bytes = b"") -> int:
-        """The most tokens that an answer can have."""
+        """Compute the most tokens that an answer can have, to the request `body` or one with the LM's parameters."""
         return longest_answer(self.model, body or encode_params(self.kwargs))
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedPrompt:
-    """A request. It is `usual` if it is also made when every answer can be read the first time; `more` tokens that are
-    not known yet will be in it."""
+    """A request that a predictor would make.
+
+    Attributes:
+        meter: The recorder that got it.
+        body: The request.
+        usual: Whether it is made also when every answer can be read the first time.
+        more: Tokens that will be in it and are not known yet.
+    """
 
     meter: PromptRecorder
     body: bytes
@@ -82,7 +98,13 @@ class RecordedPrompt:
 
 
 async def asked(predictor: Any, lm: BaseLM, inputs: Mapping[str, Any]) -> list[RecordedPrompt]:
-    """The requests that a call of `predictor` would make at most."""
+    """Record the requests that one call of a predictor makes at most.
+
+    Args:
+        predictor: The predictor.
+        lm: Its LM, which is not called.
+        inputs: Its inputs.
+    """
     meter = PromptRecorder(lm)
     reader: PromptRecorder | None = None
     with ExitStack() as stack:

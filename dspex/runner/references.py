@@ -225,7 +225,7 @@ def _same_fields(program: Module, ref: ProgramRef) -> bool:
 def _importable(program: Module) -> str:
     """An attribute of a module or, failing that, a class that makes an equal program.
 
-    The script's own attributes come last: those it sets under ``if __name__ == "__main__"`` nobody else can import.
+    The script's own attributes come last: other processes cannot import what it sets under ``__main__``.
     """
     cls = type(program)
     name = _attribute_name(program, _modules_of_the_user(cls))
@@ -263,7 +263,7 @@ def _why_unlike_new(program: Module) -> str | None:
     """What is wrong with the program that its class makes without arguments, as a worker would; None if nothing is."""
     try:
         new = type(program)()
-    except Exception as error:  # noqa: BLE001 - a constructor of the user's may fail in any way it likes
+    except Exception as error:  # noqa: BLE001 - a user's constructor may raise anything
         return f"that cannot be made without arguments ({type(error).__name__}: {error})"
     for what, own, made in _differences(program, new):
         return f"that without arguments makes another program: {what} is then {made!r} instead of {own!r}"

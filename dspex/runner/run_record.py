@@ -33,7 +33,13 @@ _being_written: set[asyncio.Future[None]] = set()
 class RunRecorder:
     """Keeps the record of one local run. Nothing is written before `begin`: bad input leaves no trace.
 
-    All methods are for the engine's event loop.
+    All methods must be called on the engine's event loop.
+
+    Args:
+        store: The store.
+        run_id: The run.
+        optimizer: The optimizer's name, or ``"evaluate"``.
+        program: The program's label.
     """
 
     def __init__(self, store: Store, run_id: str, optimizer: str, program: str) -> None:
@@ -45,15 +51,20 @@ class RunRecorder:
 
     @property
     def begun(self) -> bool:
+        """Whether `begin` was called."""
         return self._heartbeats is not None
 
     def begin(self) -> None:
-        """The run is under way."""
+        """Note that the run has begun; from now on its record gets a heartbeat."""
         if self._heartbeats is None:
             self._heartbeats = asyncio.create_task(self._heartbeat())
 
     async def complete(self, summary: RunSummary, document: dict[str, Any] | None = None) -> None:
-        """The run is done. Its program, as a `document`, goes into the store with the record.
+        """Record that the run is done.
+
+        Args:
+            summary: Its score and cost.
+            document: Its program, which is put into the store too.
 
         Raises:
             StoreError: the store cannot be written.
@@ -64,7 +75,12 @@ class RunRecorder:
         await self._end("completed", fields, document)
 
     async def abandon(self, status: str, summary: RunSummary | None = None, error: BaseException | None = None) -> None:
-        """The run ended without a result, as `status` (``"failed"``, ``"interrupted"``) says.
+        """Record that the run ended without a result.
+
+        Args:
+            status: ``"failed"`` or ``"interrupted"``.
+            summary: Its cost, where it is known.
+            error: Why it failed.
 
         Raises:
             StoreError: the store cannot be written.
@@ -102,9 +118,9 @@ class RunRecorder:
 
 
 async def write_in_background(writing: Coroutine[Any, Any, None]) -> None:
-    """Begin to write the end of a record, and let it finish by itself, also when the process ends meanwhile.
+    """Start writing the end of a record, which goes on by itself, also when the process ends meanwhile.
 
-    A store that cannot be written makes a warning: the run itself did not need it.
+    A store that cannot be written makes a warning only: the run itself did not need it.
     """
     task = asyncio.ensure_future(_written_or_warned(writing))
     _being_written.add(task)

@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 
 
 def program_document(program: Module, code: ProgramRef | None) -> dict[str, Any]:
-    """Return what `Module.save` writes, with the program's code, if it has a name, under ``metadata.dspex``.
+    """Make the JSON document of a program: what `Module.save` writes, plus the name of its code.
 
-    Holds no time and no id of a run: the same program gives the same document, however it was found.
+    It holds no time and no run's id, so that the same program gives the same document.
 
     Args:
         program: The program.
-        code: A reference to the program's code; None if the code cannot be named.
+        code: The program's code, which goes under ``metadata.dspex``; None if it has no name.
     """
     document: dict[str, Any] = orjson.loads(program_bytes(program, code))
     return document
 
 
 def program_bytes(program: Module, code: ProgramRef | None) -> bytes:
-    """`program_document` as the bytes of a file."""
+    """Make the bytes of a program's file.
+
+    Args:
+        program: The program.
+        code: As in `program_document`.
+    """
     from dspex.primitives.saving.program_file import program_json
 
     compiled = bool(getattr(program, "_compiled", False))
@@ -39,12 +44,12 @@ def program_bytes(program: Module, code: ProgramRef | None) -> bytes:
 
 
 def document_bytes(document: dict[str, Any]) -> bytes:
-    """The document as the bytes of a file: those of `program_bytes`."""
+    """Encode a document as the bytes of a file: those of `program_bytes`."""
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def read_program(path: Path) -> tuple[dict[str, Any], ProgramRef]:
-    """What a file written by a run holds: the document, and the code it belongs to.
+    """Read a file that a run wrote: its document, and a reference to its code.
 
     Raises:
         UsageError: no such file, not a saved program, or saved without its code (by DSPy, or by `Module.save`).
@@ -63,32 +68,29 @@ def read_program(path: Path) -> tuple[dict[str, Any], ProgramRef]:
 
 
 def load_program(path: Path, imports: AllowedModules) -> tuple[Module, ProgramRef]:
-    """Load the program that a file written by a run holds.
+    """Load a program from a file that a run wrote.
 
     Args:
         path: The file.
-        imports: The modules that the program's code may be imported from.
+        imports: The code that it may name.
 
     Returns:
         The program, and a reference to its code.
 
     Raises:
-        UsageError: the file holds no program (see `read_program`), or its code cannot be made.
+        UsageError: as `read_program`, or its code cannot be made.
     """
     document, ref = read_program(path)
     return load_document(document, ref, imports), ref
 
 
 def load_document(document: dict[str, Any], code: ProgramRef, imports: AllowedModules) -> Module:
-    """Build a program from its code and give it the document's state.
+    """Make a program of a document's state.
 
     Args:
-        document: The saved program, as `program_document` makes it.
-        code: A reference to the program's code.
-        imports: The modules that the code may be imported from.
-
-    Raises:
-        UsageError: the code cannot be made.
+        document: The document.
+        code: The program's code.
+        imports: The code that may be named.
     """
     program = build(code.model_copy(update={"state": None}), imports)
     program.load_state({name: state for name, state in document.items() if name != "metadata"})

@@ -1,4 +1,4 @@
-"""What became of each example in each step of a run."""
+"""The results of examples in the steps of runs."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class StoreUrl:
     dialect: Literal["sqlite", "postgresql"]
     file: Path | None = None
     make_directory: bool = False
-    """Whether the file's directory may be made: nobody chose that of the default store, so nobody mistyped it."""
+    """Whether to make the file's directory: only the default store's, which no user can have mistyped."""
 
 
 def resolve(url: str | os.PathLike[str] | None = None) -> StoreUrl:

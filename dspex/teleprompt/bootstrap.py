@@ -19,7 +19,7 @@ _WIDEST_WINDOW = 256
 
 
 class BootstrapState(OptimizerState):
-    """How far a bootstrap has come: what of the training set was decided, in order, and the traces it gave."""
+    """How far a bootstrap has come: the decided examples of the training set, in order, and their traces."""
 
     task: Task
     next_index: int = 0
@@ -107,6 +107,11 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
         return self._judged(BootstrapState(task=task))
 
     async def step(self, state: BootstrapState, run: Runner) -> BootstrapState:
+        """Run the teacher on the next examples, and decide them in order.
+
+        Raises:
+            BootstrapFailedError: the teacher failed too often.
+        """
         window = self._window(state)
         request = TraceRequest(
             path=f"bootstrap/{window.start}",
@@ -124,6 +129,7 @@ class BootstrapFewShot(Optimizer[BootstrapState]):
         return self._judged(state)
 
     def best(self, state: BootstrapState) -> Candidate:
+        """Return the student with the traces so far, filled up with labelled examples."""
         passed = set(state.passed)
         rest = [index for index in range(state.task.train_rows) if index not in passed]
         random.Random(self.seed).shuffle(rest)

@@ -50,6 +50,7 @@ class LabeledFewShot(Optimizer[LabeledState]):
         return LabeledState(done=True, candidate=Candidate(fresh=True, demos=demos), note=f"{count} labelled demos")
 
     async def step(self, state: LabeledState, run: Runner) -> LabeledState:
+        """Return `state`: there is nothing to run."""
         return state
 
     def best(self, state: LabeledState) -> Candidate:

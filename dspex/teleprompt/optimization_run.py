@@ -55,12 +55,12 @@ class RunState(BaseModel):
 
 
 def begin(optimizer: Optimizer[Any], task: Task, *, score: bool = True) -> RunState:
-    """Return the state before anything has been run.
+    """Return the state of a run before anything has been run.
 
     Args:
         optimizer: The optimizer.
-        task: What is to be optimized, in numbers: the programs' facts and how many rows there are.
-        score: Whether the program is scored before and after, if there is a validation set.
+        task: The program and the sizes of the data.
+        score: Whether to score the program before and after, where there is a validation set.
 
     Raises:
         UsageError: the optimizer refuses the task.
@@ -71,15 +71,15 @@ def begin(optimizer: Optimizer[Any], task: Task, *, score: bool = True) -> RunSt
 
 
 async def advance(state: RunState, optimizer: Optimizer[Any], run: Runner) -> RunState:
-    """Take the next step of the run.
+    """Take the next step of a run.
 
     Args:
-        state: The state so far.
-        optimizer: The run's optimizer.
-        run: Evaluates candidates and reads rows and traces.
+        state: The state after the last step; not changed.
+        optimizer: The optimizer.
+        run: Runs programs.
 
     Returns:
-        The state after the step; a finished run's state is returned as it is.
+        The state after this step.
     """
     match state.phase:
         case Phase.BASELINE:
@@ -96,15 +96,12 @@ async def advance(state: RunState, optimizer: Optimizer[Any], run: Runner) -> Ru
 
 
 def stop(state: RunState, optimizer: Optimizer[Any], why: Stopped = True) -> RunState:
-    """End the run with the best candidate so far; what is not yet evaluated stays so.
+    """End a run with the best candidate so far, without evaluating it.
 
     Args:
-        state: The state so far.
-        optimizer: The run's optimizer.
-        why: Why the run stops; it is kept in the state's `stopped`.
-
-    Returns:
-        The finished state; a run that had finished already is returned as it is.
+        state: The run's state; not changed.
+        optimizer: The optimizer.
+        why: True for a user's order, ``"budget"`` for a budget that is used up.
     """
     if state.phase is Phase.DONE:
         return state

@@ -49,30 +49,32 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
 
     @abstractmethod
     def start(self, task: Task) -> S:
-        """The state before the first step.
+        """Return the state before the first step.
 
         Raises:
-            UsageError: when the task cannot be solved with these arguments; nothing has been run yet.
+            UsageError: the task cannot be solved with these arguments. Nothing has been run yet.
         """
 
     @abstractmethod
     async def step(self, state: S, run: Runner) -> S:
-        """Take one step. Called again after a crash with the same state, it asks the runner for the same things.
+        """Take one step.
+
+        Called again after a crash with the same state, it must ask the runner for the same things.
 
         Args:
-            state: The state that `start` or the step before returned.
-            run: Evaluates candidates and reads rows and traces for the optimizer.
+            state: The state after the last step; not changed.
+            run: Runs programs for the optimizer.
 
         Returns:
-            The state after the step.
+            The state after this step.
         """
 
     @abstractmethod
     def best(self, state: S) -> Candidate:
-        """The best candidate so far."""
+        """Return the best candidate so far."""
 
     def cost_plan(self, task: Task) -> CostPlan:
-        """What a run asks for at most, in numbers: what its cost is estimated from.
+        """Return the most program runs that the optimizer will ask for, from which costs are estimated.
 
         Raises:
             UsageError: this optimizer cannot say.
@@ -88,14 +90,13 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
         valset: Sequence[Example] | None = None,
         score: bool = False,
     ) -> Any:
-        """Estimate the most that `compile` with these arguments would cost, without calling the LM: prompts are only
-        rendered.
+        """Compute what `compile` with these arguments would cost at most. Makes no LM call: prompts are only rendered.
 
         Args:
-            student: The program to optimize.
-            trainset: The examples to learn from.
-            teacher: The program that makes the demos; by default the student.
-            valset: The examples to score on.
+            student: As in `compile`.
+            trainset: As in `compile`.
+            teacher: As in `compile`.
+            valset: As in `compile`.
             score: Whether the program is also scored on the `valset` before and after, as ``dspex optimize`` does.
 
         Returns:
@@ -109,7 +110,9 @@ class Optimizer(Teleprompter, ABC, Generic[S]):
         )
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON values, without the metric and other code, which travel by name."""
+        """Return the constructor's arguments as JSON values, without the metric and other code, which workers import by
+        name.
+        """
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         return {name: getattr(self, name) for name in names if name not in ("metric", "teacher_settings")}
 

@@ -23,11 +23,11 @@ _CODE = ("metric", "teacher_settings")
 
 
 def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code: Any) -> Optimizer[Any]:
-    """Make the optimizer called `name`.
+    """Make an optimizer by its name.
 
     Args:
-        name: A key of `OPTIMIZERS`.
-        arguments: The constructor's arguments that are plain values.
+        name: Its name on the command line, such as ``"bootstrap"``.
+        arguments: The constructor's arguments as JSON values.
         code: The metric and other live objects; those that the constructor does not take are left out.
 
     Raises:
@@ -40,11 +40,11 @@ def make_optimizer(name: str, arguments: Mapping[str, Any] | None = None, **code
 
 
 def arguments_from_text(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Turn ``key=value`` texts into the optimizer's arguments, by the types of its constructor.
+    """Convert ``key=value`` texts to an optimizer's arguments, by the types of its constructor.
 
     Args:
-        name: A key of `OPTIMIZERS`.
-        texts: The values as text, by the argument's name.
+        name: The optimizer's name.
+        texts: The texts, by argument.
 
     Raises:
         UsageError: no such optimizer or argument, or a text that is not of the argument's type.

@@ -20,7 +20,7 @@ class Teleprompter:
     callbacks: Sequence[Any] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Callbacks hear of a `compile` that a subclass defines, too."""
+        """Notify callbacks also of a `compile` that a subclass defines."""
         super().__init_subclass__(**kwargs)
         if "compile" in vars(cls):
             cls.compile = compile_with_callbacks(cls.compile)  # type: ignore[method-assign]

@@ -66,7 +66,16 @@ _QUERY = f"WorkflowType IN ({_KINDS}) AND ParentWorkflowId IS NULL"
 
 
 class Client:
-    """A connection to the Temporal server that keeps the runs, and to the store that keeps their data."""
+    """A connection to the Temporal server that keeps the runs, and to the store that keeps their data.
+
+    Made by `Client.connect`.
+
+    Args:
+        temporal: The connection to the server.
+        store: The store that the workers share.
+        task_queue: The queue of the workers.
+        search_attributes: Whether the server knows dspex's search attributes.
+    """
 
     def __init__(self, temporal: TemporalClient, store: Store, task_queue: str, search_attributes: bool) -> None:
         """Use `Client.connect`."""
@@ -84,16 +93,16 @@ class Client:
         store: Store | str | None = None,
         task_queue: str | None = None,
     ) -> Client:
-        """Connect to Temporal and open the store.
+        """Connect to a Temporal server.
 
-        What is not given comes from `dspex.configure`, the environment (``TEMPORAL_*``, ``DSPEX_STORE``,
-        ``DSPEX_TASK_QUEUE``) and Temporal's profiles, or is localhost.
+        What is not given comes from `dspex.configure`, else from the environment and Temporal's profiles, else a
+        default.
 
         Args:
-            address: The Temporal server, as ``host:port``.
-            namespace: The Temporal namespace.
-            store: An open store, or the URL of one to open.
-            task_queue: The task queue that the workers of this client's runs poll.
+            address: ``host:port`` of the server; else ``TEMPORAL_ADDRESS``, else localhost.
+            namespace: The server's namespace; else ``TEMPORAL_NAMESPACE``.
+            store: The store, or its URL; else ``DSPEX_STORE``, else a file in the user's data folder.
+            task_queue: The workers' queue; else ``DSPEX_TASK_QUEUE``, else ``dspex``.
 
         Raises:
             TemporalNotReachableError: no Temporal server answers.
@@ -119,24 +128,26 @@ class Client:
         chunking: Chunking | None = None,
         budget: Budget | None = None,
     ) -> Run:
-        """Start a durable optimization run, or attach to the one of this `id`.
+        """Start a durable optimization run, or attach to the run `id`.
 
-        With a `valset` the program is scored before and after. A run of the same id that is in progress, or done, is
-        attached to; a failed one starts anew, and what it paid for is in the ledger. A run that has used up its
-        `budget` waits: `Run.set_budget` lets it go on, `Run.stop` ends it with the best program so far. A run in
-        progress that is attached to with another budget gets that one.
+        A run in progress or finished is attached to; a failed one starts anew, and the ledger answers what it paid for.
+        A run that has used up its budget waits: `Run.set_budget` lets it go on, `Run.stop` ends it with the best
+        program so far.
 
         Args:
-            program: The program to optimize, or a reference to it.
-            optimizer: The optimizer, or its description.
-            trainset: The rows that the optimizer learns from.
-            valset: The rows that the program is scored on.
-            teacher: The program that the optimizer bootstraps from, for optimizers that take one.
-            metric: The function that scores a prediction, or a reference to it.
-            lm: The language model that the program calls.
-            id: The run's id; without one, a new id is made from the names of the program and the optimizer.
-            chunking: How the rows of an evaluation are divided among activities.
-            budget: The most that the run may spend.
+            program: The program to optimize. Workers import it by name, or make it from its signature.
+            optimizer: The optimizer.
+            trainset: Examples with their input fields marked, or the address of a dataset in the store.
+            valset: Examples to score the program on, before and after.
+            teacher: Another program of the same structure to learn from.
+            metric: A function that workers can import, or its name; by default the optimizer's.
+            lm: The program's LM; by default ``settings.lm``. Its key comes from the workers' environment.
+            id: The run's id; by default a new one.
+            chunking: How many examples an activity runs.
+            budget: What the run may spend at most. A run in progress that is attached to gets this budget.
+
+        Returns:
+            A handle on the run.
 
         Raises:
             UsageError: bad input, or another run has this id. Nothing was started.
@@ -163,19 +174,21 @@ class Client:
         valset: Data | None = None,
         budget: Budget | None = None,
     ) -> Run:
-        """Start the run that `Optimizer.compile` stands for.
+        """Start the durable run for `Optimizer.compile`, or attach to the one in progress.
 
-        Nothing is scored that the optimizer does not ask for, and with its `budget` spent the run ends with the best
-        program so far. The run's id is made from all that goes into it, so that the same call attaches to the run in
-        progress.
+        Unlike `optimize` it scores nothing that the optimizer does not ask for, and with its budget used up it ends
+        with the best program so far. Its id is a hash of its input, so the same call attaches to the same run.
 
         Args:
-            optimizer: The optimizer.
+            optimizer: The optimizer, with its metric.
             student: The program to optimize.
-            trainset: The rows that the optimizer learns from.
-            teacher: The program that the optimizer bootstraps from, for optimizers that take one.
-            valset: The rows that the optimizer scores candidates on.
-            budget: The most that the run may spend.
+            trainset: Examples with their input fields marked, or the address of a dataset in the store.
+            teacher: Another program of the same structure to learn from.
+            valset: Examples to compare candidates on.
+            budget: What the run may spend at most.
+
+        Returns:
+            A handle on the run.
 
         Raises:
             UsageError: bad input. Nothing was started.
@@ -200,21 +213,23 @@ class Client:
         batch: bool | BatchOptions = False,
         budget: Budget | None = None,
     ) -> Run:
-        """Start a durable evaluation of `program` on `devset`, or attach to the one of this `id`.
+        """Start a durable evaluation, or attach to the run `id`.
 
-        A run that has used up its `budget` waits for a bigger one (`Run.set_budget`). Cancelling a run with `batch`
-        cancels its batches.
+        A run that has used up its budget waits for a bigger one (`Run.set_budget`).
 
         Args:
-            program: The program to evaluate, or a reference to it.
-            devset: The rows to evaluate on.
-            metric: The function that scores a prediction, or a reference to it.
-            lm: The language model that the program calls.
-            id: The run's id; without one, a new id is made from the program's name.
-            chunking: How the rows are divided among activities.
-            batch: Whether to call the LM through the provider's batch API, or the options for it. It costs half the
-                price, and may take a day for each call of a row that needs the answer of another.
-            budget: The most that the run may spend.
+            program: The program to score. Workers import it by name, or make it from its signature.
+            devset: Examples with their input fields marked, or the address of a dataset in the store.
+            metric: A function that workers can import, or its name.
+            lm: The program's LM; by default ``settings.lm``. Its key comes from the workers' environment.
+            id: The run's id; by default a new one.
+            chunking: How many examples an activity runs.
+            batch: Make the LM's calls through the provider's batch API: at half the price, but within a day for each
+                call of a row that needs the answer of another. Cancelling the run cancels its batches.
+            budget: What the run may spend at most. A run in progress that is attached to gets this budget.
+
+        Returns:
+            A handle on the run.
 
         Raises:
             UsageError: bad input, or another run has this id. Nothing was started.
@@ -259,18 +274,21 @@ class Client:
         id: str | None = None,
         polling: Polling | None = None,
     ) -> FinetuneRun:
-        """Start a durable fine-tuning of `lm`'s model, or attach to the one of this `id`.
+        """Start a durable fine-tuning of an LM's model, or attach to the run `id`.
 
-        The data are checked first. Workers upload them, create the provider's job and poll it, with the key that their
-        environment holds. The same data, model and parameters are the same job at the provider, also in another run.
+        The data are checked first. Workers upload them, create the provider's job and poll it, with the key in their
+        environment. The same data, model and parameters are the same job at the provider, also in another run.
 
         Args:
-            lm: The language model whose model is fine-tuned.
-            data: Rows in the format `data_format`, or a reference to stored ones.
-            data_format: OpenAI's ``chat`` or ``completion`` format.
-            train_kwargs: The provider's training parameters, as in `LM.finetune`.
-            id: The run's id; without one, a new id is made.
-            polling: How often workers look at the provider's job.
+            lm: The LM whose model is trained.
+            data: Rows in OpenAI's ``chat`` or ``completion`` format, or the address of a dataset of them in the store.
+            data_format: The format of the rows.
+            train_kwargs: The provider's parameters, as in `LM.finetune`.
+            id: The run's id; by default a new one.
+            polling: How often the provider's job is polled.
+
+        Returns:
+            A handle on the run.
 
         Raises:
             UsageError: bad data or parameters, or another run has this id. Nothing was started.
@@ -281,10 +299,10 @@ class Client:
         )
 
     async def run(self, id: str) -> Run | FinetuneRun:
-        """Attach to the run of this id, whatever its state.
+        """Return a handle on the run `id`, whatever its state.
 
         Raises:
-            UsageError: there is no such run.
+            UsageError: there is none.
         """
         handle = self.temporal.get_workflow_handle(id)
         try:
@@ -308,11 +326,11 @@ class Client:
         return self._run(handle, spec)
 
     async def runs(self, limit: int | None = 50, *, running: bool = False) -> AsyncIterator[Any]:
-        """List the runs that the server knows, the latest first, as Temporal's workflow executions.
+        """Iterate over the server's runs, the latest first, as Temporal's workflow executions.
 
         Args:
-            limit: The most runs to list; all of them without a limit.
-            running: Whether to list only those in progress.
+            limit: At most so many; None for all.
+            running: Only runs in progress.
         """
         query = f"{_QUERY} AND ExecutionStatus = 'Running'" if running else _QUERY
         async for execution in self.temporal.list_workflows(query, limit=limit):
@@ -323,7 +341,7 @@ class Client:
         return bool(await self.pollers())
 
     async def pollers(self) -> list[str]:
-        """The workers that have polled this client's task queue in the last minutes, as ``process@host``."""
+        """List the workers that have polled this client's task queue in the last minutes, as ``process@host``."""
         return await _pollers(self.temporal, self.task_queue)
 
     async def _optimize(

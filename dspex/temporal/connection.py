@@ -24,7 +24,7 @@ class TemporalNotReachableError(DSPyError):
 
 
 def chosen_task_queue(given: str | None = None) -> str:
-    """The queue: as given, as configured, ``DSPEX_TASK_QUEUE``, ``TEMPORAL_TASK_QUEUE``, or ``dspex``."""
+    """Return `given`, else the configured queue, ``DSPEX_TASK_QUEUE``, ``TEMPORAL_TASK_QUEUE``, or ``dspex``."""
     from dspex.settings import settings
 
     named = given or settings.task_queue or os.environ.get("DSPEX_TASK_QUEUE") or os.environ.get("TEMPORAL_TASK_QUEUE")
@@ -32,11 +32,11 @@ def chosen_task_queue(given: str | None = None) -> str:
 
 
 async def connect(address: str | None = None, namespace: str | None = None) -> TemporalClient:
-    """Connect to the Temporal server.
+    """Connect to a Temporal server.
 
     Args:
-        address: The server, as ``host:port``; by default ``TEMPORAL_ADDRESS``, the profile's, or localhost.
-        namespace: The namespace; by default that of Temporal's own configuration.
+        address: ``host:port``; else ``TEMPORAL_ADDRESS`` or the profile's, else localhost.
+        namespace: The server's namespace; else ``TEMPORAL_NAMESPACE`` or the profile's.
 
     Raises:
         TemporalNotReachableError: nothing answers there.
@@ -66,10 +66,10 @@ async def connect(address: str | None = None, namespace: str | None = None) -> T
 
 
 async def knows_search_attributes(temporal: TemporalClient) -> bool:
-    """Whether the server has dspex's search attributes. One that does not tell is taken for one that has not."""
+    """Whether the server has dspex's search attributes; False for a server that does not list its attributes."""
     request = ListSearchAttributesRequest(namespace=temporal.namespace)
     try:
         response = await temporal.operator_service.list_search_attributes(request)
     except RPCError:
-        return False  # not everyone may ask; runs do without them
+        return False  # listing may be forbidden; runs do without them
     return set(TYPES) <= set(response.custom_attributes)

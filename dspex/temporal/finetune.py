@@ -39,19 +39,18 @@ async def start_finetune(
     polling: Polling | None = None,
     named_by_content: bool = False,
 ) -> FinetuneRun:
-    """Start a durable fine-tuning, or attach to the one of this `id`: what `Client.finetune` does.
+    """Start a durable fine-tuning. See `Client.finetune`.
 
     Args:
-        starter: Starts the workflow on the client's server and task queue.
-        store: The client's store; the data and the run's spec are put there.
-        lm: The language model whose model is fine-tuned.
-        data: Rows in the format `data_format`, or a reference to stored ones.
-        data_format: OpenAI's ``chat`` or ``completion`` format.
-        train_kwargs: The provider's training parameters; by default the LM's own.
-        id: The run's id; without one, a new id is made.
-        polling: How often workers look at the provider's job.
-        named_by_content: Whether the id is made from all that goes into the run instead, so that the same call attaches
-            to the same run.
+        starter: The client's.
+        store: The client's.
+        lm: As there.
+        data: As there.
+        data_format: As there; None for the LM's own.
+        train_kwargs: As there; None for the LM's own.
+        id: As there.
+        polling: As there.
+        named_by_content: Make the id a hash of the run's input.
 
     Raises:
         UsageError: bad data or parameters, or another run has this id. Nothing was started.

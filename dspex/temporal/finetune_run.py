@@ -21,7 +21,13 @@ _QUERY_TIMEOUT = timedelta(seconds=3)
 
 
 class FinetuneRun(RunHandle[FinetuneProgress]):
-    """One durable fine-tuning. Made by `Client.finetune` and `Client.run`."""
+    """A handle on one durable fine-tuning. Made by `Client.finetune` and `Client.run`.
+
+    Args:
+        handle: The run's workflow.
+        store: The store that holds its data.
+        spec: What it trains.
+    """
 
     def __init__(self, handle: WorkflowHandle[Any, Any], store: Store, spec: FinetuneSpec) -> None:
         self._handle = handle

@@ -23,21 +23,28 @@ class RunHandle(ABC, Generic[P]):
 
     @property
     def id(self) -> str:
+        """The run's id, which is its workflow's."""
         return self._handle.id
 
     async def status(self) -> WorkflowExecutionStatus | None:
-        """Temporal's word for the run's state."""
+        """Return Temporal's status of the run."""
         return (await with_reconnects(self._handle.describe, tries=FOR_EVER)).status
 
     async def is_under_way(self) -> bool:
+        """Whether the run is in progress."""
         return await self.status() is WorkflowExecutionStatus.RUNNING
 
     @abstractmethod
     async def progress(self) -> P:
-        """How the run is doing. Answered by a worker: without one, the message says so."""
+        """Return the run's progress. A worker answers; without one, the message says so."""
 
     async def watch(self, every: float = _WATCH_EVERY_S) -> AsyncIterator[P]:
-        """Progress, whenever it has changed, until the run ends. Goes on when the server restarts."""
+        """Iterate over the run's progress, whenever it has changed, until the run ends. Goes on after a restart of the
+        server.
+
+        Args:
+            every: Seconds between two looks.
+        """
         last: P | None = None
         while await self.is_under_way():
             progress = await self.progress()

@@ -18,14 +18,14 @@ FOR_EVER = sys.maxsize
 
 
 async def with_reconnects(call: Callable[[], Awaitable[T]], *, tries: int = 240) -> T:
-    """Await `call()`, and call again every half second while the server is away.
+    """Make a call, and repeat it every half second while the server does not answer.
 
     Args:
-        call: Makes one request to the server.
-        tries: How many calls to make at most; the default is about two minutes of them.
+        call: The call.
+        tries: How often at most; by default for about two minutes.
 
     Raises:
-        RPCError: the server refused the request, or was away for all the tries.
+        RPCError: the server refused the call, or did not answer for so long.
     """
     while True:
         try:

@@ -41,7 +41,7 @@ class RunCancelledError(RunFailedError):
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found, and what it cost."""
+    """The score, program and cost of a run that has ended."""
 
     run_id: str
     score: float | None
@@ -67,10 +67,12 @@ class RunResult:
 
     @property
     def prompt_tokens(self) -> int:
+        """Tokens sent."""
         return self.bill.prompt_tokens
 
     @property
     def completion_tokens(self) -> int:
+        """Tokens received."""
         return self.bill.completion_tokens
 
     @property
@@ -84,14 +86,29 @@ class RunResult:
         return self.load(this_process())
 
     def load(self, imports: AllowedModules) -> Module:
-        """The optimized program, made from code that `imports` allows."""
+        """Make the optimized program.
+
+        Args:
+            imports: The code that the program may name.
+
+        Raises:
+            UsageError: the run was an evaluation.
+            ProgramNotAvailableError: `imports` does not allow the program's module.
+        """
         if self.document is None:
             raise UsageError(f"The run {self.run_id!r} was an evaluation: it made no program.")
         return load_document(self.document, self.spec.student, imports)
 
 
 class Run(RunHandle[Progress]):
-    """One durable run. Made by `Client.optimize`, `Client.evaluate` and `Client.run`."""
+    """A handle on one durable run. Made by `Client.optimize`, `Client.evaluate` and `Client.run`.
+
+    Args:
+        temporal: The connection to the server.
+        handle: The run's workflow.
+        store: The store that holds its data.
+        spec: What it runs.
+    """
 
     def __init__(self, temporal: TemporalClient, handle: WorkflowHandle[Any, Any], store: Store, spec: RunSpec) -> None:
         self._temporal = temporal
@@ -100,7 +117,7 @@ class Run(RunHandle[Progress]):
         self.spec = spec
 
     async def progress(self) -> Progress:
-        """Ask a worker how the run is doing; when none answers, the message says so."""
+        """Return the run's progress. A worker answers; without one, the message says so."""
         own = await self._query(self._handle)
         if own is None:
             return Progress(
@@ -118,7 +135,7 @@ class Run(RunHandle[Progress]):
         return own
 
     async def result(self) -> RunResult:
-        """Wait for the end of the run and return its result.
+        """Wait for the run to end, and return its result.
 
         Raises:
             RunFailedError: the run failed; the message is the first cause.
@@ -131,15 +148,27 @@ class Run(RunHandle[Progress]):
         return await self._result(found)
 
     async def stop(self) -> None:
-        """End the run now, keeping the best program so far."""
+        """End the run now, with the best program so far.
+
+        Raises:
+            UsageError: the run is over.
+        """
         await self._update("stop")
 
     async def pause(self) -> None:
-        """Let the run finish its step and then wait."""
+        """Let the run finish its step and then wait.
+
+        Raises:
+            UsageError: the run is over.
+        """
         await self._update("pause")
 
     async def resume(self) -> None:
-        """Go on after a pause."""
+        """Go on after a pause.
+
+        Raises:
+            UsageError: the run is over.
+        """
         await self._update("resume")
 
     async def cancel(self) -> None:
@@ -149,17 +178,15 @@ class Run(RunHandle[Progress]):
     async def set_budget(
         self, usd: float | None = None, tokens: int | None = None, calls: int | None = None
     ) -> Spending:
-        """Change what the run may spend in all.
-
-        What is not given stays as it is. A run that waits because its budget is used up goes on.
+        """Change what the run may spend in all; what is not given stays. A run that waits for a bigger budget goes on.
 
         Args:
             usd: US dollars.
-            tokens: Tokens, of prompts and answers together.
-            calls: Calls of the LM.
+            tokens: Tokens, sent and received.
+            calls: LM calls.
 
         Returns:
-            The budget and what is used of it.
+            The limits, and how much of them is used.
 
         Raises:
             UsageError: nothing is given, or the run is over.
@@ -170,18 +197,18 @@ class Run(RunHandle[Progress]):
         return spending
 
     async def budget(self) -> Spending | None:
-        """Return the run's budget and what is used of it, calls in progress included; None if it has no budget."""
+        """Return the run's limits and how much of them is used, calls in progress included; None without a budget."""
         return await self._store.budgets.get(self.id)
 
     async def bill(self) -> Bill:
-        """What the run has cost so far, in all and by model and predictor."""
+        """Return what the run has cost so far, in all and by model and predictor."""
         return await self._store.ledger.bill(self.id)
 
     async def failures(self, limit: int = 20) -> list[Failure]:
         """List examples on which the program itself failed, with their errors.
 
         Args:
-            limit: The most failures to return.
+            limit: At most so many.
         """
         first = (await with_reconnects(self._handle.describe)).raw_description.workflow_execution_info.first_run_id
         return await self._store.outcomes.failures(f"{self.id}@{first}", limit)
@@ -221,7 +248,7 @@ class Run(RunHandle[Progress]):
 
 
 async def why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
-    """Return the error of an activity that failed and now waits for its next attempt; None if none waits."""
+    """Return the error of an activity that failed and waits for its next attempt; None if there is none."""
     try:
         described = await with_reconnects(handle.describe)
     except RPCError:
@@ -235,14 +262,11 @@ async def why_it_waits(handle: WorkflowHandle[Any, Any]) -> str | None:
 
 
 def ended(run_id: str, error: WorkflowFailureError) -> RunFailedError:
-    """Turn the failure of a run's workflow into the error that users see.
+    """Make the error for a run that ended without a result.
 
     Args:
         run_id: The run.
-        error: What waiting for the workflow's result raised.
-
-    Returns:
-        A `RunCancelledError` if the run was cancelled or terminated, else a `RunFailedError` with the first cause.
+        error: What Temporal says; its innermost cause is quoted.
     """
     cause: BaseException | None = error.cause
     while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:

@@ -24,17 +24,21 @@ Data = Sequence["Example"] | DatasetRef
 
 
 def program_ref(program: Module | ProgramRef) -> ProgramRef:
-    """The program by name."""
+    """Return a reference by which workers find the program.
+
+    Raises:
+        UsageError: workers could not make it; the message says how to change that.
+    """
     return program if isinstance(program, ProgramRef) else reference(program)
 
 
 async def dataset_ref(store: Store, data: Data, role: str) -> DatasetRef:
-    """Return the data's address in the store, and put the data there if they are not there yet.
+    """Return the address of the data in the store; put them there if they are not there yet.
 
     Args:
-        store: Where the run's workers find the data.
-        data: Examples, or their address already.
-        role: What the data are for ("training"), for the error messages.
+        store: The store.
+        data: Examples, or an address.
+        role: What they are for, in the error.
 
     Raises:
         UsageError: there are no examples, or their input fields are not marked.
@@ -46,14 +50,14 @@ async def dataset_ref(store: Store, data: Data, role: str) -> DatasetRef:
 
 
 def lm_state(lm: BaseLM | None, role: str = "the program") -> dict[str, Any]:
-    """Return the LM as data, without its key.
+    """Return the LM as JSON, without its key.
 
     Args:
-        lm: The language model.
-        role: What the LM is for, for the error message.
+        lm: The LM.
+        role: What it is for, in the error.
 
     Raises:
-        LMNotConfiguredError: there is no LM.
+        LMNotConfiguredError: there is none.
         UsageError: its key is in its arguments, or its class is the user's.
     """
     if lm is None:
@@ -95,15 +99,15 @@ def teacher_lm(optimizer: Optimizer[Any]) -> dict[str, Any] | None:
 
 
 def empty_spec(student: ProgramRef, lm: BaseLM | None) -> RunSpec:
-    """Make a spec that has no id yet from the current settings: LM, adapter, prices, threads, allowed errors.
+    """Make a spec with the current settings (LM, adapter, failures allowed), without an id and data.
 
     Args:
-        student: The program that the run is about.
-        lm: The LM; by default `settings.lm`.
+        student: The program.
+        lm: Its LM; by default ``settings.lm``.
 
     Raises:
         LMNotConfiguredError: there is no LM.
-        UsageError: the LM or the adapter cannot be described to other processes.
+        UsageError: workers could not make the LM or the adapter.
     """
     return RunSpec(
         run_id="",

@@ -155,7 +155,7 @@ def dies_with_parent() -> Callable[[], None] | None:
 
 
 def free_port(ip: str = "127.0.0.1") -> int:
-    """A port that nobody listens on just now."""
+    """Find a free port."""
     with socket.socket() as probe:
         probe.bind((ip, 0))
         return int(probe.getsockname()[1])

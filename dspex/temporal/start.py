@@ -45,11 +45,11 @@ class RunStarter:
     search_attributes: bool
 
     def labels(self, optimizer: str, program: str) -> RunLabels:
-        """Make the labels that people see of a run in Temporal's lists.
+        """Make the labels by which people recognize a run in Temporal's UI.
 
         Args:
-            optimizer: The optimizer's name, or what else the run does ("evaluate").
-            program: The program's name, or the model's.
+            optimizer: The optimizer's name.
+            program: The program's label.
         """
         return RunLabels(optimizer=optimizer, program=program, search_attributes=self.search_attributes)
 
@@ -60,7 +60,7 @@ class RunStarter:
         result_type: type,
         reuse: WorkflowIDReusePolicy,
     ) -> WorkflowHandle[Any, Any]:
-        """Start `workflow` under the id of the job's run; one that is under way, or done, is attached to.
+        """Start a workflow under the id of the job's run; attach to one that is in progress, or done.
 
         Args:
             workflow: Its name.
@@ -103,7 +103,7 @@ def _search_attributes(labels: RunLabels) -> TypedSearchAttributes:
 
 
 async def _refuse_other(handle: WorkflowHandle[Any, Any], spec: Sha, run_id: str) -> None:
-    """A run with this id may be under way already. It must be the same run."""
+    """Refuse to attach to another run: one of this id may be in progress already."""
     described = await with_reconnects(handle.describe)
     found = (await described.memo()).get(SPEC_MEMO)
     if found != spec:

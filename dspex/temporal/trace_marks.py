@@ -1,6 +1,6 @@
 """Marks in the trace of a durable run, made by its workflow.
 
-A module apart from `tracing`, so that OpenTelemetry is not loaded for runs that nobody traces.
+A module apart from `tracing`, so that OpenTelemetry is not loaded for runs that are not traced.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _TRACED = "__temporal_opentelemetry_completed_span"
 
 
 def mark(name: str, **attributes: Any) -> None:
-    """Put a span without length into the run's trace, if the run is traced; never a second time by a replay.
+    """Put a span without length into the run's trace, if the run is traced; a replay adds none.
 
     Args:
         name: The span's name.
-        attributes: The span's attributes, which get the prefix ``dspex.``; those that are None are left out.
+        attributes: Its attributes, without the prefix ``dspex.``; those of None are left out.
     """
     if _TRACED in workflow.extern_functions():
         from temporalio.contrib.opentelemetry.workflow import completed_span

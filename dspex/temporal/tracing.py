@@ -22,7 +22,7 @@ from dspex.observability.instruments import Telemetry, known
 
 
 class RunTracing(TracingInterceptor):
-    """Temporal's tracing, without what would fill a trace (queries: progress is asked for all the time) or tell too
+    """Temporal's tracing, without what would fill a trace (queries: progress is asked for all the time) or reveal too
     much (the words of errors, which are content)."""
 
     def __init__(self, telemetry: Telemetry) -> None:

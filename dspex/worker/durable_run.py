@@ -21,8 +21,8 @@ class DurableRun:
     Args:
         client: The client that started it.
         run: The run.
-        state: What is to be said of it: whether it was there already.
-        modules: What its workers must have imported.
+        state: What to say of it: whether it existed already.
+        modules: The modules that its workers must have imported.
     """
 
     def __init__(self, client: Client, run: Run, state: str, modules: Sequence[str]) -> None:
@@ -33,10 +33,16 @@ class DurableRun:
 
     @property
     def id(self) -> str:
+        """The run's id."""
         return self._run.id
 
     async def outcome(self, observer: RunObserver) -> RunOutcome:
-        """Follow the run to its end. Raises as `follow`."""
+        """Follow the run to its end.
+
+        Raises:
+            RunFailedError: it failed, or was cancelled.
+            TemporalNotReachableError: the server has been away for minutes.
+        """
         observer.say(f"run {self.id}{self.state}")
         result = await follow(self._client, self._run, observer, self._modules)
         failures = await self._run.failures() if result.n_failed else []
@@ -51,7 +57,7 @@ class DurableRun:
 
 
 def summary_of(result: RunResult) -> RunSummary:
-    """The numbers of a durable run."""
+    """Return the numbers of a durable run."""
     return RunSummary.of(
         result.run_id,
         result.bill,
@@ -64,7 +70,12 @@ def summary_of(result: RunResult) -> RunSummary:
 
 
 async def state_before(client: Client, run_id: str | None) -> str:
-    """What to say of a run of this id that is there already; nothing of a new one."""
+    """Describe an existing run of this id; ``""`` for a new one.
+
+    Args:
+        client: The client.
+        run_id: The id that the user gave; None for a new one.
+    """
     if run_id is None:
         return ""
     try:

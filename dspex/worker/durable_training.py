@@ -20,7 +20,12 @@ _PHASES_WITHOUT_JOB = ("waiting", "uploading", "creating")
 
 
 class DurableTrainingTask:
-    """A `dspex.finetuning.task.TrainingTask` that is a durable run. This process works on it as one of its workers."""
+    """A `dspex.finetuning.task.TrainingTask` that is a durable run. This process works on it as one of its workers.
+
+    Args:
+        request: What to train.
+        data: The rows to train on.
+    """
 
     def __init__(self, request: FinetuneRequest, data: list[dict[str, Any]]) -> None:
         self._request = request
@@ -30,7 +35,10 @@ class DurableTrainingTask:
         self.job_id: str | None = None
 
     async def run(self) -> str:
-        """Have it done; returns the trained model's name. The same request on the same data attaches to the run.
+        """Start the run, or attach to the one of the same request on the same data, and wait for it.
+
+        Returns:
+            The trained model's name.
 
         Raises:
             UsageError: the data or the parameters are wrong; nothing was uploaded.
@@ -62,7 +70,7 @@ class DurableTrainingTask:
         return True
 
     async def status(self) -> TrainingStatus:
-        """How it does, in DSPy's words."""
+        """Return the job's status, in DSPy's words."""
         if self._run is None:
             return TrainingStatus.not_started
         progress = await self._run.progress()

@@ -43,14 +43,25 @@ async def follow(client: Client, run: Run, observer: RunObserver, modules: Seque
 
 
 async def say_if_no_worker(client: Client, observer: RunObserver, modules: Sequence[str] = ()) -> None:
-    """Say that a run waits, and how to go on, where no worker polls the task queue."""
+    """Say that a run waits, and how to go on, if no worker polls the task queue.
+
+    Args:
+        client: The client, which has the task queue.
+        observer: Shows it.
+        modules: The modules that a worker must have imported.
+    """
     if not await client.polled():
         advice = start_a_worker(client, modules)
         observer.say(f"waiting: no worker polls the task queue {client.task_queue!r}. {advice}")
 
 
 def start_a_worker(client: Client, modules: Sequence[str]) -> str:
-    """The advice that a run without a worker needs; `modules` are what the worker must import."""
+    """Return advice on how to start a worker.
+
+    Args:
+        client: The client, which has the task queue.
+        modules: The modules that the worker must import.
+    """
     queue = f" --task-queue {client.task_queue}" if client.task_queue != DEFAULT_TASK_QUEUE else ""
     imports = "".join(f" --import {module}" for module in modules)
     return f"Start one: dspex worker{imports}{queue}"

@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 class TemporalBackend:
     """Runs that survive this process. A `dspex.backend.Backend`.
 
-    What is not durable: `Evaluate` on live objects (`evaluate`), and estimates, which run nothing.
+    Not durable are `Evaluate` on live objects (`evaluate`), and estimates, which run nothing.
+
+    Args:
+        options: The server, the store and the task queue.
     """
 
     def __init__(self, options: BackendOptions) -> None:
@@ -41,10 +44,21 @@ class TemporalBackend:
         valset: Sequence[Example] | None = None,
         budget: Budget | None = None,
     ) -> Module:
-        """Optimize `student` in a durable run.
+        """Optimize a program in a durable run.
 
         This process works on the run as one of its workers, since it has the code; others may join. When it dies, the
         run goes on with them, and the same call made again, by the same code on the same data, attaches to it.
+
+        Args:
+            optimizer: The optimizer, with its metric.
+            student: The program to optimize; not changed.
+            trainset: Examples with their input fields marked.
+            teacher: Another program of the same structure to learn from.
+            valset: Examples to compare candidates on.
+            budget: What the run may spend at most.
+
+        Returns:
+            The optimized program.
 
         Raises:
             UsageError: program, metric or LM cannot be named to other processes; the message says how to change that.
@@ -62,11 +76,14 @@ class TemporalBackend:
         return result.load(imports)
 
     async def evaluate(self, program: Any, evaluation: LiveEvaluation) -> None:
-        """Run `program` in this process, and not durably.
+        """Run a program on examples in this process, and not durably.
 
         An `Evaluate` holds live objects, many of which cannot be named to other processes, and gives back predictions.
-        For an evaluation as a durable run there are ``dspex evaluate --durable`` and `Client.evaluate`. Raises as
-        `run_over`.
+        For an evaluation as a durable run there are ``dspex evaluate --durable`` and `Client.evaluate`.
+
+        Args:
+            program: A module, or any function of the examples' inputs.
+            evaluation: The examples, and what collects the results. Raises as `run_over`.
         """
         await run_over(program, evaluation)
 
@@ -84,7 +101,12 @@ class TemporalBackend:
         return await estimate(optimizer, student, trainset=trainset, teacher=teacher, valset=valset, score=score)
 
     def finetune(self, request: FinetuneRequest, data: list[dict[str, Any]]) -> DurableTrainingTask:
-        """A durable fine-tuning."""
+        """Make the task that fine-tunes a model durably.
+
+        Args:
+            request: What to train.
+            data: The rows to train on.
+        """
         return DurableTrainingTask(request, data)
 
     async def start_optimization(self, request: OptimizationRequest) -> DurableRun:

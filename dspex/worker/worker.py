@@ -49,12 +49,12 @@ def make_worker(
     max_chunks: int = CHUNKS_AT_ONCE,
     max_cached_workflows: int = 200,
 ) -> Worker:
-    """A worker that is not yet running: ``async with make_worker(...):`` runs it.
+    """Make a worker that is not yet running: ``async with make_worker(...):`` runs it.
 
     Args:
         client: A connection made by `dspex.temporal.connection.connect`.
         imports: The only code that runs may name.
-        store: The store that all workers of the queue share.
+        store: The store that all workers of the queue share; by default the configured one.
         task_queue: The queue to poll.
         max_chunks: Activities in flight at once.
         max_cached_workflows: Workflows kept in memory; 0 replays at every task (for tests).
@@ -75,7 +75,7 @@ def make_worker(
 
 
 def sandbox() -> SandboxedWorkflowRunner:
-    """The sandbox that workflows run in. `dspex` itself is let through: its core is pure, and slow to import."""
+    """Make the sandbox that workflows run in. It lets `dspex` itself through: its core is pure, and slow to import."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "dspex", "orjson", "greenlet", "httpx", "aiohttp", "tenacity", "sqlalchemy", "json_repair", "opentelemetry"
     )
@@ -83,7 +83,12 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 
 async def serve(worker: Worker, stopped: asyncio.Event) -> None:
-    """Run `worker` until `stopped` is set; then finish what is in flight. For a process that does nothing else."""
+    """Run a worker until it is stopped, then finish what is in flight. For a process that does nothing else.
+
+    Args:
+        worker: The worker.
+        stopped: Set it to stop the worker.
+    """
     collect_garbage_seldom()
     async with worker:
         await stopped.wait()
@@ -91,14 +96,14 @@ async def serve(worker: Worker, stopped: asyncio.Event) -> None:
 
 
 def collect_garbage_seldom() -> None:
-    """Spare the collector what is loaded by now and stays, and let it look for cycles less often."""
+    """Exclude all objects so far from garbage collection, and collect less often from now on."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
 
 
 def replayer() -> Replayer:
-    """A replayer of histories with the workflows, converter and sandbox of the workers."""
+    """Make a replayer of histories with the workflows, converter and sandbox of the workers."""
     return Replayer(
         workflows=ALL_WORKFLOWS,
         data_converter=pydantic_data_converter,

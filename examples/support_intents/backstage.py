@@ -52,7 +52,7 @@ class Notes:
 
 
 class Backstage:
-    """Three processes that end with this one. `on_event` is told, in words, when one had to be started again."""
+    """Three processes that end with this one. `on_event` gets a message when one had to be started again."""
 
     def __init__(self, folder: Path, notes: Notes, on_event: Callable[[str], None]) -> None:
         self.folder = folder
@@ -212,7 +212,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _usable(port: int) -> int:
-    """`port`, or another one if somebody listens there."""
+    """`port`, or another one if that is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -43,7 +43,7 @@ async def main() -> None:
 
 
 async def optimize(backstage: Backstage, notes: Notes, screen: Screen) -> None:
-    """Start the run, or attach to the one under way; watch it; say what came of it."""
+    """Start the run, or attach to the one in progress; watch it; say what came of it."""
     train, heldout = messages("train"), messages("heldout")
     client = await Client.connect(backstage.server.address, store=str(FOLDER / "store.db"))
     run = await start(client, backstage.practice_url, notes, train, heldout)
@@ -65,7 +65,7 @@ def messages(name: str) -> list[dspex.Example]:
 async def start(
     client: Client, url: str, notes: Notes, train: list[dspex.Example], heldout: list[dspex.Example]
 ) -> Run:
-    """Start the run, or attach to the one that is under way under its id."""
+    """Start the run, or attach to the one in progress under its id."""
 
     async def attach() -> Run:
         return await client.optimize(

@@ -67,7 +67,7 @@ class EvaluateProgram(ChunkedEvaluation[EvaluateJob, EvaluateChunkResult]):
         self.say("")
 
     def _begin_again(self) -> None:
-        """The rows that are done cost nothing more: what became of them is in the store."""
+        """Rows that are done cost nothing more: their outcomes are in the store."""
         self.out_of_budget = ""
         self.job.next_row = self.job.n_failed = self.done = 0
         self.total = ExactSum()

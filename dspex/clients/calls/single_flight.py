@@ -30,7 +30,7 @@ class Flight(Generic[T]):
         self.task: asyncio.Task[None]
 
     def wanted(self) -> bool:
-        """Tell whether somebody still waits. If not, newcomers start a call of their own from here on."""
+        """Whether any caller still waits. If not, later callers start a new call."""
         if self.waiting:
             return True
         self.owner.forget(self)
@@ -79,7 +79,7 @@ class SingleFlight(Generic[T]):
         return [flight.task for flight in self._flights.values()]
 
     async def _fly(self, flight: Flight[T], start: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> None:
-        """Make the call and tell those who wait. If all were cancelled meanwhile, a failure is nobody's news."""
+        """Make the call and give its result to those who wait. If all were cancelled, a failure is dropped."""
         try:
             result = await start(flight)
         except asyncio.CancelledError:

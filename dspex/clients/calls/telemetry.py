@@ -1,7 +1,7 @@
 """Spans and metrics of language-model calls, in OpenTelemetry's GenAI semantic conventions.
 
 A call is a span, also one that the ledger answers; each try over the network is one within it. What a call used and
-cost is told once: by the caller who paid, not by those whom the ledger answers.
+cost is reported once: by the caller who paid, not by those whom the ledger answers.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def call_telemetry(telemetry: Telemetry) -> OpenTelemetryCalls:
 
 
 def _base(call: LMCall) -> dict[str, Any]:
-    """What tells apart the time series of a metric."""
+    """The attributes by which a metric's time series differ."""
     place = endpoint_address(call.url)
     base = {OPERATION: place.operation, PROVIDER: provider_of(call.model), REQUEST_MODEL: call.model.partition("/")[2]}
     base[REQUEST_MODEL] = base[REQUEST_MODEL] or call.model

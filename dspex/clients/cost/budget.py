@@ -1,4 +1,4 @@
-"""Budgets of runs: what the user gives, and what a call is told when there is no room for it."""
+"""Budgets of runs as users give them, and the error of a call that a budget cannot cover."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def _known_price(model: str) -> Price | None:
             output_reasoning_tokens=tokens.reasoning or None,
             input_audio_tokens=tokens.prompt_audio or None,
             output_audio_tokens=tokens.completion_audio or None,
-            cache_audio_read_tokens=0 if tokens.cached and tokens.prompt_audio else None,  # nobody tells it apart
+            cache_audio_read_tokens=0 if tokens.cached and tokens.prompt_audio else None,  # providers do not report it
         )
         return float(rates.model_price.calc_price(usage)["total_price"])
 

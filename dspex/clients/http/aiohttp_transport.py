@@ -185,7 +185,7 @@ def _route_to(url: str) -> _Route:
 
 
 class _Pool:
-    """One loop's session. It closes with the loop, which tells its asynchronous generators that it is going."""
+    """One loop's session. It closes with the loop, which finalizes its asynchronous generators."""
 
     def __init__(self) -> None:
         self.session: aiohttp.ClientSession | None = None

@@ -1,4 +1,4 @@
-"""What LM calls came to, in all and by model and predictor."""
+"""The cost of LM calls, in all and by model and predictor."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FIGURES = tuple(each.name for each in fields(BillLine))[2:]
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a run's calls came to. The figures are those of `BillLine`, added up over the `lines`.
+    """The cost of a run's calls. The figures are those of `BillLine`, added up over the `lines`.
 
     `calls_from_ledger` were answered by earlier calls and cost nothing. Runners count them, not the store.
     """

@@ -1,4 +1,4 @@
-"""What became of one example in one step of a run."""
+"""The result of one example in one step of a run."""
 
 from __future__ import annotations
 

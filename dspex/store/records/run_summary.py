@@ -1,4 +1,4 @@
-"""What a run came to, in numbers: what is kept of a local run, and what ``--json`` prints of any."""
+"""The numbers of a run: kept of a local run, and printed of any by ``--json``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def figures_of(bill: Bill) -> dict[str, Any]:
         "lm_calls": bill.calls,
         "prompt_tokens": bill.prompt_tokens,
         "completion_tokens": bill.completion_tokens,
-        # The ledger adds the prices it knows: calls that came to nothing are calls whose price it does not know.
+        # The bill adds known prices only: calls that cost nothing in all are calls without a known price.
         "cost_usd": None if bill.calls and not bill.cost_usd else bill.cost_usd,
         "cached_tokens": bill.cached_tokens,
         "reasoning_tokens": bill.reasoning_tokens,

@@ -1,4 +1,4 @@
-"""Adding up what calls came to."""
+"""Adding up the cost of calls."""
 
 from __future__ import annotations
 

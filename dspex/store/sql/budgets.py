@@ -1,4 +1,4 @@
-"""Budgets in SQL. What is set aside is given back and settled in the transactions that release and record calls.
+"""Budgets in SQL. Reservations end in the transactions that release and record calls.
 
 A transaction that needs claims and budgets takes the claims first, so that no two wait for each other.
 """
@@ -22,7 +22,7 @@ _USED = [budgets.c[name] for name in ("used_pico", "used_tokens", "used_calls")]
 
 
 class Amount(NamedTuple):
-    """What calls come to, to be added to what is used."""
+    """The cost of calls, to be added to what is used."""
 
     pico: int
     tokens: int
@@ -90,7 +90,7 @@ class BudgetSql:
                 used_calls=budgets.c.used_calls + bindparam("more_calls"),
             )
         )
-        self._under_way = (
+        self._in_progress = (
             select(reservations.c.key)
             .join(owners, and_(owners.c.id == reservations.c.owner, alive))
             .where(reservations.c.run_id == bindparam("run"))
@@ -100,7 +100,7 @@ class BudgetSql:
     def reserve(
         self, connection: Connection, me: str, payers: Mapping[str, Payer]
     ) -> dict[str, Held | BudgetExhausted]:
-        """Set room aside for the calls that `payers` would pay. Returns those for which there is none."""
+        """Reserve the upper bounds of calls in their budgets. Returns the refusals, by key."""
         left = self._locked(connection, {payer.run_id for payer in payers.values()})
         asking = {key: payer for key, payer in payers.items() if payer.run_id in left}
         if not asking:
@@ -125,7 +125,7 @@ class BudgetSql:
         return self._refusals(connection, lacking, asking, left)
 
     def give_back(self, connection: Connection, me: str, keys: Sequence[str]) -> None:
-        """Calls of `me` that were not made, or came to nothing."""
+        """Cancel the reservations of calls of `me` that were not made, or failed."""
         returned: dict[str, Amount] = {}
         for row in self._rows(connection, keys):
             if row.owner == me:
@@ -142,7 +142,7 @@ class BudgetSql:
         return set(connection.execute(self._limited, {"runs": bind_list(self._dialect, sorted(runs))}).scalars())
 
     def settle(self, connection: Connection, me: str, paid: Sequence[LedgerEntry], runs: Collection[str]) -> None:
-        """Put what calls of these `runs` really came to in the place of what had been set aside for them."""
+        """Replace the reservations of calls of these `runs` by what the calls really cost."""
         used: dict[str, Amount] = {}
         self._locked(connection, runs)  # before any row of theirs: the order that `reserve` keeps too
         keys = [entry.key for entry in paid if entry.run_id in runs]
@@ -160,7 +160,7 @@ class BudgetSql:
             used[entry.run_id] = used.get(entry.run_id, _NOTHING).plus(more)
         for row in held:
             if row.owner != me:
-                # It was under way elsewhere when that process died. Its cost is not known, but now there is a measure.
+                # Its process died during the call. Its cost is not known, but this one's is a good estimate.
                 better = actual[row.key]
                 more = better.plus(Amount(row.pico, row.tokens, 1), -1)
                 used[row.run_id] = used.get(row.run_id, _NOTHING).plus(more)
@@ -171,7 +171,7 @@ class BudgetSql:
         self._add(connection, used)
 
     def _locked(self, connection: Connection, runs: Collection[str]) -> dict[str, Spending]:
-        """The budgets of those `runs` that have one; nobody else changes them until the end of the transaction."""
+        """The budgets of those `runs` that have one; no other transaction changes them before this one ends."""
         if not runs:
             return {}
         found = connection.execute(self._lock, {"runs": bind_list(self._dialect, sorted(runs))})
@@ -196,15 +196,15 @@ class BudgetSql:
         payers: Mapping[str, Payer],
         left: Mapping[str, Spending],
     ) -> dict[str, Held | BudgetExhausted]:
-        """While other calls are under way it is not the end: they may come to less than was set aside for them."""
+        """`Held` while other calls are in progress, since they may cost less than their reservations; else the end."""
         waits = {
-            run: connection.execute(self._under_way, {"run": run}).first() is not None
+            run: connection.execute(self._in_progress, {"run": run}).first() is not None
             for run in sorted({payers[key].run_id for key in lacking})
         }
         refusals: dict[str, Held | BudgetExhausted] = {}
         for key, most in lacking.items():
             run = payers[key].run_id
-            unpriced = most.usd is None and left[run].usd is not None  # which no waiting mends
+            unpriced = most.usd is None and left[run].usd is not None  # waiting does not help
             refusals[key] = Held() if waits[run] and not unpriced else BudgetExhausted(run, left[run], most)
         return refusals
 
@@ -225,7 +225,7 @@ def _used_up(spending: Spending, amount: Amount) -> Spending:
 
 
 def _came_to(entry: LedgerEntry, reserved: Any) -> Amount:
-    """What a call came to; where the answer does not say, what had been set aside for it."""
+    """The cost of a call; its reservation, where the answer does not say."""
     tokens = entry.prompt_tokens + entry.completion_tokens
     if reserved is None:
         return Amount(pico(entry.cost_usd or 0.0), tokens, 1)

@@ -99,7 +99,7 @@ def _postgresql(url: StoreUrl) -> Engine:
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
-    # A host that freezes in the middle of a transaction must not hold up all others for good.
+    # A host that freezes in the middle of a transaction must not block all others for ever.
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '10s'")
         cursor.execute("SET idle_in_transaction_session_timeout = '10s'")

@@ -32,7 +32,7 @@ from dspex.store.sql.listed import Dialect, bind_list, listed, listed_value
 from dspex.store.sql.schema import claims, ledger, owners, repeats
 
 FORGOTTEN_AFTER_S = 24 * 3600.0
-"""Owners that died this long ago are swept out, with claims that nobody has asked for since."""
+"""Owners that died this long ago are deleted, with their claims."""
 
 _ENTRY = [ledger.c[name] for name in LedgerEntry.__slots__]
 
@@ -67,7 +67,7 @@ class LedgerSql:
         self._heartbeat = heartbeat.on_conflict_do_update(index_elements=["id"], set_={"beat": heartbeat.excluded.beat})
         self._claim = (
             upsert(claims)
-            # SQLite cannot tell where the SELECT ends and ON CONFLICT begins without a WHERE.
+            # Without a WHERE, SQLite cannot parse where the SELECT ends and ON CONFLICT begins.
             .from_select(["key", "owner"], select(listed_value(dialect, "keys"), bindparam("me")).where(true()))
             .on_conflict_do_nothing()
             .returning(claims.c.key)
@@ -103,12 +103,12 @@ class LedgerSql:
         heartbeat: bool,
         runs: Collection[str] = (),
     ) -> tuple[set[str], dict[str, LedgerEntry], Collection[str]]:
-        """Claim `keys`, of which `held` are with callers of this owner.
+        """Claim `keys`, of which callers of this owner hold `held`.
 
         Returns those won, entries found, and which of `runs` have a budget.
         """
         if self._dialect == "postgresql":
-            # A claim need not survive the database's own crash, so nobody waits for its disk.
+            # A claim need not survive the database's own crash, so the transaction does not wait for its disk.
             connection.execute(text("SET LOCAL synchronous_commit = off"))
         if heartbeat:
             self.heartbeat(connection, me)
@@ -116,7 +116,7 @@ class LedgerSql:
         won = {row[0] for row in rows}
         if len(won) < len(keys):
             won |= self._take_void(connection, me, [key for key in keys if key not in won], held)
-        # Looked at again after the claim: whoever recorded meanwhile dropped the claim in the same transaction.
+        # Looked up again after the claim: a process that recorded meanwhile dropped the claim in the same transaction.
         found = self.entries(connection, sorted(won)) if won else {}
         if found:
             connection.execute(self._drop, {"keys": bind_list(self._dialect, sorted(found))})
@@ -127,7 +127,7 @@ class LedgerSql:
         holders = connection.execute(self._holders, {"keys": bind_list(self._dialect, keys)}).all()
         for key, owner, void in holders:
             if owner == me:
-                # Ours, but no caller's: the answer to a claim was lost with its connection.
+                # Ours, but held by no caller: the answer to the claim was lost with its connection.
                 won = key not in held
             elif void:
                 # Of several that find the same claim void, one still finds the dead owner in it when its turn comes.
@@ -139,9 +139,9 @@ class LedgerSql:
         return taken
 
     def record(self, connection: Connection, entries: Sequence[LedgerEntry], me: str = "") -> dict[str, LedgerEntry]:
-        """Add `entries` and drop their claims, whoever holds those. Returns what stands where another was first.
+        """Add `entries`, drop their claims, whoever holds them, and settle the reservations of `me` for them.
 
-        What `me` had set aside for them in the budgets of their runs is settled.
+        Returns the recorded entries of the keys that were recorded before.
         """
         ordered = sorted(entries, key=lambda entry: entry.key)
         now = time.time()
@@ -163,7 +163,7 @@ class LedgerSql:
         return standing
 
     def release(self, connection: Connection, me: str, keys: Sequence[str]) -> None:
-        """Give up claims of `me`, and what was set aside for them."""
+        """Release claims of `me`, and their reservations."""
         connection.execute(self._release, {"keys": bind_list(self._dialect, keys), "me": me})
         self.budgets.give_back(connection, me, keys)
 
@@ -171,7 +171,7 @@ class LedgerSql:
         connection.execute(self._heartbeat, {"me": me})
 
     def leave(self, connection: Connection, me: str) -> None:
-        """Release all that `me` holds, and sweep out who left without doing so long ago."""
+        """Release all claims of `me`, and delete owners that died long ago."""
         for statement in self._leave:
             connection.execute(statement, {"me": me})
         for statement in self._sweep:

@@ -89,7 +89,7 @@ pruned = Table(
     Column("cost_usd", Double, nullable=False),
     Column("latency_s", Double, nullable=False),
 )
-"""What calls came to whose answers have been pruned: a bill outlives them. Empty strings stand for what is unknown."""
+"""The cost of calls whose answers have been pruned: a bill outlives them. Empty strings stand for what is unknown."""
 
 budgets = Table(
     "dspex_budgets",
@@ -102,7 +102,7 @@ budgets = Table(
     Column("used_tokens", BigInteger, nullable=False),
     Column("used_calls", BigInteger, nullable=False),
 )
-"""What runs may spend (null: as much as they like), and what they have: paid, and set aside for calls under way.
+"""The limits of runs (null: none), and what is used: paid, and reserved for calls in progress.
 Money is counted in millionths of a millionth of a dollar: whole numbers do not drift."""
 
 reservations = Table(
@@ -114,7 +114,7 @@ reservations = Table(
     Column("pico", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
 )
-"""The most that each call under way can come to. What a dead owner leaves stays used: nobody knows what it paid."""
+"""The most that each call in progress can cost. A dead owner's stay used: what it paid is not known."""
 
 claims = Table(
     "dspex_claims",

@@ -49,7 +49,7 @@ class EvaluateByBatchJob(EvaluateJob):
     options: BatchOptions = BatchOptions()
     wave: int = 1
     tending: bool = False
-    """The rows of this wave have been run, and their batches are under way."""
+    """The rows of this wave have been run, and their batches are in progress."""
     waiting: int = 0
     """Rows of this wave that wait."""
     own: int = 0
@@ -83,7 +83,7 @@ class BatchTask(BaseModel):
     attempts: int = 3
     uncertain: float | None = None
     submit: bool = True
-    """Whether to submit what waits. Without, and with nothing under way, the owner's traces are removed."""
+    """Whether to submit waiting requests. If False and no batch is in progress, the owner's requests are deleted."""
 
 
 class BatchReport(BaseModel):

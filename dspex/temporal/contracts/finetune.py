@@ -80,7 +80,7 @@ class JobState(BaseModel):
 
 
 class FinetuneResult(BaseModel):
-    """What a fine-tuning came to. `model` is the name to make an LM of; `cost_usd` is None where no price is known."""
+    """The result of a fine-tuning. `model` is the name to make an LM of; `cost_usd` is None where no price is known."""
 
     run_id: str
     model: str
