@@ -13,6 +13,7 @@ from typing import Any
 from dspex.adapters.asking import ask, asks_in_place, in_place, is_in_place
 from dspex.adapters.conversation import turn_messages
 from dspex.adapters.native_tools import offer_tools, refuse_tools, tool_calls_of
+from dspex.adapters.overrides import RENDERING_THE_PREFIX, STEPS, is_ours
 from dspex.adapters.plan import plan_of, without
 from dspex.adapters.prefix_cache import PrefixCache
 from dspex.adapters.step_callbacks import with_step_callbacks
@@ -69,16 +70,16 @@ class Adapter:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # A user's methods may render something else at every call, so what they render is not kept.
-        cls._renders_purely = all(_is_ours(getattr(cls, name, None)) for name in _RENDERING_THE_PREFIX)
-        cls._may_wait = cls._may_wait or not all(_is_ours(getattr(cls, name)) for name in _STEPS)
+        cls._renders_purely = all(is_ours(getattr(cls, name, None)) for name in RENDERING_THE_PREFIX)
+        cls._may_wait = cls._may_wait or not all(is_ours(getattr(cls, name)) for name in STEPS)
         if "format" in vars(cls):
             cls.format = with_step_callbacks("adapter_format")(vars(cls)["format"])  # type: ignore[method-assign]
         if "parse" in vars(cls):
             cls.parse = with_step_callbacks("adapter_parse")(vars(cls)["parse"])  # type: ignore[method-assign]
         if "acall" in vars(cls):
             cls._proper_acall = vars(cls)["acall"]
-            cls._in_place_acall = vars(cls)["acall"] if _is_ours(vars(cls)["acall"]) else cls._in_place_acall
-        elif "__call__" in vars(cls) and not _is_ours(vars(cls)["__call__"]):
+            cls._in_place_acall = vars(cls)["acall"] if is_ours(vars(cls)["acall"]) else cls._in_place_acall
+        elif "__call__" in vars(cls) and not is_ours(vars(cls)["__call__"]):
             cls.acall = _acall_through_call  # type: ignore[method-assign]
 
     def __call__(
@@ -380,20 +381,6 @@ class Adapter:
 
 Adapter._proper_acall = Adapter._in_place_acall = Adapter.acall
 
-_STEPS = ("_call_preprocess", "format", "parse", "_call_postprocess", "_outputs_of")
-
-_RENDERING_THE_PREFIX = (
-    "format_system_message",
-    "format_field_description",
-    "format_field_structure",
-    "format_task_description",
-    "format_user_message_content",
-    "format_assistant_message_content",
-    "format_demos",
-    "format_field_with_value",
-    "prefix_key",
-)
-
 
 def _same_class_each_time(signature: Any, name: str, adapted: Any) -> Any:
     """A type takes its field out of the signature by making a new class at each call, for which nothing is kept."""
@@ -401,10 +388,6 @@ def _same_class_each_time(signature: Any, name: str, adapted: Any) -> Any:
         return adapted
     known = without(signature, name)
     return known if adapted.fields.keys() == known.fields.keys() else adapted
-
-
-def _is_ours(method: Any) -> bool:
-    return method is None or str(getattr(method, "__module__", "")).startswith("dspex.")
 
 
 async def _acall_through_call(self: Adapter, *args: Any, **kwargs: Any) -> Any:
