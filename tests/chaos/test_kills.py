@@ -1,4 +1,4 @@
-"""DESIGN §3, rules 1 and 2, under kill -9: identical results, and nothing paid for twice but what was in flight."""
+"""Runs under kill -9: identical results, and nothing is paid for twice but what was in flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN §3, rule 1: local, durable, and durable through trouble end in the same bytes and the same scores."""
+"""Local, durable, and durable through trouble end in the same bytes and the same scores."""
 
 from __future__ import annotations
 
