@@ -17,7 +17,7 @@ from dspex.store.batches import Batches
 STEPS: dict[str, tuple[type, str, str]] = {
     "before anything is written down": (Batches, "ask", "before"),
     "when the requests are written down": (Batches, "ask", "after"),
-    "when the batch is written down": (Batches, "intend", "after"),
+    "when the batch is written down": (Batches, "plan", "after"),
     "when the file is with the provider": (OpenAIBatch, "upload", "after"),
     "when the file's name is written down": (Batches, "uploaded", "after"),
     "just before the batch is created": (OpenAIBatch, "create", "before"),
